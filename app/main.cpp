@@ -1,0 +1,32 @@
+#include "app/run.h"
+#include "machine/host/terminal.h"
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <new>
+
+int main(int argc, char **argv) {
+    tandem::machine::install_crash_handlers();
+    std::set_new_handler([] {
+        tandem::machine::RawTerminal::restore();
+        std::fputs("tandem: host out of memory; free some, or use a smaller --memory\n", stderr);
+        std::_Exit(tandem::app::kExitFailure);
+    });
+    CLI::App program{"Runs whole arm64 machines on x86-64 Linux", "tandem"};
+    program.set_version_flag("--version", "tandem " TANDEM_VERSION);
+    program.require_subcommand(1);
+    program.failure_message([](const CLI::App *, const CLI::Error &error) {
+        return fmt::format("tandem: {}; see tandem --help\n", error.what());
+    });
+    tandem::app::RunCommand run(program);
+    try {
+        program.parse(argc, argv);
+    } catch (const CLI::ParseError &error) {
+        const int status = program.exit(error);
+        return status == 0 ? 0 : tandem::app::kExitUsage;
+    }
+    return run.run();
+}

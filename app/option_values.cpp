@@ -1,0 +1,175 @@
+#include "app/option_values.h"
+
+#include <fmt/format.h>
+
+#include <charconv>
+#include <cmath>
+
+namespace tandem::app {
+namespace {
+
+/// The whole text as an unsigned number; base 0 takes a 0x prefix.
+bool parse_number(std::string_view text, u64 &value, int base = 10) {
+    if (base == 0) {
+        base = 10;
+        if (text.starts_with("0x") || text.starts_with("0X")) {
+            text.remove_prefix(2);
+            base = 16;
+        }
+    }
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value, base);
+    return error == std::errc{} && end == text.data() + text.size() && !text.empty();
+}
+
+} // namespace
+
+Result<u64> parse_size(std::string_view text) {
+    const auto bad = [text] {
+        return failure(
+            fmt::format("--memory {}: not a size; write it like 512M, 2G or 4096 (MiB)", text));
+    };
+    std::string_view digits = text;
+    if (digits.ends_with("iB")) digits.remove_suffix(2);
+    unsigned shift = 20;
+    if (digits.empty()) return bad();
+    switch (digits.back()) {
+    case 'k':
+    case 'K': shift = 10; break;
+    case 'm':
+    case 'M': shift = 20; break;
+    case 'g':
+    case 'G': shift = 30; break;
+    case 't':
+    case 'T': shift = 40; break;
+    default: shift = 0; break;
+    }
+    if (shift != 0) {
+        digits.remove_suffix(1);
+    } else {
+        shift = 20;
+    }
+    u64 value = 0;
+    if (!parse_number(digits, value)) return bad();
+    if (value > (~u64{0} >> shift))
+        return failure(fmt::format("--memory {}: too large; use less", text));
+    return value << shift;
+}
+
+Result<machine::DiskConfig> parse_disk(std::string_view text) {
+    machine::DiskConfig disk;
+    std::string_view name = text;
+    for (;;) {
+        const std::size_t comma = name.rfind(',');
+        if (comma == std::string_view::npos) break;
+        const std::string_view option = name.substr(comma + 1);
+        if (option == "readonly") {
+            disk.readonly = true;
+        } else if (option == "snapshot") {
+            disk.snapshot = true;
+        } else if (option.starts_with("format=")) {
+            if (option != "format=raw")
+                return failure(fmt::format("--disk {}: {} is not supported yet; convert it: "
+                                           "qemu-img convert -O raw IN OUT",
+                                           text, option));
+        } else {
+            break;
+        }
+        name = name.substr(0, comma);
+    }
+    if (name.empty()) return failure(fmt::format("--disk {}: no file; name one", text));
+    disk.path = std::string{name};
+    return disk;
+}
+
+Result<machine::SerialConfig> parse_serial(std::string_view text) {
+    using Kind = machine::SerialConfig::Kind;
+    machine::SerialConfig serial;
+    if (text == "stdio") {
+        serial.kind = Kind::Stdio;
+    } else if (text == "none") {
+        serial.kind = Kind::None;
+    } else if (text == "pty") {
+        serial.kind = Kind::Pty;
+    } else if (text.starts_with("file:") && text.size() > 5) {
+        serial.kind = Kind::File;
+        serial.path = std::string{text.substr(5)};
+    } else if (text.starts_with("tcp:")) {
+        serial.kind = Kind::Tcp;
+        std::string_view address = text.substr(4);
+        const std::size_t colon = address.rfind(':');
+        u64 port = 0;
+        if (colon == std::string_view::npos || !parse_number(address.substr(colon + 1), port) ||
+            port > 0xffff)
+            return failure(fmt::format("--serial {}: no port; write tcp:ADDRESS:PORT", text));
+        serial.port = static_cast<u16>(port);
+        address = address.substr(0, colon);
+        // An IPv6 address is written in brackets.
+        if (address.starts_with('[') && address.ends_with(']'))
+            address = address.substr(1, address.size() - 2);
+        serial.address = std::string{address};
+    } else {
+        return failure(fmt::format("--serial {}: unknown; use stdio, none, file:F, pty or "
+                                   "tcp:ADDRESS:PORT",
+                                   text));
+    }
+    return serial;
+}
+
+Result<unsigned> parse_count(std::string_view what, std::string_view text) {
+    u64 value = 0;
+    if (!parse_number(text, value) || value > 0xffff'ffff)
+        return failure(fmt::format("{} {}: not a count; give a number", what, text));
+    return static_cast<unsigned>(value);
+}
+
+Result<u64> parse_seconds(std::string_view what, std::string_view text) {
+    double value = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    static constexpr double kMax = 1e9;
+    if (error != std::errc{} || end != text.data() + text.size() || !std::isfinite(value) ||
+        value <= 0 || value > kMax)
+        return failure(fmt::format("{} {}: not a time; give seconds above 0", what, text));
+    return static_cast<u64>(value * 1e9);
+}
+
+Result<> parse_trace(std::string_view text, machine::TraceConfig &trace) {
+    while (!text.empty()) {
+        const std::size_t comma = std::min(text.find(','), text.size());
+        const std::string_view word = text.substr(0, comma);
+        if (word == "decode") {
+            trace.decode = true;
+        } else if (word == "ir") {
+            trace.ir = true;
+        } else if (word == "opt") {
+            trace.optimised = true;
+        } else if (word == "asm") {
+            trace.assembly = true;
+        } else {
+            return failure(fmt::format("-d {}: unknown stage; use decode, ir, opt and asm", word));
+        }
+        text.remove_prefix(std::min(comma + 1, text.size()));
+    }
+    return {};
+}
+
+Result<> parse_trace_filter(std::string_view text, machine::TraceConfig &trace) {
+    const auto bad = [text] {
+        return failure(
+            fmt::format("--dfilter {}: not a range; write FIRST..LAST or FIRST+LENGTH", text));
+    };
+    if (const std::size_t dots = text.find(".."); dots != std::string_view::npos) {
+        if (!parse_number(text.substr(0, dots), trace.first, 0) ||
+            !parse_number(text.substr(dots + 2), trace.last, 0))
+            return bad();
+        return {};
+    }
+    u64 length = 0;
+    const std::size_t plus = text.find('+');
+    if (plus == std::string_view::npos || !parse_number(text.substr(0, plus), trace.first, 0) ||
+        !parse_number(text.substr(plus + 1), length, 0) || length == 0)
+        return bad();
+    trace.last = trace.first + length - 1;
+    return {};
+}
+
+} // namespace tandem::app

@@ -1,0 +1,26 @@
+#pragma once
+/// The values of command line options, from text.
+#include "machine/board/machine_config.h"
+#include "support/result.h"
+
+#include <string>
+#include <string_view>
+
+namespace tandem::app {
+
+/// "2G", "512M", "65536K"; a number alone is MiB.
+[[nodiscard]] Result<u64> parse_size(std::string_view text);
+/// "FILE[,format=raw][,readonly][,snapshot]"; other commas belong to the name.
+[[nodiscard]] Result<machine::DiskConfig> parse_disk(std::string_view text);
+/// "stdio", "none", "file:F", "pty", "tcp:ADDR:PORT".
+[[nodiscard]] Result<machine::SerialConfig> parse_serial(std::string_view text);
+/// A number without sign, in range; `what` names the option.
+[[nodiscard]] Result<unsigned> parse_count(std::string_view what, std::string_view text);
+/// Seconds, with a fraction if you like, in nanoseconds.
+[[nodiscard]] Result<u64> parse_seconds(std::string_view what, std::string_view text);
+/// A list of decode, ir, opt, asm.
+[[nodiscard]] Result<> parse_trace(std::string_view text, machine::TraceConfig &);
+/// "FIRST..LAST" or "FIRST+LENGTH", in any C notation.
+[[nodiscard]] Result<> parse_trace_filter(std::string_view text, machine::TraceConfig &);
+
+} // namespace tandem::app

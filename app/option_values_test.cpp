@@ -1,0 +1,64 @@
+#include "app/option_values.h"
+
+#include <gtest/gtest.h>
+
+namespace tandem::app {
+namespace {
+
+using Kind = machine::SerialConfig::Kind;
+
+TEST(OptionValues, Sizes) {
+    EXPECT_EQ(parse_size("2G").value(), u64{2} << 30);
+    EXPECT_EQ(parse_size("512M").value(), u64{512} << 20);
+    EXPECT_EQ(parse_size("512MiB").value(), u64{512} << 20);
+    EXPECT_EQ(parse_size("4096").value(), u64{4096} << 20);
+    EXPECT_EQ(parse_size("0").value(), 0u);
+    for (const char *bad : {"", "G", "-1", "1.5G", "1GB", "99999999999999999999", "99999999T"})
+        EXPECT_FALSE(parse_size(bad).has_value()) << bad;
+}
+
+TEST(OptionValues, Disks) {
+    const auto disk = parse_disk("a,b.img,snapshot,format=raw").value();
+    EXPECT_EQ(disk.path, "a,b.img");
+    EXPECT_TRUE(disk.snapshot);
+    EXPECT_FALSE(disk.readonly);
+    EXPECT_TRUE(parse_disk("x,readonly")->readonly);
+    EXPECT_FALSE(parse_disk("x,format=qcow2").has_value());
+    EXPECT_FALSE(parse_disk(",snapshot").has_value());
+}
+
+TEST(OptionValues, Serials) {
+    EXPECT_EQ(parse_serial("pty")->kind, Kind::Pty);
+    EXPECT_EQ(parse_serial("file:/tmp/x")->path, "/tmp/x");
+    const auto tcp = parse_serial("tcp:[::1]:4444").value();
+    EXPECT_EQ(tcp.address, "::1");
+    EXPECT_EQ(tcp.port, 4444);
+    EXPECT_EQ(parse_serial("tcp::80")->address, "");
+    for (const char *bad : {"", "file:", "tcp:host", "tcp:host:99999", "vc"})
+        EXPECT_FALSE(parse_serial(bad).has_value()) << bad;
+}
+
+TEST(OptionValues, NumbersAndTimes) {
+    EXPECT_EQ(parse_count("--cpus", "64").value(), 64u);
+    EXPECT_FALSE(parse_count("--cpus", "two").has_value());
+    EXPECT_FALSE(parse_count("--cpus", "-1").has_value());
+    EXPECT_EQ(parse_seconds("--timeout", "1.5").value(), 1'500'000'000u);
+    for (const char *bad : {"", "0", "-1", "nan", "inf", "1s"})
+        EXPECT_FALSE(parse_seconds("--timeout", bad).has_value()) << bad;
+}
+
+TEST(OptionValues, Traces) {
+    machine::TraceConfig trace;
+    ASSERT_TRUE(parse_trace("ir,asm", trace).has_value());
+    EXPECT_TRUE(trace.ir && trace.assembly && !trace.decode && !trace.optimised);
+    EXPECT_FALSE(parse_trace("irr", trace).has_value());
+    ASSERT_TRUE(parse_trace_filter("0x1000+0x10", trace).has_value());
+    EXPECT_EQ(trace.first, 0x1000u);
+    EXPECT_EQ(trace.last, 0x100fu);
+    ASSERT_TRUE(parse_trace_filter("16..32", trace).has_value());
+    EXPECT_EQ(trace.last, 32u);
+    EXPECT_FALSE(parse_trace_filter("0x1000", trace).has_value());
+}
+
+} // namespace
+} // namespace tandem::app

@@ -1,0 +1,26 @@
+# tandem_library(NAME SOURCES a.cpp ... DEPENDS other ...): one static library per folder.
+# tandem_test(NAME SOURCES a_test.cpp ... DEPENDS lib ...): one GoogleTest program, its cases in CTest.
+add_library(tandem_options INTERFACE)
+target_include_directories(tandem_options INTERFACE ${CMAKE_SOURCE_DIR})
+target_compile_options(tandem_options INTERFACE
+    -Wall -Wextra -Wconversion -Wno-psabi -Wno-invalid-offsetof -fno-strict-aliasing -march=x86-64-v2
+    $<$<BOOL:${TANDEM_WERROR}>:-Werror>
+    # GCC 12 reports false positives here from inlined standard library code.
+    $<$<CXX_COMPILER_ID:GNU>:-Wno-array-bounds;-Wno-stringop-overflow;-Wno-maybe-uninitialized>)
+foreach(sanitizer IN LISTS TANDEM_SANITIZE)
+    target_compile_options(tandem_options INTERFACE -fsanitize=${sanitizer} -fno-omit-frame-pointer)
+    target_link_options(tandem_options INTERFACE -fsanitize=${sanitizer})
+endforeach()
+
+function(tandem_library name)
+    cmake_parse_arguments(arg "" "" "SOURCES;DEPENDS" ${ARGN})
+    add_library(${name} STATIC ${arg_SOURCES})
+    target_link_libraries(${name} PUBLIC tandem_options ${arg_DEPENDS})
+endfunction()
+
+function(tandem_test name)
+    cmake_parse_arguments(arg "" "" "SOURCES;DEPENDS" ${ARGN})
+    add_executable(${name} ${arg_SOURCES})
+    target_link_libraries(${name} PRIVATE tandem_options ${arg_DEPENDS} GTest::gtest GTest::gmock GTest::gtest_main)
+    gtest_discover_tests(${name} DISCOVERY_TIMEOUT 120 PROPERTIES TIMEOUT 600)
+endfunction()

@@ -1,0 +1,200 @@
+#pragma once
+/// Stand-ins for what machine gives to devices, for unit tests and fuzz targets.
+#include "devices/backend/block.h"
+#include "devices/backend/char.h"
+#include "devices/backend/entropy.h"
+#include "devices/backend/flash_storage.h"
+#include "devices/core/clock.h"
+#include "devices/core/dma_space.h"
+#include "devices/core/fdt_node.h"
+#include "devices/core/irq_line.h"
+#include "devices/core/vcpu_identity.h"
+#include "devices/flash/cfi_flash.h"
+#include "devices/gic/cpu_interrupt_sink.h"
+
+#include <deque>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace tandem::devices::testing {
+
+/// RAM of one piece, all else absent.
+class FakeMemory final : public DmaSpace {
+public:
+    explicit FakeMemory(u64 size, u64 base = 0) : base_(base), bytes_(size) {}
+
+    [[nodiscard]] bool read(GuestPhysAddr, std::span<std::byte>) override;
+    [[nodiscard]] bool write(GuestPhysAddr, std::span<const std::byte>) override;
+    [[nodiscard]] std::byte *map(GuestPhysAddr, u64 length, DmaAccess) override;
+    void written(GuestPhysAddr address, u64 length) override;
+
+    /// Direct access for the test; the address must be RAM.
+    template <typename T>
+    [[nodiscard]] T get(u64 address) {
+        T value;
+        std::memcpy(&value, bytes_.data() + (address - base_), sizeof(T));
+        return value;
+    }
+    template <typename T>
+    void put(u64 address, const T &value) {
+        std::memcpy(bytes_.data() + (address - base_), &value, sizeof(T));
+    }
+    [[nodiscard]] std::span<std::byte> bytes() { return bytes_; }
+    [[nodiscard]] u64 reported_bytes() const { return reported_bytes_; }
+
+private:
+    [[nodiscard]] bool contains(u64 address, u64 length) const;
+    u64 base_;
+    std::vector<std::byte> bytes_;
+    u64 reported_bytes_ = 0;
+};
+
+/// Time that passes when the test says so.
+class FakeClock final : public Clock {
+public:
+    [[nodiscard]] u64 now_ns() const override { return now_; }
+    [[nodiscard]] u64 calendar_seconds() const override { return kEpoch + now_ / 1'000'000'000; }
+    [[nodiscard]] std::unique_ptr<Timer> create_timer(TimerListener &) override;
+    void advance(u64 nanoseconds);
+
+    static constexpr u64 kEpoch = 1'700'000'000;
+
+private:
+    class FakeTimer;
+    u64 now_ = 0;
+    std::vector<FakeTimer *> timers_;
+};
+
+/// Remembers levels and counts rising edges.
+class FakeIrqSink final : public IrqSink {
+public:
+    void set_level(u32 input, bool level) override {
+        if (level && !levels_[input]) ++edges_[input];
+        levels_[input] = level;
+    }
+    [[nodiscard]] bool level(u32 input = 0) { return levels_[input]; }
+    [[nodiscard]] u32 edges(u32 input = 0) { return edges_[input]; }
+    [[nodiscard]] IrqLine line(u32 input = 0) { return IrqLine(*this, input); }
+
+private:
+    std::map<u32, bool> levels_;
+    std::map<u32, u32> edges_;
+};
+
+class FakeCpuSink final : public CpuInterruptSink {
+public:
+    void set_interrupt_lines(u32 cpu, bool irq, bool fiq) override {
+        irq_[cpu] = irq;
+        fiq_[cpu] = fiq;
+    }
+    [[nodiscard]] bool irq(u32 cpu) { return irq_[cpu]; }
+    [[nodiscard]] bool fiq(u32 cpu) { return fiq_[cpu]; }
+
+private:
+    std::array<bool, 64> irq_{}, fiq_{};
+};
+
+class FakeIdentity final : public VcpuIdentity {
+public:
+    [[nodiscard]] u32 current() const override { return cpu; }
+    u32 cpu = 0;
+};
+
+class FakeChar final : public Char {
+public:
+    [[nodiscard]] std::size_t write(std::span<const std::byte>) override;
+    [[nodiscard]] std::size_t read(std::span<std::byte>) override;
+    void set_listener(CharListener *listener) override { listener_ = listener; }
+
+    /// Input arrives from the host.
+    void type(std::string_view text);
+    /// How many more bytes of output are taken.
+    void set_room(std::size_t room);
+    [[nodiscard]] const std::string &output() const { return output_; }
+    [[nodiscard]] std::size_t waiting() const { return input_.size(); }
+
+private:
+    CharListener *listener_ = nullptr;
+    std::deque<char> input_;
+    std::string output_;
+    std::size_t room_ = ~std::size_t{0};
+};
+
+/// A disk in memory that completes requests at once, or when told.
+class FakeBlock final : public Block {
+public:
+    explicit FakeBlock(u64 size) : bytes_(size) {}
+    [[nodiscard]] u64 size() const override { return bytes_.size(); }
+    [[nodiscard]] bool read_only() const override { return is_read_only; }
+    [[nodiscard]] bool can_discard() const override { return discards; }
+    [[nodiscard]] u32 preferred_alignment() const override { return 4096; }
+    [[nodiscard]] std::string_view identity() const override { return "fake-disk"; }
+    void submit(std::span<BlockRequest *const>) override;
+    void drain() override { complete_all(); }
+
+    void complete_all();
+    [[nodiscard]] std::size_t pending() const { return pending_.size(); }
+    [[nodiscard]] std::span<std::byte> bytes() { return bytes_; }
+
+    bool is_read_only = false;
+    bool discards = true;
+    bool holds_requests = false; ///< until complete_all()
+    BlockStatus answer = BlockStatus::Ok;
+    u32 flushes = 0;
+
+private:
+    void run(const BlockRequest &);
+    std::vector<std::byte> bytes_;
+    std::vector<BlockRequest *> pending_;
+};
+
+/// Counts up.
+class FakeEntropy final : public Entropy {
+public:
+    void fill(std::span<std::byte> target) override {
+        for (std::byte &byte : target) byte = std::byte{next_++};
+    }
+
+private:
+    u8 next_ = 1;
+};
+
+class FakeFlashStorage final : public FlashStorage {
+public:
+    explicit FakeFlashStorage(u64 size) : bytes_(size, std::byte{0xff}) {}
+    [[nodiscard]] std::span<std::byte> cells() override { return bytes_; }
+    [[nodiscard]] bool read_only() const override { return is_read_only; }
+    void changed(u64 offset, u64 length) override { changes.emplace_back(offset, length); }
+
+    bool is_read_only = false;
+    std::vector<std::pair<u64, u64>> changes;
+
+private:
+    std::vector<std::byte> bytes_;
+};
+
+class FakeRomWindow final : public RomWindow {
+public:
+    void set_direct(bool direct) override { is_direct = direct; }
+    bool is_direct = false;
+};
+
+/// Writes the tree as text: "name { property = <cells>; child { } }".
+class FakeFdtNode final : public FdtNode {
+public:
+    FdtNode &child(std::string_view name) override;
+    void flag(std::string_view property) override;
+    void cells(std::string_view property, std::initializer_list<u32> values) override;
+    void cells(std::string_view property, std::span<const u32> values) override;
+    void strings(std::string_view property,
+                 std::initializer_list<std::string_view> values) override;
+    u32 phandle() override { return 1; }
+    [[nodiscard]] std::string text() const;
+
+private:
+    std::string properties_;
+    std::deque<std::pair<std::string, FakeFdtNode>> children_;
+};
+
+} // namespace tandem::devices::testing

@@ -1,0 +1,245 @@
+#include "devices/testing/specimen.h"
+
+#include "devices/fwcfg/fw_cfg.h"
+#include "devices/gic/gicv2.h"
+#include "devices/gic/gicv3.h"
+#include "devices/gpio/pl061.h"
+#include "devices/rtc/pl031.h"
+#include "devices/uart/pl011.h"
+#include "devices/virtio/blk/virtio_blk.h"
+#include "devices/virtio/console/virtio_console.h"
+#include "devices/virtio/rng/virtio_rng.h"
+#include "devices/virtio/transport/virtio_mmio.h"
+
+#include <array>
+
+namespace tandem::devices::testing {
+
+namespace {
+
+struct UartSpecimen final : Specimen {
+    Pl011 uart{line, clock, irq.line()};
+    MmioDevice &device() override { return uart; }
+    void disturb(u32 choice) override {
+        if ((choice & 1) != 0)
+            line.type("typed");
+        else
+            line.set_room(choice >> 1 & 7);
+    }
+};
+
+struct RtcSpecimen final : Specimen {
+    Pl031 rtc{clock, irq.line()};
+    MmioDevice &device() override { return rtc; }
+};
+
+struct GpioSpecimen final : Specimen {
+    Pl061 gpio{irq.line()};
+    MmioDevice &device() override { return gpio; }
+};
+
+struct FwCfgSpecimen final : Specimen {
+    FwCfg fw_cfg{memory};
+    FwCfgSpecimen() {
+        fw_cfg.add_file("etc/one", std::vector<std::byte>(100, std::byte{1}));
+        fw_cfg.add_item(FwCfg::kCpuCount, 2);
+    }
+    MmioDevice &device() override { return fw_cfg; }
+};
+
+struct FlashSpecimen final : Specimen {
+    FakeFlashStorage storage{4 * CfiFlash::kBlockSize};
+    FakeRomWindow window;
+    CfiFlash flash{"flash", storage, window};
+    MmioDevice &device() override { return flash; }
+};
+
+struct GicV2Specimen final : Specimen {
+    GicV2 gic{4, 64, identity, cpus};
+    MmioDevice &device() override { return gic.distributor(); }
+    MmioDevice *second_frame() override { return &gic.cpu_interface(); }
+    void disturb(u32 choice) override {
+        identity.cpu = choice & 3;
+        if ((choice & 4) != 0)
+            gic.set_level(choice >> 4 & 63, (choice & 8) != 0);
+        else
+            gic.set_ppi(identity.cpu, 16 + (choice >> 4 & 15), (choice & 8) != 0);
+    }
+};
+
+struct GicV3Specimen final : Specimen {
+    GicV3 gic{GicV3Config{.spi_count = 64, .affinities = {0, 1, 2, 0x100}}, cpus};
+    MmioDevice &device() override { return gic.distributor(); }
+    MmioDevice *second_frame() override { return &gic.redistributors(); }
+    void disturb(u32 choice) override {
+        const u32 cpu = choice & 3;
+        switch (choice >> 2 & 3) {
+        case 0: gic.set_level(choice >> 5 & 63, (choice & 16) != 0); break;
+        case 1: gic.set_ppi(cpu, 16 + (choice >> 5 & 15), (choice & 16) != 0); break;
+        default: {
+            // The system registers: S3_0_C4_C6_0 and S3_0_C12_Cm_op2.
+            const u32 selector = choice >> 6;
+            const u32 encoding =
+                (selector & 31) == 0
+                    ? 0xc230u
+                    : 3u << 14 | 12u << 7 | (8 + (selector >> 3 & 7)) << 3 | (selector & 7);
+            u64 value = choice >> 12;
+            if ((choice & 16) != 0)
+                static_cast<void>(gic.read_system_register(cpu, encoding, value));
+            else
+                static_cast<void>(gic.write_system_register(cpu, encoding, value));
+        }
+        }
+    }
+};
+
+struct VirtioSpecimen : Specimen {
+    std::unique_ptr<VirtioMmio> slot;
+    void plug(std::unique_ptr<VirtioDevice> virtio) {
+        slot = std::make_unique<VirtioMmio>("virtio0", std::move(virtio), memory, irq.line());
+    }
+    MmioDevice &device() override { return *slot; }
+};
+
+struct BlkSpecimen final : VirtioSpecimen {
+    BlkSpecimen() { plug(std::make_unique<VirtioBlk>(disk, 2)); }
+    void disturb(u32 choice) override {
+        disk.holds_requests = (choice & 1) != 0;
+        disk.answer = (choice & 2) != 0 ? BlockStatus::IoError : BlockStatus::Ok;
+        if ((choice & 4) != 0) disk.complete_all();
+    }
+};
+struct ConsoleSpecimen final : VirtioSpecimen {
+    ConsoleSpecimen() { plug(std::make_unique<VirtioConsole>(line)); }
+    void disturb(u32 choice) override {
+        if ((choice & 1) != 0)
+            line.type("typed");
+        else
+            line.set_room(choice >> 1 & 7);
+    }
+};
+struct RngSpecimen final : VirtioSpecimen {
+    RngSpecimen() { plug(std::make_unique<VirtioRng>(entropy)); }
+};
+struct EmptySlotSpecimen final : VirtioSpecimen {
+    EmptySlotSpecimen() { plug(nullptr); }
+};
+
+template <typename T>
+std::unique_ptr<Specimen> make() {
+    return std::make_unique<T>();
+}
+
+constexpr std::array kKinds{
+    SpecimenKind{"pl011", make<UartSpecimen>},
+    SpecimenKind{"pl031", make<RtcSpecimen>, true},
+    SpecimenKind{"pl061", make<GpioSpecimen>},
+    SpecimenKind{"fw_cfg", make<FwCfgSpecimen>},
+    SpecimenKind{"flash", make<FlashSpecimen>},
+    SpecimenKind{"gicv2", make<GicV2Specimen>},
+    SpecimenKind{"gicv3", make<GicV3Specimen>},
+    SpecimenKind{"virtio_blk", make<BlkSpecimen>, false, true},
+    SpecimenKind{"virtio_console", make<ConsoleSpecimen>, false, true},
+    SpecimenKind{"virtio_rng", make<RngSpecimen>, false, true},
+    SpecimenKind{"virtio_empty_slot", make<EmptySlotSpecimen>},
+};
+
+/// Takes little-endian numbers off the front of a script; zeros after its end.
+class ScriptReader {
+public:
+    explicit ScriptReader(std::span<const u8> bytes) : bytes_(bytes) {}
+    [[nodiscard]] bool done() const { return bytes_.empty(); }
+    u64 take(unsigned count) {
+        u64 value = 0;
+        for (unsigned i = 0; i < count && !bytes_.empty(); ++i) {
+            value |= u64{bytes_.front()} << (i * 8);
+            bytes_ = bytes_.subspan(1);
+        }
+        return value;
+    }
+
+private:
+    std::span<const u8> bytes_;
+};
+
+} // namespace
+
+std::span<const SpecimenKind> specimen_kinds() {
+    return kKinds;
+}
+
+void run_script(Specimen &specimen, std::span<const u8> script) {
+    ScriptReader reader(script);
+    while (!reader.done()) {
+        const u32 operation = static_cast<u32>(reader.take(1));
+        const unsigned size_log2 = operation >> 3 & 3;
+        MmioDevice *device = &specimen.device();
+        if ((operation & 0x20) != 0 && specimen.second_frame() != nullptr)
+            device = specimen.second_frame();
+        switch (operation & 7) {
+        case 0:
+        case 1: {
+            const u64 offset = align_down(reader.take(3) % device->size(), 1u << size_log2);
+            if (offset + (u64{1} << size_log2) > device->size()) break;
+            u64 value = 0;
+            static_cast<void>(device->read(offset, size_log2, value));
+            break;
+        }
+        case 2:
+        case 3:
+        case 4: {
+            const u64 offset = align_down(reader.take(3) % device->size(), 1u << size_log2);
+            if (offset + (u64{1} << size_log2) > device->size()) break;
+            const u64 value = reader.take(1u << size_log2) & ones(8u << size_log2);
+            static_cast<void>(device->write(offset, size_log2, value));
+            break;
+        }
+        case 5: {
+            const u64 address = align_down(reader.take(2) % specimen.memory.bytes().size(), 8);
+            specimen.memory.put(address, reader.take(1u << size_log2));
+            break;
+        }
+        case 6: specimen.clock.advance(reader.take(4)); break;
+        case 7: specimen.disturb(static_cast<u32>(reader.take(4))); break;
+        }
+    }
+}
+
+void start_virtio(Specimen &specimen) {
+    MmioDevice &slot = specimen.device();
+    const auto write = [&slot](u64 offset, u64 value) {
+        static_cast<void>(slot.write(offset, 2, value));
+    };
+    const auto read = [&slot](u64 offset) {
+        u64 value = 0;
+        static_cast<void>(slot.read(offset, 2, value));
+        return value;
+    };
+    write(0x070, 0); // Status: reset
+    write(0x070, 3); // ACKNOWLEDGE, DRIVER
+    for (u64 half = 0; half < 2; ++half) {
+        write(0x014, half);        // DeviceFeaturesSel
+        write(0x024, half);        // DriverFeaturesSel
+        write(0x020, read(0x010)); // all features
+    }
+    write(0x070, 0xb); // FEATURES_OK
+    for (u64 queue = 0; queue < 2; ++queue) {
+        write(0x030, queue); // QueueSel
+        if (read(0x034) == 0) break;
+        const u64 base = 0x1000 * (queue + 1);
+        write(0x038, 16); // QueueNum
+        write(0x080, base);
+        write(0x090, base + 0x400);
+        write(0x0a0, base + 0x800);
+        write(0x044, 1); // QueueReady
+    }
+    write(0x070, 0xf); // DRIVER_OK
+}
+
+std::vector<std::byte> saved_state(const MmioDevice &device) {
+    StateWriter writer;
+    device.save(writer);
+    return {writer.data().begin(), writer.data().end()};
+}
+
+} // namespace tandem::devices::testing

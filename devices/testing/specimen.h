@@ -1,0 +1,55 @@
+#pragma once
+/// A device with everything it needs, for tests and fuzz targets that work on any device.
+#include "devices/core/mmio_device.h"
+#include "devices/testing/fakes.h"
+
+#include <memory>
+#include <span>
+#include <string_view>
+
+namespace tandem::devices::testing {
+
+/// The fakes a device is wired to, and the device.
+class Specimen {
+public:
+    virtual ~Specimen() = default;
+    /// The device; resets, saves and restores itself.
+    [[nodiscard]] virtual MmioDevice &device() = 0;
+    /// A second register frame of the same device, or null.
+    [[nodiscard]] virtual MmioDevice *second_frame() { return nullptr; }
+    /// Something from outside: a key typed, a wire set, a CPU's system register; `choice` picks.
+    virtual void disturb(u32 choice) { static_cast<void>(choice); }
+
+    FakeMemory memory{1 << 16};
+    FakeClock clock;
+    FakeIrqSink irq;
+    FakeCpuSink cpus;
+    FakeIdentity identity;
+    FakeChar line;
+    FakeBlock disk{1 << 20};
+    FakeEntropy entropy;
+};
+
+struct SpecimenKind {
+    std::string_view name;
+    std::unique_ptr<Specimen> (*create)();
+    /// Part of its state outlives a reset (the time of day).
+    bool survives_reset = false;
+    bool is_virtio = false;
+};
+
+/// Every device there is.
+[[nodiscard]] std::span<const SpecimenKind> specimen_kinds();
+
+/// Drives the device as the bytes say: MMIO of every width anywhere, guest memory, time, the
+/// outside. Any bytes are a valid script.
+void run_script(Specimen &, std::span<const u8> script);
+
+/// Virtio only: negotiates features and starts queues whose rings lie in the specimen's memory, so
+/// that a script that scribbles there meets a running device.
+void start_virtio(Specimen &);
+
+/// What the device saves.
+[[nodiscard]] std::vector<std::byte> saved_state(const MmioDevice &);
+
+} // namespace tandem::devices::testing

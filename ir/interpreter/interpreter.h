@@ -1,0 +1,41 @@
+#pragma once
+/// T0: executes IR blocks, predecoded into an array of handlers. The definition of the IR's
+/// behaviour, the engine for exact stops, and the first tier of every block.
+#include "ir/block.h"
+#include "ir/exec_context.h"
+
+#include <memory>
+#include <span>
+
+namespace tandem::ir {
+
+/// A block ready for execution. Immutable: any number of threads may run one at the same time.
+class Predecoded {
+public:
+    struct Op;
+    struct Frame;
+    /// Executes one operation; returns the next one, or null to leave the block.
+    using Handler = const Op *(*)(Frame &, const Op *);
+
+    explicit Predecoded(const Block &block, std::span<const Helper> helpers);
+    ~Predecoded();
+    Predecoded(const Predecoded &) = delete;
+    Predecoded &operator=(const Predecoded &) = delete;
+
+    [[nodiscard]] u32 guest_instructions() const { return guest_instructions_; }
+    [[nodiscard]] std::size_t byte_size() const;
+
+    /// Runs the block once. ExecContext::pc_page must be the page of the block; afterwards
+    /// ExecContext::pc is the next instruction. Returns the number of instructions retired: all up
+    /// to the exit taken, including an instruction that raised an exception (pending_exit is set
+    /// then). Does not touch ExecContext::budget.
+    u32 run(ExecContext &ctx) const;
+
+private:
+    std::unique_ptr<Op[]> ops_;
+    u32 op_count_ = 0;
+    u32 slot_count_ = 0;
+    u32 guest_instructions_ = 0;
+};
+
+} // namespace tandem::ir

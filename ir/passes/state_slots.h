@@ -1,0 +1,42 @@
+#pragma once
+/// What the state passes know of an access: its slot and its width.
+#include "ir/block.h"
+
+namespace tandem::ir {
+
+struct StateAccess {
+    u64 offset = 0;
+    u32 size = 0;
+    bool is_write = false;
+    bool exists = false; ///< false: the instruction accesses no state slot
+
+    [[nodiscard]] bool overlaps(u64 other_offset, u32 other_size) const {
+        return offset < other_offset + other_size && other_offset < offset + size;
+    }
+};
+
+[[nodiscard]] inline StateAccess state_access(const Inst &inst) {
+    const auto read = [&](u32 size) { return StateAccess{inst.imm, size, false, true}; };
+    const auto write = [&](u32 size) { return StateAccess{inst.imm, size, true, true}; };
+    switch (inst.op) {
+    case Opcode::GetStateF16: return read(2);
+    case Opcode::GetState32:
+    case Opcode::GetStateF32:
+    case Opcode::GetFlags: return read(4);
+    case Opcode::GetState64:
+    case Opcode::GetStateF64: return read(8);
+    case Opcode::GetStateV128: return read(16);
+    case Opcode::SetState32:
+    case Opcode::SetFlags: return write(4);
+    case Opcode::SetState64: return write(8);
+    case Opcode::SetStateV128: return write(16);
+    default: return {};
+    }
+}
+
+/// Does the instruction give other code a chance to read or write guest state?
+[[nodiscard]] inline bool is_state_barrier(const Inst &inst, std::span<const Helper> helpers) {
+    return info(inst.op).op_class == OpClass::Call && helpers[inst.imm & 0xffff].accesses_state;
+}
+
+} // namespace tandem::ir

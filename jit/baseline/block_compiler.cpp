@@ -1,0 +1,438 @@
+#include "jit/baseline/block_compiler.h"
+
+#include "ir/semantics/thunk.h"
+#include "jit/baseline/runtime.h"
+#include "support/check.h"
+
+#include <bit>
+
+namespace tandem::jit {
+namespace {
+
+using ir::OpClass;
+using ir::Type;
+
+constexpr bool is_vector_type(Type type) {
+    return type == Type::F16 || type == Type::F32 || type == Type::F64 || type == Type::V128;
+}
+
+/// Index into kPinned of a 64-bit state slot, or -1.
+i8 pinned_slot(u64 offset) {
+    for (unsigned i = 0; i < kPinned.size(); ++i)
+        if (kPinned[i].state_offset == offset) return static_cast<i8>(i);
+    return -1;
+}
+
+using EmitterTable = std::array<BlockCompiler::Emitter, ir::kOpcodeCount>;
+
+void call_the_thunk(BlockCompiler &c, const Inst &inst, ValueId id) {
+    c.call_thunk(inst, id);
+}
+
+EmitterTable make_table(const HostFeatures &host) {
+    EmitterTable table{};
+    for (unsigned i = 0; i < ir::kOpcodeCount; ++i) {
+        const auto op = static_cast<Opcode>(i);
+        auto &emit = table[i];
+        emit = control_emitter(op);
+        if (emit == nullptr) emit = integer_emitter(op, host);
+        if (emit == nullptr) emit = flags_emitter(op);
+        if (emit == nullptr) emit = memory_emitter(op, host);
+        if (emit == nullptr) emit = fp_emitter(op, host);
+        if (emit == nullptr) emit = vector_move_emitter(op);
+        if (emit == nullptr) emit = vector_integer_emitter(op, host);
+        if (emit == nullptr) emit = vector_shift_emitter(op, host);
+        if (emit == nullptr) emit = vector_fp_emitter(op, host);
+        if (emit == nullptr) emit = crypto_emitter(op, host);
+        if (emit != nullptr) continue;
+        const OpClass op_class = ir::info(op).op_class;
+        CHECK(op_class == OpClass::Pure || op_class == OpClass::Fp);
+        emit = call_the_thunk;
+    }
+    return table;
+}
+
+/// What each opcode needs in the backward pass, from its row of the table.
+struct OpTraits {
+    bool is_pure = false;
+    bool is_barrier = false; ///< state must be exact: an exception or an exit may come here
+    bool has_vector_result = false;
+    u8 arg_count = 0;
+};
+const std::array<OpTraits, ir::kOpcodeCount> &op_traits() {
+    static const auto traits = [] {
+        std::array<OpTraits, ir::kOpcodeCount> table{};
+        for (unsigned i = 0; i < ir::kOpcodeCount; ++i) {
+            const ir::OpcodeInfo &row = ir::info(static_cast<Opcode>(i));
+            OpTraits &t = table[i];
+            t.is_pure = row.op_class == OpClass::Pure ||
+                        (row.op_class == OpClass::State && row.result != Type::Void);
+            t.is_barrier = row.op_class == OpClass::Memory || row.op_class == OpClass::Call ||
+                           row.op_class == OpClass::Exit;
+            t.has_vector_result = is_vector_type(row.result);
+            t.arg_count = row.arg_count;
+        }
+        return table;
+    }();
+    return traits;
+}
+
+bool is_address_of_memory_op(Opcode op, unsigned arg) {
+    return arg == 0 && op >= Opcode::Load8 && op <= Opcode::StoreExclusive128;
+}
+bool is_zero_extending_move(Opcode op) {
+    return op == Opcode::VFromF16 || op == Opcode::VFromF32 || op == Opcode::VFromF64;
+}
+
+} // namespace
+
+struct EmitterTables {
+    EmitterTable table;
+};
+
+BlockCompiler::BlockCompiler(const Runtime &runtime, std::span<const ir::Helper> helpers)
+    : Xbyak::CodeGenerator(runtime.window_.size, runtime.window_.writable), runtime_(runtime),
+      emitters_(std::make_unique<EmitterTables>(make_table(runtime.features()))),
+      helpers_(helpers) {
+    slot_index_.assign(kCachedState / 4, kNoSlot);
+}
+
+BlockCompiler::~BlockCompiler() = default;
+
+const std::byte *BlockCompiler::stub_address(u32 offset) const {
+    // Blocks and stubs are written at equal distances from where they run.
+    return runtime_.window_.writable + offset;
+}
+
+void BlockCompiler::reset(const ir::Block &block) {
+    block_ = &block;
+    for (const Slot &slot : slots_) {
+        const unsigned units = slot.size < 4 ? 1 : slot.size / 4u;
+        for (unsigned i = 0; i < std::max(units, 4u); ++i)
+            slot_index_[std::min<u64>(slot.offset / 4 + i, slot_index_.size() - 1)] = kNoSlot;
+    }
+    slots_.clear();
+    values_.assign(block.insts.size(), ValueState{});
+    reg_value_.fill(kNoValue);
+    occupied_ = weak_ = locked_ = held_ = busy_checks_ = 0;
+    checks_ = {};
+    spill_used_.fill(0);
+    spills_to_free_.clear();
+    host_flags_ = kNoValue;
+    cold_.clear();
+    dirty_.clear();
+    exit_stubs_.clear();
+    insn_ = 0;
+}
+
+/// Backward: counts uses, marks dead values, finds values to compute into pinned registers, and
+/// decides which flags are worth storing at once.
+void BlockCompiler::prepass() {
+    const auto &traits = op_traits();
+    std::array<ValueId, kPinned.size()> next_set{};
+    next_set.fill(kNoValue);
+    bool flags_are_live = true;
+    for (std::size_t i = block_->insts.size(); i-- > 0;) {
+        const Inst &in = block_->insts[i];
+        const OpTraits &t = traits[static_cast<unsigned>(in.op)];
+        ValueState &v = values_[i];
+        v.root = static_cast<ValueId>(i);
+        v.is_vector = t.has_vector_result;
+        if (in.op == Opcode::Nop || (t.is_pure && v.uses == 0)) {
+            v.is_dead = true;
+            continue;
+        }
+        for (unsigned p = 0; p < kPinned.size(); ++p)
+            if (next_set[p] == i) v.hint = static_cast<i8>(p);
+        if (v.hint >= 0 && in.op == Opcode::ZeroExtend32)
+            next_set[static_cast<unsigned>(v.hint)] = in.args[0];
+        if (t.is_barrier) next_set.fill(kNoValue);
+        switch (in.op) {
+        case Opcode::SetState64:
+            if (const i8 p = pinned_slot(in.imm); p >= 0)
+                next_set[static_cast<unsigned>(p)] = in.args[0];
+            break;
+        case Opcode::GetState64:
+        case Opcode::GetState32:
+            if (const i8 p = pinned_slot(in.imm); p >= 0)
+                next_set[static_cast<unsigned>(p)] = kNoValue;
+            break;
+        case Opcode::SetFlags:
+            values_[in.args[0]].is_stored_eagerly = flags_are_live;
+            flags_are_live = false;
+            break;
+        case Opcode::GetFlags: flags_are_live = true; break;
+        case Opcode::Exit:
+        case Opcode::ExitIndirect:
+        case Opcode::ExitDispatch:
+        case Opcode::Call0:
+        case Opcode::Call1:
+        case Opcode::Call2:
+        case Opcode::Call3:
+        case Opcode::Call4: flags_are_live = true; break;
+        default: break;
+        }
+        for (unsigned a = 0; a < t.arg_count; ++a) {
+            ValueState &arg = values_[in.args[a]];
+            ++arg.uses;
+            if (is_address_of_memory_op(in.op, a)) ++arg.payload;
+            if (in.op == Opcode::SetStateV128) ++arg.payload;
+        }
+        if (in.op == Opcode::Add64)
+            for (unsigned a = 0; a < 2; ++a) values_[in.args[a]].is_index = true;
+        if (in.op == Opcode::Shl64) v.is_index = v.is_index && v.uses == 1;
+        // Only the operand's low bits count in a zero-extending move that goes to state alone.
+        if (is_zero_extending_move(in.op) && v.payload == v.uses) {
+            v.view = in.op == Opcode::VFromF64   ? View::Zero64
+                     : in.op == Opcode::VFromF32 ? View::Zero32
+                                                 : View::Zero16;
+        }
+        v.can_fold_address =
+            (in.op == Opcode::Add64 || in.op == Opcode::Sub64) && v.payload == v.uses;
+    }
+}
+
+CompileResult BlockCompiler::compile(const ir::Block &block, u64 owner, CodeWindow window,
+                                     CompiledBlock &out) {
+    // Xbyak writes wherever its buffer is.
+    top_ = reinterpret_cast<uint8_t *>(window.writable);
+    maxSize_ = window.size;
+    size_ = 0;
+    owner_ = owner;
+    out_ = &out;
+    out.links.clear();
+    try {
+        reset(block);
+        prepass();
+        emit_body();
+        // Emitting a cold path may not add others.
+        for (std::size_t i = 0; i < cold_.size(); ++i) emit_cold_path(cold_[i]);
+        emit_links();
+    } catch (const Xbyak::Error &error) {
+        CHECK(static_cast<int>(error) == Xbyak::ERR_CODE_IS_TOO_BIG);
+        return CompileResult::WindowFull;
+    } catch (const TooComplexError &) {
+        return CompileResult::TooComplex;
+    }
+    out.size = static_cast<u32>(getSize());
+    return CompileResult::Done;
+}
+
+void BlockCompiler::emit_body() {
+    const std::size_t count = block_->insts.size();
+    for (std::size_t i = 0; i < count; ++i) {
+        const Inst &in = block_->insts[i];
+        ValueState &v = values_[i];
+        if (v.is_dead) continue;
+        current_ = static_cast<ValueId>(i);
+        locked_ = busy_checks_ = 0;
+        consumed_ = false;
+        keeps_host_flags_ = false;
+        v.payload = 0;
+        emitters_->table[static_cast<unsigned>(in.op)](*this, in, current_);
+        consume();
+        for (PageCheck &check : checks_)
+            if (check.reg != kNoReg && check.followers == 0) end_check(check);
+        if (v.uses == 0 && v.root == i) maybe_dead(static_cast<ValueId>(i));
+        if (!keeps_host_flags_) host_flags_ = kNoValue;
+        for (const u16 spill : spills_to_free_)
+            spill_used_[(spill - 1u) / 64] &= ~(u64{1} << (spill - 1u) % 64);
+        spills_to_free_.clear();
+    }
+}
+
+BlockCompiler::ColdPath &BlockCompiler::cold_path(ColdKind kind) {
+    ColdPath &path = cold_.emplace_back();
+    path.kind = kind;
+    path.insn = insn_mark();
+    path.saves_xmm = (occupied_ & kXmmPool) != 0;
+    return path;
+}
+
+/// Makes an argument slot of the frame hold a value, zero-extended to 64 bits at least.
+void BlockCompiler::store_argument(unsigned index, const Location &where, ir::Type type) {
+    const Xbyak::RegExp to = frame(offsetof(Frame, args) + index * 16);
+    const bool is_vector = is_vector_type(type);
+    if (is_vector) {
+        Xbyak::Xmm x(kScratchXmm0);
+        if (where.kind == Location::Kind::Register)
+            x = Xbyak::Xmm(where.reg - kFirstXmm);
+        else
+            load_location(static_cast<HostReg>(kFirstXmm + kScratchXmm0), where);
+        switch (type) {
+        case ir::Type::V128: movaps(ptr[to], x); break;
+        case ir::Type::F64: movsd(ptr[to], x); break;
+        case ir::Type::F32:
+            movd(eax, x);
+            mov(ptr[to], rax);
+            break;
+        default:
+            pextrw(eax, x, 0);
+            mov(ptr[to], rax);
+            break;
+        }
+        return;
+    }
+    if (where.kind == Location::Kind::Register && type == ir::Type::I64) {
+        mov(ptr[to], Xbyak::Reg64(where.reg));
+        return;
+    }
+    if (where.kind == Location::Kind::Register)
+        mov(eax, Xbyak::Reg32(where.reg));
+    else
+        load_location(kRax, where);
+    if (type == ir::Type::Flags) and_(eax, ir::kFlagMask);
+    if (type == ir::Type::I32) mov(eax, eax);
+    mov(ptr[to], rax);
+}
+
+void BlockCompiler::store_imm(u64 imm) {
+    const auto to = qword[frame(offsetof(Frame, imm))];
+    if (static_cast<i64>(imm) == static_cast<i32>(imm)) return mov(to, imm);
+    mov(rax, imm);
+    mov(to, rax);
+}
+
+void BlockCompiler::load_result(HostReg reg, unsigned index, ir::Type type) {
+    const Xbyak::RegExp from = frame(offsetof(Frame, result) + index * 16);
+    switch (type) {
+    case ir::Type::I64: mov(Xbyak::Reg64(reg), ptr[from]); break;
+    case ir::Type::I1:
+    case ir::Type::I32:
+    case ir::Type::Flags: mov(Xbyak::Reg32(reg), ptr[from]); break;
+    default: movaps(Xbyak::Xmm(reg - kFirstXmm), ptr[from]); break;
+    }
+}
+
+void BlockCompiler::call_thunk(const Inst &in, ValueId id) {
+    const ir::OpcodeInfo &row = ir::info(in.op);
+    // Deferred arguments become real ones; that may move others, so locate them all afterwards.
+    for (unsigned a = 0; a < row.arg_count; ++a) {
+        const Form form = state(in.args[a]).form;
+        if (form != Form::Normal && form != Form::Constant) use(in.args[a]);
+    }
+    for (unsigned a = 0; a < row.arg_count; ++a) store_argument(a, locate(in.args[a]), row.args[a]);
+    consume();
+    mov(dword[frame(offsetof(Frame, opcode))], static_cast<u32>(in.op));
+    store_imm(in.imm);
+    const bool saves_xmm = (occupied_ & ~weak_ & kXmmPool) != 0;
+    // Without saving, what is cached in xmm registers is lost.
+    if (!saves_xmm) {
+        for (u32 rest = occupied_ & kXmmPool; rest != 0; rest &= rest - 1) {
+            drop_register(static_cast<HostReg>(std::countr_zero(rest)));
+        }
+    }
+    call_stub(stubs().thunk[saves_xmm ? 1 : 0]);
+    unlock();
+    const HostReg result = def(id);
+    load_result(result, 0, row.result);
+    values_[id].has_zero_upper = row.result != ir::Type::I64;
+}
+
+BlockCompiler::ColdPath &BlockCompiler::thunk_path(const Inst &in, HostReg result) {
+    ColdPath &path = cold_path(ColdKind::Thunk);
+    const ir::OpcodeInfo &row = ir::info(in.op);
+    path.op = in.op;
+    path.imm = in.imm;
+    for (unsigned a = 0; a < row.arg_count; ++a) path.args[a] = locate(in.args[a]);
+    path.results[0] = result;
+    path.saves_xmm = (occupied_ & kXmmPool) != 0;
+    return path;
+}
+
+// --- code helpers
+// ---------------------------------------------------------------------------------
+
+void BlockCompiler::alu_reg(Alu op, HostReg a, HostReg b, bool is_64_bit) {
+    const unsigned rex = (is_64_bit ? 8u : 0u) | (b >= 8 ? 4u : 0u) | (a >= 8 ? 1u : 0u);
+    if (rex != 0) db(static_cast<int>(0x40 | rex));
+    db(static_cast<int>(static_cast<unsigned>(op) * 8 + 1));
+    db(0xc0 | (b & 7) << 3 | (a & 7));
+}
+
+void BlockCompiler::alu_imm(Alu op, HostReg a, i32 imm, bool is_64_bit) {
+    const unsigned rex = (is_64_bit ? 8u : 0u) | (a >= 8 ? 1u : 0u);
+    if (rex != 0) db(static_cast<int>(0x40 | rex));
+    const int modrm = static_cast<int>(0xc0 | static_cast<unsigned>(op) << 3) | (a & 7);
+    if (imm == static_cast<i8>(imm)) {
+        db(0x83);
+        db(modrm);
+        db(imm & 0xff);
+    } else {
+        db(0x81);
+        db(modrm);
+        dd(static_cast<u32>(imm));
+    }
+}
+
+void BlockCompiler::alu(Alu op, HostReg a, ValueId b, bool is_64_bit) {
+    if (is_imm32(b, is_64_bit)) return alu_imm(op, a, imm32(b), is_64_bit);
+    if (is_memory_operand(b, is_64_bit)) {
+        const Xbyak::RegExp from = memory_location(state(b));
+        const Xbyak::Reg r = is_64_bit ? static_cast<Xbyak::Reg>(Xbyak::Reg64(a))
+                                       : static_cast<Xbyak::Reg>(Xbyak::Reg32(a));
+        switch (op) {
+        case Alu::Add: return add(r, ptr[from]);
+        case Alu::Or: return or_(r, ptr[from]);
+        case Alu::Adc: return adc(r, ptr[from]);
+        case Alu::Sbb: return sbb(r, ptr[from]);
+        case Alu::And: return and_(r, ptr[from]);
+        case Alu::Sub: return sub(r, ptr[from]);
+        case Alu::Xor: return xor_(r, ptr[from]);
+        case Alu::Cmp: return cmp(r, ptr[from]);
+        }
+    }
+    alu_reg(op, a, use(b), is_64_bit);
+}
+
+void BlockCompiler::setcc(CC cc, HostReg reg) {
+    db(0x40 | (reg >= 8 ? 1 : 0));
+    db(0x0f);
+    db(0x90 | static_cast<int>(cc));
+    db(0xc0 | (reg & 7));
+}
+
+void BlockCompiler::cmov(CC cc, HostReg a, HostReg b, bool is_64_bit) {
+    db(0x40 | (is_64_bit ? 8 : 0) | (a >= 8 ? 4 : 0) | (b >= 8 ? 1 : 0));
+    db(0x0f);
+    db(0x40 | static_cast<int>(cc));
+    db(0xc0 | (a & 7) << 3 | (b & 7));
+}
+
+u32 BlockCompiler::jump(CC cc) {
+    db(0x0f);
+    db(0x80 | static_cast<int>(cc));
+    dd(0);
+    return static_cast<u32>(getSize()) - 4;
+}
+
+u32 BlockCompiler::jump() {
+    db(0xe9);
+    dd(0);
+    return static_cast<u32>(getSize()) - 4;
+}
+
+void BlockCompiler::bind(u32 jump_position, u32 target) {
+    rewrite(jump_position, target - (jump_position + 4), 4);
+}
+
+void BlockCompiler::jump_to_stub(CC cc, u32 offset) {
+    const u32 position = jump(cc);
+    const auto distance =
+        reinterpret_cast<const uint8_t *>(stub_address(offset)) - (top_ + position + 4);
+    rewrite(position, static_cast<u64>(distance) & 0xffffffff, 4);
+}
+
+// --- public face
+// -------------------------------------------------------------------------------------
+
+Compiler::Compiler(const Runtime &runtime, std::span<const ir::Helper> helpers)
+    : impl_(std::make_unique<BlockCompiler>(runtime, helpers)) {}
+Compiler::~Compiler() = default;
+
+CompileResult Compiler::compile(const ir::Block &block, u64 owner, CodeWindow window,
+                                CompiledBlock &out) {
+    return impl_->compile(block, owner, window, out);
+}
+
+} // namespace tandem::jit

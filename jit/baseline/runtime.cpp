@@ -1,0 +1,305 @@
+// Entry and exit trampolines, and the stubs that blocks share.
+#include "jit/baseline/runtime.h"
+
+#include "ir/block.h"
+#include "ir/memory_access.h"
+#include "ir/semantics/thunk.h"
+#include "jit/baseline/frame.h"
+#include "support/check.h"
+
+// The system's Xbyak is older than -Wconversion.
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wconversion"
+#include <xbyak/xbyak.h>
+#pragma GCC diagnostic pop
+// It takes signed displacements as unsigned integers.
+#pragma GCC diagnostic ignored "-Wsign-conversion"
+
+namespace tandem::jit {
+namespace {
+
+using ir::ExecContext;
+using ir::MemoryOp;
+using ir::Opcode;
+using ir::Vec;
+
+/// The out-of-line path of every memory operation.
+void memory_operation(ExecContext &ctx, Frame &frame) {
+    ir::MemoryAccess &memory = *ctx.memory;
+    const MemoryOp op = MemoryOp::unpack(frame.imm);
+    const u64 va = frame.args[0].d[0];
+    const auto load = [&](unsigned size_log2) {
+        frame.result[0] = Vec{{memory.load(ctx, va, size_log2, op), 0}};
+    };
+    const auto store = [&](unsigned size_log2) {
+        memory.store(ctx, va, size_log2, frame.args[1].d[0] & ones(8u << size_log2), op);
+    };
+    const auto failed = [&] { return ctx.pending_exit != ir::PendingExit::None; };
+    const auto load_pair = [&](unsigned size_log2) {
+        load(size_log2);
+        if (!failed())
+            frame.result[1] = Vec{{memory.load(ctx, va + (1u << size_log2), size_log2, op), 0}};
+    };
+    const auto store_pair = [&](unsigned size_log2) {
+        store(size_log2);
+        if (!failed())
+            memory.store(ctx, va + (1u << size_log2), size_log2,
+                         frame.args[2].d[0] & ones(8u << size_log2), op);
+    };
+    switch (static_cast<Opcode>(frame.opcode)) {
+    case Opcode::Load8: return load(0);
+    case Opcode::Load16:
+    case Opcode::LoadF16: return load(1);
+    case Opcode::Load32:
+    case Opcode::LoadF32: return load(2);
+    case Opcode::Load64:
+    case Opcode::LoadF64: return load(3);
+    case Opcode::LoadV128: frame.result[0] = memory.load128(ctx, va, op); return;
+    case Opcode::LoadPair32:
+    case Opcode::LoadPairF32: return load_pair(2);
+    case Opcode::LoadPair64:
+    case Opcode::LoadPairF64: return load_pair(3);
+    case Opcode::LoadPairV128:
+        frame.result[0] = memory.load128(ctx, va, op);
+        if (!failed()) frame.result[1] = memory.load128(ctx, va + 16, op);
+        return;
+    case Opcode::Store8: return store(0);
+    case Opcode::Store16:
+    case Opcode::StoreF16: return store(1);
+    case Opcode::Store32:
+    case Opcode::StoreF32: return store(2);
+    case Opcode::Store64:
+    case Opcode::StoreF64: return store(3);
+    case Opcode::StoreV128: return memory.store128(ctx, va, frame.args[1], op);
+    case Opcode::StorePair32:
+    case Opcode::StorePairF32: return store_pair(2);
+    case Opcode::StorePair64:
+    case Opcode::StorePairF64: return store_pair(3);
+    case Opcode::StorePairV128:
+        memory.store128(ctx, va, frame.args[1], op);
+        if (!failed()) memory.store128(ctx, va + 16, frame.args[2], op);
+        return;
+    case Opcode::AtomicRmw:
+        frame.result[0] = Vec{{memory.atomic(ctx, va, frame.args[1].d[0], op), 0}};
+        return;
+    case Opcode::CompareSwap:
+        frame.result[0] =
+            Vec{{memory.compare_swap(ctx, va, frame.args[1].d[0], frame.args[2].d[0], op), 0}};
+        return;
+    case Opcode::CompareSwap128:
+        frame.result[0] = memory.compare_swap128(ctx, va, frame.args[1], frame.args[2], op);
+        return;
+    case Opcode::LoadExclusive:
+    case Opcode::LoadExclusive128: frame.result[0] = memory.load_exclusive(ctx, va, op); return;
+    case Opcode::StoreExclusive:
+        frame.result[0] =
+            Vec{{memory.store_exclusive(ctx, va, Vec{{frame.args[1].d[0], 0}}, op), 0}};
+        return;
+    case Opcode::StoreExclusive128:
+        frame.result[0] = Vec{{memory.store_exclusive(ctx, va, frame.args[1], op), 0}};
+        return;
+    case Opcode::ClearExclusive: return memory.clear_exclusive(ctx);
+    default: CHECK(false);
+    }
+}
+
+void thunk_operation(ExecContext &ctx, Frame &frame) {
+    const ir::semantics::Thunk thunk = ir::semantics::thunk(static_cast<Opcode>(frame.opcode));
+    thunk(ctx.fpsr, &frame.result[0], &frame.args[0], &frame.args[1], &frame.args[2],
+          &frame.args[3], frame.imm);
+}
+
+constexpr u32 kDefaultMxcsr = 0x1f80;
+
+class StubEmitter : public Xbyak::CodeGenerator {
+public:
+    explicit StubEmitter(CodeWindow window) : Xbyak::CodeGenerator(window.size, window.writable) {}
+
+    u32 here() {
+        align(16);
+        return static_cast<u32>(getSize());
+    }
+    static Xbyak::RegExp context(std::size_t offset) {
+        return Xbyak::util::rbp + (static_cast<int>(offset) - ExecContext::kContextBias);
+    }
+#define CONTEXT(member) context(offsetof(ExecContext, member))
+
+    void load_pinned() {
+        for (const PinnedRegister &p : kPinned)
+            mov(Xbyak::Reg64(p.host), ptr[context(p.state_offset)]);
+    }
+    void store_pinned() {
+        for (const PinnedRegister &p : kPinned)
+            mov(ptr[context(p.state_offset)], Xbyak::Reg64(p.host));
+    }
+    template <typename F>
+    void call_function(F *function) {
+        mov(rax, reinterpret_cast<u64>(function));
+        call(rax);
+    }
+    /// ctx.pc = address of the instruction in Frame::insn, the frame being at rsp + delta.
+    void set_pc(int delta) {
+        movzx(r10d, word[rsp + delta + static_cast<int>(offsetof(Frame, insn))]);
+        add(r10, ptr[CONTEXT(pc_page)]);
+        mov(ptr[CONTEXT(pc)], r10);
+    }
+    /// Leaves the block if pending_exit is set; the frame is at rsp + delta.
+    /// ctx.budget = what is left before the instruction in Frame::insn: helpers count by it.
+    void set_budget(int delta) {
+        lea(r11, ptr[r14 + ir::kMaxBlockInstructions]);
+        movzx(r10d, word[rsp + delta + static_cast<int>(offsetof(Frame, insn)) + 2]);
+        sub(r11, r10);
+        mov(ptr[CONTEXT(budget)], r11);
+    }
+    void leave_if_pending(int delta) {
+        Xbyak::Label stay;
+        cmp(dword[CONTEXT(pending_exit)], 0);
+        je(stay);
+        movzx(eax, word[rsp + delta + static_cast<int>(offsetof(Frame, insn)) + 2]);
+        add(rsp, delta);
+        not_(rax); // - (index + 1)
+        add(r14, rax);
+        jmp(exit_saved_, T_NEAR);
+        L(stay);
+    }
+
+    u32 emit_constants() {
+        const u32 start = here();
+        const RuntimeConstants constants;
+        db(reinterpret_cast<const uint8_t *>(&constants), sizeof constants);
+        return start;
+    }
+
+    u32 emit_enter() {
+        const u32 start = here();
+        for (const Xbyak::Reg64 &r : {rbp, rbx, r12, r13, r14, r15}) push(r);
+        sub(rsp, static_cast<u32>(sizeof(Frame)) + 8);
+        lea(rbp, ptr[rdi + ExecContext::kContextBias]);
+        mov(r14, ptr[CONTEXT(budget)]);
+        sub(r14, ir::kMaxBlockInstructions);
+        ldmxcsr(ptr[CONTEXT(mxcsr)]);
+        load_pinned();
+        jmp(rsi);
+        return start;
+    }
+
+    void emit_exits(u32 &direct, u32 &rax_set, u32 &pc_set) {
+        Xbyak::Label common, leave, default_mxcsr;
+        direct = here();
+        movsxd(rax, eax);
+        add(rax, ptr[CONTEXT(pc_page)]);
+        mov(ptr[CONTEXT(pc)], rax);
+        jmp(common);
+        rax_set = here();
+        mov(ptr[CONTEXT(pc)], rax);
+        pc_set = static_cast<u32>(getSize());
+        xor_(ecx, ecx);
+        xor_(edx, edx);
+        L(common);
+        store_pinned();
+        stmxcsr(ptr[CONTEXT(mxcsr)]);
+        L(leave);
+        add(r14, ir::kMaxBlockInstructions);
+        mov(ptr[CONTEXT(budget)], r14);
+        ldmxcsr(ptr[rip + default_mxcsr]);
+        mov(rax, rcx);
+        add(rsp, static_cast<u32>(sizeof(Frame)) + 8);
+        for (const Xbyak::Reg64 &r : {r15, r14, r13, r12, rbx, rbp}) pop(r);
+        ret();
+        align(4);
+        L(default_mxcsr);
+        dd(kDefaultMxcsr);
+        // All state, mxcsr included, is in the context already.
+        align(16);
+        L(exit_saved_);
+        xor_(ecx, ecx);
+        xor_(edx, edx);
+        jmp(leave);
+    }
+
+    /// A stub that preserves all registers around function(ctx, frame).
+    template <typename F>
+    u32 emit_out_of_line(F *function, bool saves_xmm, bool accesses_state) {
+        const u32 start = here();
+        constexpr int kDelta = 16; // return address and alignment
+        sub(rsp, 8);
+        const auto saved_gpr = [&](int r) {
+            return ptr[rsp + kDelta + static_cast<int>(offsetof(Frame, gpr_save)) + r * 8];
+        };
+        const auto saved_xmm = [&](int r) {
+            return ptr[rsp + kDelta + static_cast<int>(offsetof(Frame, xmm_save)) + r * 16];
+        };
+        for (int r = 0; r < 16; ++r)
+            if ((kGprPool >> r & 1) != 0) mov(saved_gpr(r), Xbyak::Reg64(r));
+        if (saves_xmm)
+            for (int r = 0; r < 14; ++r) movaps(saved_xmm(r), Xbyak::Xmm(r));
+        stmxcsr(ptr[CONTEXT(mxcsr)]);
+        if (accesses_state) {
+            store_pinned();
+            set_pc(kDelta);
+        }
+        lea(rdi, ptr[rbp - ExecContext::kContextBias]);
+        lea(rsi, ptr[rsp + kDelta]);
+        call_function(function);
+        if (accesses_state) leave_if_pending(kDelta);
+        ldmxcsr(ptr[CONTEXT(mxcsr)]); // drops flags raised by C++ code
+        for (int r = 0; r < 16; ++r)
+            if ((kGprPool >> r & 1) != 0) mov(Xbyak::Reg64(r), saved_gpr(r));
+        if (saves_xmm)
+            for (int r = 0; r < 14; ++r) movaps(Xbyak::Xmm(r), saved_xmm(r));
+        add(rsp, 8);
+        ret();
+        return start;
+    }
+
+    u32 emit_helper_call(bool may_exit) {
+        const u32 start = here();
+        constexpr int kDelta = 16;
+        sub(rsp, 8);
+        store_pinned();
+        stmxcsr(ptr[CONTEXT(mxcsr)]);
+        if (may_exit) {
+            set_pc(kDelta);
+            set_budget(kDelta);
+        }
+        lea(rdi, ptr[rbp - ExecContext::kContextBias]);
+        call(rax);
+        if (may_exit) {
+            mov(r10, rax);
+            leave_if_pending(kDelta);
+            mov(rax, r10);
+        }
+        // The helper may have read and cleared the flags collected in mxcsr, and compilers use FP
+        // instructions for integer code (variable vector shifts), which raises flags of its own.
+        ldmxcsr(ptr[CONTEXT(mxcsr)]);
+        load_pinned();
+        add(rsp, 8);
+        ret();
+        return start;
+    }
+#undef CONTEXT
+
+private:
+    Xbyak::Label exit_saved_;
+};
+
+} // namespace
+
+Runtime::Runtime(CodeWindow window, HostFeatures features) : features_(features), window_(window) {
+    CHECK(window.size >= kSize);
+    StubEmitter emitter(window);
+    auto stubs = std::make_shared<Stubs>();
+    stubs->constants = emitter.emit_constants();
+    stubs->enter = emitter.emit_enter();
+    emitter.emit_exits(stubs->exit_direct, stubs->exit_rax, stubs->exit_pc_set);
+    for (unsigned i = 0; i < 2; ++i) {
+        stubs->memory[i] = emitter.emit_out_of_line(&memory_operation, i == 1, true);
+        stubs->thunk[i] = emitter.emit_out_of_line(&thunk_operation, i == 1, false);
+        stubs->helper[i] = emitter.emit_helper_call(i == 1);
+    }
+    enter_ = reinterpret_cast<decltype(enter_)>(
+        reinterpret_cast<std::uintptr_t>(window.executable + stubs->enter));
+    stubs_ = std::move(stubs);
+}
+
+} // namespace tandem::jit

@@ -1,0 +1,188 @@
+#include "jit/cache/block_cache.h"
+
+#include "support/check.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace tandem::jit {
+namespace {
+std::size_t size_of(const TranslationBlock &block) {
+    const ir::Predecoded *predecoded = block.predecoded.load(std::memory_order_relaxed);
+    return sizeof block + (predecoded != nullptr ? predecoded->byte_size() : 0);
+}
+} // namespace
+
+BlockCache::BlockCache(CodeMap &code_map, TlbBroadcast &vcpus)
+    : code_map_(code_map), vcpus_(vcpus),
+      buckets_(std::make_unique<Bucket[]>(std::size_t{1} << kBucketBits)) {}
+
+BlockCache::~BlockCache() {
+    clear();
+}
+
+BlockCache::Reservation BlockCache::reserve(u64 physical, u32 length) {
+    CodePage &page = code_map_.get(physical & kPageMask);
+    const std::lock_guard guard(mutex_);
+    const u64 mask = CodePage::mask(static_cast<u32>(physical & 0xfff), length);
+    if (page.granules.fetch_or(mask, std::memory_order_seq_cst) == 0)
+        for (Softmmu *vcpu : vcpus_.members()) vcpu->slow_down_writes(page.physical_page);
+    ++page.reservations;
+    return {&page, page.version};
+}
+
+TranslationBlock *BlockCache::insert(std::unique_ptr<TranslationBlock> block,
+                                     const Reservation &reservation) {
+    const std::lock_guard guard(mutex_);
+    CodePage &page = *reservation.page;
+    TranslationBlock *other = find(block->physical, block->mode);
+    const bool usable = page.version == reservation.version && other == nullptr;
+    if (usable) page.covered |= CodePage::mask(block->page_offset(), block->guest_bytes);
+    // The reservation was for the longest possible block.
+    if (--page.reservations == 0) page.granules.store(page.covered, std::memory_order_seq_cst);
+    if (page.version != reservation.version) return nullptr;
+    if (!usable) return other;
+    if (!std::exchange(page.is_listed, true)) pages_.push_back(&page);
+    block->page = &page;
+    block->next_in_page = page.blocks;
+    page.blocks = block.get();
+    bytes_.fetch_add(size_of(*block), std::memory_order_relaxed);
+    Bucket &head = bucket(block->physical, block->mode);
+    block->next_in_bucket.store(head.load(std::memory_order_relaxed), std::memory_order_relaxed);
+    head.store(block.get(), std::memory_order_release);
+    return block.release();
+}
+
+void BlockCache::set_code(TranslationBlock &block, CodeWindow window,
+                          const CompiledBlock &compiled) {
+    const std::lock_guard guard(mutex_);
+    if (block.is_invalid.load(std::memory_order_relaxed) ||
+        block.code.load(std::memory_order_relaxed) != nullptr)
+        return;
+    block.window = window;
+    for (const LinkSite &site : compiled.links) block.links.push_back({site, nullptr});
+    bytes_.fetch_add(block.links.size() * sizeof(TranslationBlock::Link),
+                     std::memory_order_relaxed);
+    block.code.store(window.executable, std::memory_order_release);
+    discard(block.predecoded.exchange(nullptr, std::memory_order_relaxed));
+}
+
+bool BlockCache::link(TranslationBlock &from, u32 link, TranslationBlock &to) {
+    const std::lock_guard guard(mutex_);
+    const void *code = to.code.load(std::memory_order_relaxed);
+    if (from.is_invalid.load(std::memory_order_relaxed) ||
+        to.is_invalid.load(std::memory_order_relaxed) || code == nullptr)
+        return false;
+    CHECK(link < from.links.size());
+    TranslationBlock::Link &site = from.links[link];
+    if (site.target != nullptr) return false;
+    site.target = &to;
+    to.incoming.push_back({&from, link});
+    set_link(from.window, site.site, code);
+    return true;
+}
+
+void BlockCache::discard(const ir::Predecoded *predecoded) {
+    if (predecoded == nullptr) return;
+    garbage_bytes_.fetch_add(predecoded->byte_size(), std::memory_order_relaxed);
+    dead_predecoded_.emplace_back(predecoded);
+}
+
+void BlockCache::invalidate(TranslationBlock &block) {
+    block.is_invalid.store(true, std::memory_order_seq_cst);
+
+    Bucket *at = &bucket(block.physical, block.mode);
+    while (at->load(std::memory_order_relaxed) != &block)
+        at = &at->load(std::memory_order_relaxed)->next_in_bucket;
+    // A reader standing on this block still finds the rest of the chain through it.
+    at->store(block.next_in_bucket.load(std::memory_order_relaxed), std::memory_order_release);
+
+    for (const auto &[from, index] : block.incoming) {
+        TranslationBlock::Link &link = from->links[index];
+        clear_link(from->window, link.site);
+        link.target = nullptr;
+    }
+    block.incoming.clear();
+    for (TranslationBlock::Link &link : block.links) {
+        if (link.target == nullptr) continue;
+        std::erase_if(link.target->incoming, [&](const auto &each) { return each.from == &block; });
+        // Other vCPUs in this block must not get around its stale links: those targets may go too.
+        clear_link(block.window, link.site);
+        link.target = nullptr;
+    }
+    if (block.code.load(std::memory_order_relaxed) != nullptr)
+        for (Softmmu *vcpu : vcpus_.members()) vcpu->forget_block(block, block.page_offset());
+    garbage_bytes_.fetch_add(size_of(block), std::memory_order_relaxed);
+    dead_blocks_.emplace_back(&block);
+}
+
+void BlockCache::invalidate_in_page(CodePage &page, u64 physical, u64 length,
+                                    Statistics &statistics) {
+    const std::lock_guard guard(mutex_);
+    ++page.version;
+    u64 granules = 0;
+    for (TranslationBlock **at = &page.blocks; *at != nullptr;) {
+        TranslationBlock &block = **at;
+        if (block.overlaps(physical, length)) {
+            *at = block.next_in_page;
+            invalidate(block);
+            ++statistics.invalidated_blocks;
+        } else {
+            granules |= CodePage::mask(block.page_offset(), block.guest_bytes);
+            at = &block.next_in_page;
+        }
+    }
+    page.covered = granules;
+    page.granules.store(granules, std::memory_order_seq_cst);
+}
+
+void BlockCache::code_written(u64 physical, u64 length, Statistics &statistics) {
+    for (u64 at = physical; at < physical + length;) {
+        const u64 end = std::min(physical + length, (at & kPageMask) + 4096);
+        CodePage *page = code_map_.find(at & kPageMask);
+        if (page != nullptr &&
+            page->covers(static_cast<u32>(at & 0xfff), static_cast<u32>(end - at)))
+            invalidate_in_page(*page, at, end - at, statistics);
+        at = end;
+    }
+}
+
+bool BlockCache::hits_block_at(u64 physical, u32 length, u64 running) {
+    const CodePage *page = code_map_.find(physical & kPageMask);
+    if (page == nullptr) return false;
+    const std::lock_guard guard(mutex_);
+    for (const TranslationBlock *block = page->blocks; block != nullptr;
+         block = block->next_in_page)
+        if (block->overlaps(physical, length) && block->overlaps(running, 1)) return true;
+    return false;
+}
+
+void BlockCache::collect() {
+    const std::lock_guard guard(mutex_);
+    dead_blocks_.clear();
+    dead_predecoded_.clear();
+    bytes_.fetch_sub(std::min(bytes_.load(), garbage_bytes_.exchange(0)));
+}
+
+void BlockCache::clear() {
+    const std::lock_guard guard(mutex_);
+    for (CodePage *page : pages_) {
+        while (TranslationBlock *block = page->blocks) {
+            page->blocks = block->next_in_page;
+            delete block;
+        }
+        page->covered = 0;
+        page->granules.store(0, std::memory_order_seq_cst);
+        page->is_listed = false;
+        ++page->version;
+    }
+    pages_.clear();
+    for (std::size_t i = 0; i < std::size_t{1} << kBucketBits; ++i)
+        buckets_[i].store(nullptr, std::memory_order_relaxed);
+    dead_blocks_.clear();
+    dead_predecoded_.clear();
+    bytes_ = 0;
+    garbage_bytes_ = 0;
+}
+
+} // namespace tandem::jit

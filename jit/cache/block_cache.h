@@ -1,0 +1,85 @@
+#pragma once
+/// All translation blocks of a machine.
+///
+/// Look-up takes no lock; everything that changes the cache takes the mutex (and, inside it, vCPUs'
+/// softmmu locks). Invalid blocks and replaced T0 code are garbage: their memory is reused only in
+/// collect() or clear(), while no vCPU is inside (jit/runtime/safepoint.h). T1 code memory is freed
+/// by clear() alone.
+#include "jit/cache/translation_block.h"
+#include "jit/runtime/code_memory.h"
+#include "jit/softmmu/softmmu.h"
+#include "jit/softmmu/tlb_broadcast.h"
+
+#include <mutex>
+
+namespace tandem::jit {
+
+class BlockCache final : public CodeWriteHandler {
+public:
+    BlockCache(CodeMap &code_map, TlbBroadcast &vcpus);
+    ~BlockCache() override;
+
+    /// The block that starts at this physical address in this mode, or null.
+    [[nodiscard]] TranslationBlock *find(u64 physical, u32 mode) const {
+        TranslationBlock *block = bucket(physical, mode).load(std::memory_order_acquire);
+        while (block != nullptr && (block->physical != physical || block->mode != mode))
+            block = block->next_in_bucket.load(std::memory_order_acquire);
+        return block;
+    }
+
+    /// Before guest code is read for translation: from now on stores to it are noticed.
+    struct Reservation {
+        CodePage *page = nullptr;
+        u64 version = 0;
+    };
+    [[nodiscard]] Reservation reserve(u64 physical, u32 length);
+    /// Adds a block translated since `reservation`, which ends. Null if its code has been written
+    /// meanwhile. If another vCPU was faster, its block.
+    [[nodiscard]] TranslationBlock *insert(std::unique_ptr<TranslationBlock> block,
+                                           const Reservation &reservation);
+
+    /// Gives a block its T1 code, unless it is invalid or has some already.
+    void set_code(TranslationBlock &block, CodeWindow window, const CompiledBlock &compiled);
+    /// Makes exit `link` of `from` jump straight to `to`, if both are valid and `to` has code.
+    /// True if it was done.
+    bool link(TranslationBlock &from, u32 link, TranslationBlock &to);
+
+    // --- CodeWriteHandler; any thread ---
+    [[nodiscard]] bool hits_block_at(u64 physical, u32 length, u64 running) override;
+    void code_written(u64 physical, u64 length, Statistics &statistics) override;
+
+    /// Approximate bytes of blocks and T0 code, garbage included, and of garbage alone.
+    [[nodiscard]] std::size_t byte_size() const { return bytes_.load(std::memory_order_relaxed); }
+    [[nodiscard]] std::size_t garbage_size() const {
+        return garbage_bytes_.load(std::memory_order_relaxed);
+    }
+
+    /// While no vCPU is inside: frees garbage.
+    void collect();
+    /// While no vCPU is inside: drops every block. The caller empties jump caches and code memory.
+    void clear();
+
+private:
+    static constexpr unsigned kBucketBits = 18;
+    using Bucket = std::atomic<TranslationBlock *>;
+
+    [[nodiscard]] Bucket &bucket(u64 physical, u32 mode) const {
+        const u64 key = (physical >> 1) ^ u64 { mode } << 40;
+        return buckets_[(key * 0x9e3779b97f4a7c15) >> (64 - kBucketBits)];
+    }
+    void invalidate(TranslationBlock &block);
+    void discard(const ir::Predecoded *predecoded);
+    void invalidate_in_page(CodePage &page, u64 physical, u64 length, Statistics &statistics);
+
+    CodeMap &code_map_;
+    TlbBroadcast &vcpus_;
+    std::mutex mutex_;
+    std::unique_ptr<Bucket[]> buckets_;
+    std::vector<CodePage *> pages_; ///< that have had blocks since the last clear()
+    std::vector<std::unique_ptr<TranslationBlock>> dead_blocks_;
+    std::vector<std::unique_ptr<const ir::Predecoded>> dead_predecoded_;
+    std::atomic<std::size_t> bytes_ = 0;
+    std::atomic<std::size_t> garbage_bytes_ = 0;
+};
+
+} // namespace tandem::jit

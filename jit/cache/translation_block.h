@@ -1,0 +1,58 @@
+#pragma once
+/// What is known of one translated piece of guest code, in every tier.
+#include "ir/interpreter/interpreter.h"
+#include "jit/baseline/compiler.h"
+
+#include <atomic>
+#include <memory>
+#include <vector>
+
+namespace tandem::jit {
+
+struct CodePage;
+
+/// Found by physical address and mode, shared by all vCPUs. Members without a remark are constant
+/// once the block is in the cache. A block that has been invalidated stays allocated until no vCPU
+/// can hold a pointer to it.
+struct TranslationBlock {
+    struct Link {
+        LinkSite site;
+        TranslationBlock *target = nullptr; ///< what the jump goes to now; guarded by the mutex
+    };
+    struct Incoming {
+        TranslationBlock *from = nullptr;
+        u32 link = 0;
+    };
+
+    u64 physical = 0; ///< of the first byte
+    u32 mode = 0;     ///< frontend's mode bits, the page's included
+    u32 guest_bytes = 0;
+    u32 guest_instructions = 0;
+    std::atomic<u32> runs = 0; ///< in T0; approximate
+    std::atomic<bool> is_invalid = false;
+    std::atomic<bool> stays_interpreted = false; ///< T1 cannot compile it
+    /// T0's form; null once there is T1 code.
+    std::atomic<const ir::Predecoded *> predecoded = nullptr;
+    /// T1's entry point; null before. Set after `window` and `links`.
+    std::atomic<const void *> code = nullptr;
+
+    // Guarded by BlockCache's mutex from here on.
+    CodeWindow window;
+    std::vector<Link> links;
+    std::vector<Incoming> incoming;
+    CodePage *page = nullptr;
+    TranslationBlock *next_in_page = nullptr;
+    std::atomic<TranslationBlock *> next_in_bucket = nullptr; ///< read without the mutex
+
+    TranslationBlock() = default;
+    TranslationBlock(const TranslationBlock &) = delete;
+    TranslationBlock &operator=(const TranslationBlock &) = delete;
+    ~TranslationBlock() { delete predecoded.load(std::memory_order_relaxed); }
+
+    [[nodiscard]] u32 page_offset() const { return static_cast<u32>(physical & 0xfff); }
+    [[nodiscard]] bool overlaps(u64 address, u64 length) const {
+        return address < physical + guest_bytes && physical < address + length;
+    }
+};
+
+} // namespace tandem::jit

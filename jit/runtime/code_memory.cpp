@@ -1,0 +1,49 @@
+#include "jit/runtime/code_memory.h"
+
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+namespace tandem::jit {
+namespace {
+constexpr std::size_t kMaxSize = std::size_t{1} << 30;
+constexpr std::size_t kMinSize = std::size_t{4} << 20;
+} // namespace
+
+Result<std::unique_ptr<CodeMemory>> CodeMemory::create(std::size_t size) {
+    size = align_up(std::clamp(size, kMinSize, kMaxSize), 4096);
+    std::unique_ptr<CodeMemory> memory(new CodeMemory);
+    const auto failed = [](const char *what) {
+        return failure(std::string("code cache: ") + what + " failed: " + std::strerror(errno) +
+                       "; free some memory");
+    };
+    memory->fd_ = ScopedFd(::memfd_create("tandem-code", MFD_CLOEXEC));
+    if (!memory->fd_.is_open()) return failed("memfd_create");
+    if (::ftruncate(memory->fd_.get(), static_cast<off_t>(size)) != 0) return failed("ftruncate");
+    void *rw = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, memory->fd_.get(), 0);
+    if (rw == MAP_FAILED) return failed("mmap");
+    memory->writable_ = static_cast<std::byte *>(rw);
+    memory->size_ = size;
+    void *rx = ::mmap(nullptr, size, PROT_READ | PROT_EXEC, MAP_SHARED, memory->fd_.get(), 0);
+    if (rx == MAP_FAILED) return failed("mmap of executable memory");
+    memory->executable_ = static_cast<std::byte *>(rx);
+    return memory;
+}
+
+CodeMemory::~CodeMemory() {
+    if (writable_ != nullptr) ::munmap(writable_, size_);
+    if (executable_ != nullptr) ::munmap(executable_, size_);
+}
+
+CodeChunk CodeMemory::allocate(std::size_t size) {
+    const std::size_t rounded = align_up(size, 64);
+    std::size_t offset = used_.load(std::memory_order_relaxed);
+    do {
+        if (rounded > size_ - offset) return {};
+    } while (!used_.compare_exchange_weak(offset, offset + rounded, std::memory_order_relaxed));
+    return {writable_ + offset, executable_ + offset, size};
+}
+
+} // namespace tandem::jit

@@ -1,0 +1,456 @@
+// Guest memory accesses beyond the inline TLB hit.
+#include "ir/host_access.h"
+#include "jit/softmmu/softmmu_internal.h"
+
+#include <bit>
+#include <cstring>
+
+namespace tandem::jit {
+namespace {
+
+using ir::AccessKind;
+using ir::Alignment;
+using ir::AtomicKind;
+using ir::MemoryOp;
+using ir::read_host;
+using ir::read_host_vec;
+using ir::Vec;
+using ir::write_host;
+using ir::write_host_vec;
+
+u64 read_host(const std::byte *p, unsigned size_log2) {
+    switch (size_log2) {
+    case 0: return read_host<u8>(p);
+    case 1: return read_host<u16>(p);
+    case 2: return read_host<u32>(p);
+    default: return read_host<u64>(p);
+    }
+}
+void write_host(std::byte *p, unsigned size_log2, u64 value) {
+    switch (size_log2) {
+    case 0: write_host<u8>(p, static_cast<u8>(value)); break;
+    case 1: write_host<u16>(p, static_cast<u16>(value)); break;
+    case 2: write_host<u32>(p, static_cast<u32>(value)); break;
+    default: write_host<u64>(p, value); break;
+    }
+}
+
+bool is_misaligned(u64 va, u32 bytes, Alignment alignment) {
+    switch (alignment) {
+    case Alignment::Any: return false;
+    case Alignment::Natural: return (va & (bytes - 1)) != 0;
+    case Alignment::Within16: return (va & 15) + bytes > 16;
+    }
+    __builtin_unreachable();
+}
+bool crosses_page(u64 va, u32 bytes) {
+    return (va & 0xfff) + bytes > 4096;
+}
+
+u128 to_u128(Vec v) {
+    return u128{v.d[1]} << 64 | v.d[0];
+}
+Vec to_vec(u128 v) {
+    return {{static_cast<u64>(v), static_cast<u64>(v >> 64)}};
+}
+
+/// Compare and swap of 16 aligned bytes; returns the old value.
+u128 swap_16_bytes(std::byte *p, u128 expected, u128 desired) {
+    return __sync_val_compare_and_swap(reinterpret_cast<u128 *>(p), expected, desired);
+}
+
+/// 16 bytes at once, at a 16-byte boundary.
+u128 read_16_bytes(std::byte *p, bool writable) {
+    // SSE loads of aligned 16 bytes are atomic wherever there is AVX (Intel SDM 9.1.1, AMD APM2
+    // 7.3.2). On older hosts a compare-and-swap that changes nothing is, if the page may be
+    // written.
+    static const bool atomic_loads = __builtin_cpu_supports("avx") != 0;
+    if (!atomic_loads && writable) return swap_16_bytes(p, 0, 0);
+    return to_u128(std::bit_cast<Vec>(_mm_load_si128(reinterpret_cast<const __m128i *>(p))));
+}
+
+/// Compare and swap of sizeof(T) bytes anywhere within an aligned 16; returns the old value.
+template <typename T>
+T swap_host(std::byte *p, T expected, T desired) {
+    const u64 offset = reinterpret_cast<u64>(p) & 15;
+    if (offset % sizeof(T) == 0)
+        return __sync_val_compare_and_swap(reinterpret_cast<T *>(p), expected, desired);
+    std::byte *whole = p - offset;
+    const unsigned shift = static_cast<unsigned>(offset) * 8;
+    const u128 mask = u128{static_cast<T>(~T{0})} << shift;
+    u128 old = read_16_bytes(whole, true);
+    for (;;) {
+        const T current = static_cast<T>(old >> shift);
+        if (current != expected) return current;
+        const u128 found = swap_16_bytes(whole, old, (old & ~mask) | u128{desired} << shift);
+        if (found == old) return current;
+        old = found;
+    }
+}
+
+template <typename T>
+T combine(AtomicKind kind, T old, T operand) {
+    using Signed = std::make_signed_t<T>;
+    const auto a = static_cast<Signed>(old);
+    const auto b = static_cast<Signed>(operand);
+    switch (kind) {
+    case AtomicKind::Add: return static_cast<T>(old + operand);
+    case AtomicKind::Clear: return static_cast<T>(old & ~operand);
+    case AtomicKind::Xor: return static_cast<T>(old ^ operand);
+    case AtomicKind::Set: return static_cast<T>(old | operand);
+    case AtomicKind::SMax: return a > b ? old : operand;
+    case AtomicKind::SMin: return a < b ? old : operand;
+    case AtomicKind::UMax: return old > operand ? old : operand;
+    case AtomicKind::UMin: return old < operand ? old : operand;
+    case AtomicKind::Swap: return operand;
+    }
+    __builtin_unreachable();
+}
+
+template <typename T>
+T combine_host(std::byte *p, AtomicKind kind, T operand) {
+    if (reinterpret_cast<u64>(p) % sizeof(T) == 0) {
+        T *at = reinterpret_cast<T *>(p);
+        switch (kind) {
+        case AtomicKind::Add: return __atomic_fetch_add(at, operand, __ATOMIC_SEQ_CST);
+        case AtomicKind::Swap: return __atomic_exchange_n(at, operand, __ATOMIC_SEQ_CST);
+        default: break;
+        }
+    }
+    T old = read_host<T>(p);
+    for (;;) {
+        const T found = swap_host<T>(p, old, combine(kind, old, operand));
+        if (found == old) return old;
+        old = found;
+    }
+}
+
+/// Calls f(T{}) with the unsigned type of 1 << size_log2 bytes (0..3).
+template <typename F>
+auto with_type(unsigned size_log2, F f) {
+    switch (size_log2) {
+    case 0: return f(u8{});
+    case 1: return f(u16{});
+    case 2: return f(u32{});
+    default: return f(u64{});
+    }
+}
+
+} // namespace
+
+// --- stores to code
+// ------------------------------------------------------------------------------------
+
+/// False: the store goes into the running block, which has to be left first.
+bool Softmmu::may_store_code(const Page &page, u64 va, u32 bytes) {
+    ++statistics.code_stores;
+    const CodePage *code = shared_.code_map.find(page.physical);
+    const auto offset = static_cast<u32>(va & 0xfff);
+    if (stepping_ || code == nullptr || !code->covers(offset, bytes)) return true;
+    const FetchPage &running = fetch_pages_[fetch_index(context_.pc)];
+    // When it is not known where the running block is, leaving it is always right.
+    if (running.va_page == (context_.pc & kPageMask) &&
+        running.generation == generation_of(context_.mode)) {
+        if (running.physical_page != page.physical) return true;
+        const u64 pc = running.physical_page | (context_.pc & 0xfff);
+        if (!shared_.code_writes.hits_block_at(page.physical_at(va), bytes, pc)) return true;
+    }
+    ++statistics.store_replays;
+    store_replay_ = true;
+    context_.pending_exit = ir::PendingExit::Resume;
+    return false;
+}
+
+void Softmmu::stored_code(const Page &page, u64 va, u32 bytes) {
+    // Either a translator that marks the granule now reads the new bytes, or this sees the mark.
+    std::atomic_thread_fence(std::memory_order_seq_cst);
+    const CodePage *code = shared_.code_map.find(page.physical);
+    const auto offset = static_cast<u32>(va & 0xfff);
+    if (code != nullptr && code->covers(offset, bytes))
+        shared_.code_writes.code_written(page.physical_at(va), bytes, statistics);
+    if (code == nullptr || code->granules.load(std::memory_order_relaxed) == 0)
+        allow_fast_writes(page.physical, va);
+}
+
+// --- checks before an access
+// ------------------------------------------------------------------------
+
+/// Everything between translation and the access itself. `bytes` do not leave the page. False: the
+/// access must not happen (an exception, or the running block must be left first).
+bool Softmmu::prepare(u64 va, u32 bytes, bool aligned, ir::Regime regime, AccessKind kind,
+                      Page &page) {
+    if (!translate_page(va, regime, kind, page)) return false;
+    if (!page.is_slow) return true;
+    const bool is_store = kind == AccessKind::Store;
+    // Arm ARM B2.8.2: an unaligned access to any type of Device memory faults.
+    if ((page.flags & kTlbDevice) != 0 && !aligned) {
+        shared_.translator.raise_alignment_fault(context_, va, is_store);
+        return false;
+    }
+    if ((page.flags & kTlbWatched) != 0 &&
+        !shared_.translator.check_watchpoint(context_, va, bytes, regime, is_store))
+        return false;
+    if (is_store && (page.flags & (kTlbMmio | kTlbRom)) == 0)
+        return may_store_code(page, va, bytes);
+    return true;
+}
+
+bool Softmmu::prepare_aligned(u64 va, MemoryOp op, bool is_store) {
+    if (!is_misaligned(va, 1u << op.size_log2, op.alignment)) return true;
+    shared_.translator.raise_alignment_fault(context_, va, is_store);
+    return false;
+}
+
+/// For an atomic update: readable and writable.
+bool Softmmu::prepare_update(u64 va, u32 bytes, MemoryOp op, Page &page) {
+    if (crosses_page(va, bytes)) {
+        // Only an unaligned one does, and those are for Normal memory within 16 bytes.
+        shared_.translator.raise_alignment_fault(context_, va, true);
+        return false;
+    }
+    const bool aligned = (va & (bytes - 1)) == 0;
+    // Arm ARM, ISS.WnR: an atomic that may not even read reports a read.
+    return prepare(va, bytes, aligned, op.regime, AccessKind::Load, page) &&
+           prepare(va, bytes, aligned, op.regime, AccessKind::Store, page);
+}
+
+// --- bytes: devices, page crossings
+// -------------------------------------------------------------------
+
+bool Softmmu::read_bytes(const Page &page, u64 va, u32 count, std::byte *out) {
+    if (page.host != nullptr) {
+        std::memcpy(out, page.at(va), count);
+        return true;
+    }
+    ++statistics.mmio_accesses;
+    const u32 unit =
+        std::has_single_bit(count) && (va & (count - 1)) == 0 ? std::min(count, 8u) : 1;
+    for (u32 i = 0; i < count; i += unit) {
+        u64 value = 0;
+        if (!shared_.bus.read(page.physical_at(va) + i,
+                              static_cast<unsigned>(std::countr_zero(unit)), value)) {
+            shared_.translator.raise_external_abort(context_, va, AccessKind::Load);
+            return false;
+        }
+        std::memcpy(out + i, &value, unit);
+    }
+    return true;
+}
+
+bool Softmmu::write_bytes(const Page &page, u64 va, u32 count, const std::byte *in) {
+    if ((page.flags & (kTlbMmio | kTlbRom)) == 0) {
+        std::memcpy(page.at(va), in, count);
+        if (page.is_slow) stored_code(page, va, count);
+        return true;
+    }
+    ++statistics.mmio_accesses;
+    const u32 unit =
+        std::has_single_bit(count) && (va & (count - 1)) == 0 ? std::min(count, 8u) : 1;
+    for (u32 i = 0; i < count; i += unit) {
+        u64 value = 0;
+        std::memcpy(&value, in + i, unit);
+        if (!shared_.bus.write(page.physical_at(va) + i,
+                               static_cast<unsigned>(std::countr_zero(unit)), value)) {
+            shared_.translator.raise_external_abort(context_, va, AccessKind::Store);
+            return false;
+        }
+    }
+    return true;
+}
+
+/// The access leaves its page.
+bool Softmmu::read_crossing(u64 va, u32 bytes, MemoryOp op, std::byte *out) {
+    const u64 boundary = (va & kPageMask) + 4096;
+    const auto head = static_cast<u32>(boundary - va);
+    Page first;
+    Page second;
+    return prepare(va, head, false, op.regime, AccessKind::Load, first) &&
+           prepare(boundary, bytes - head, false, op.regime, AccessKind::Load, second) &&
+           read_bytes(first, va, head, out) &&
+           read_bytes(second, boundary, bytes - head, out + head);
+}
+
+bool Softmmu::write_crossing(u64 va, u32 bytes, MemoryOp op, const std::byte *in) {
+    const u64 boundary = (va & kPageMask) + 4096;
+    const auto head = static_cast<u32>(boundary - va);
+    Page first;
+    Page second;
+    // Both pages are checked before either is written.
+    return prepare(va, head, false, op.regime, AccessKind::Store, first) &&
+           prepare(boundary, bytes - head, false, op.regime, AccessKind::Store, second) &&
+           write_bytes(first, va, head, in) &&
+           write_bytes(second, boundary, bytes - head, in + head);
+}
+
+// --- ir::MemoryAccess
+// -----------------------------------------------------------------------------------
+
+u64 Softmmu::load(ir::ExecContext &, u64 va, unsigned size_log2, MemoryOp op) {
+    ++statistics.slow_accesses;
+    op.size_log2 = static_cast<u8>(size_log2);
+    if (!prepare_aligned(va, op, false)) return 0;
+    const u32 bytes = 1u << size_log2;
+    if (!crosses_page(va, bytes)) {
+        Page page;
+        const bool aligned = (va & (bytes - 1)) == 0;
+        if (!prepare(va, bytes, aligned, op.regime, AccessKind::Load, page)) return 0;
+        if (page.host != nullptr) return read_host(page.at(va), size_log2);
+        u64 value = 0;
+        return read_bytes(page, va, bytes, reinterpret_cast<std::byte *>(&value)) ? value : 0;
+    }
+    u64 value = 0;
+    return read_crossing(va, bytes, op, reinterpret_cast<std::byte *>(&value)) ? value : 0;
+}
+
+void Softmmu::store(ir::ExecContext &, u64 va, unsigned size_log2, u64 value, MemoryOp op) {
+    ++statistics.slow_accesses;
+    op.size_log2 = static_cast<u8>(size_log2);
+    if (!prepare_aligned(va, op, true)) return;
+    const u32 bytes = 1u << size_log2;
+    if (!crosses_page(va, bytes)) {
+        Page page;
+        const bool aligned = (va & (bytes - 1)) == 0;
+        if (!prepare(va, bytes, aligned, op.regime, AccessKind::Store, page)) return;
+        if ((page.flags & (kTlbMmio | kTlbRom)) == 0) {
+            write_host(page.at(va), size_log2, value);
+            if (page.is_slow) stored_code(page, va, bytes);
+        } else {
+            static_cast<void>(
+                write_bytes(page, va, bytes, reinterpret_cast<const std::byte *>(&value)));
+        }
+        return;
+    }
+    static_cast<void>(write_crossing(va, bytes, op, reinterpret_cast<const std::byte *>(&value)));
+}
+
+Vec Softmmu::load128(ir::ExecContext &, u64 va, MemoryOp op) {
+    op.size_log2 = 4;
+    if (!prepare_aligned(va, op, false)) return {};
+    if (!crosses_page(va, 16)) {
+        Page page;
+        if (!prepare(va, 16, (va & 15) == 0, op.regime, AccessKind::Load, page)) return {};
+        if (page.host != nullptr) return std::bit_cast<Vec>(read_host_vec(page.at(va)));
+        Vec value;
+        return read_bytes(page, va, 16, reinterpret_cast<std::byte *>(&value)) ? value : Vec{};
+    }
+    Vec value;
+    return read_crossing(va, 16, op, reinterpret_cast<std::byte *>(&value)) ? value : Vec{};
+}
+
+void Softmmu::store128(ir::ExecContext &, u64 va, Vec value, MemoryOp op) {
+    op.size_log2 = 4;
+    if (!prepare_aligned(va, op, true)) return;
+    if (!crosses_page(va, 16)) {
+        Page page;
+        if (!prepare(va, 16, (va & 15) == 0, op.regime, AccessKind::Store, page)) return;
+        if ((page.flags & (kTlbMmio | kTlbRom)) == 0) {
+            write_host_vec(page.at(va), value);
+            if (page.is_slow) stored_code(page, va, 16);
+        } else {
+            static_cast<void>(
+                write_bytes(page, va, 16, reinterpret_cast<const std::byte *>(&value)));
+        }
+        return;
+    }
+    static_cast<void>(write_crossing(va, 16, op, reinterpret_cast<const std::byte *>(&value)));
+}
+
+/// operation(p) updates host memory; on devices the update is a load and a store of what
+/// operation does to a copy: nothing else can be atomic there.
+template <typename T, typename Operation>
+u64 Softmmu::update(u64 va, MemoryOp op, Operation operation) {
+    if (op.alignment == Alignment::Any) op.alignment = Alignment::Within16;
+    if (!prepare_aligned(va, op, true)) return 0;
+    Page page;
+    if (!prepare_update(va, sizeof(T), op, page)) return 0;
+    if ((page.flags & (kTlbMmio | kTlbRom)) == 0) {
+        const T old = operation(page.at(va));
+        if (page.is_slow) stored_code(page, va, sizeof(T));
+        return old;
+    }
+    alignas(16) std::byte copy[16] = {};
+    if (!read_bytes(page, va, sizeof(T), copy)) return 0;
+    const T old = operation(copy);
+    return write_bytes(page, va, sizeof(T), copy) ? old : 0;
+}
+
+u64 Softmmu::atomic(ir::ExecContext &, u64 va, u64 operand, MemoryOp op) {
+    return with_type(op.size_log2, [&]<typename T>(T) {
+        return update<T>(va, op, [&](std::byte *p) {
+            return combine_host<T>(p, op.atomic, static_cast<T>(operand));
+        });
+    });
+}
+
+u64 Softmmu::compare_swap(ir::ExecContext &, u64 va, u64 expected, u64 desired, MemoryOp op) {
+    return with_type(op.size_log2, [&]<typename T>(T) {
+        return update<T>(va, op, [&](std::byte *p) {
+            return swap_host<T>(p, static_cast<T>(expected), static_cast<T>(desired));
+        });
+    });
+}
+
+Vec Softmmu::compare_swap128(ir::ExecContext &, u64 va, Vec expected, Vec desired, MemoryOp op) {
+    op.size_log2 = 4;
+    op.alignment = Alignment::Natural; // CASP wants 16-byte alignment with FEAT_LSE2 too
+    if (!prepare_aligned(va, op, true)) return {};
+    Page page;
+    if (!prepare_update(va, 16, op, page)) return {};
+    if ((page.flags & (kTlbMmio | kTlbRom)) == 0) {
+        const Vec old = to_vec(swap_16_bytes(page.at(va), to_u128(expected), to_u128(desired)));
+        if (page.is_slow) stored_code(page, va, 16);
+        return old;
+    }
+    Vec old;
+    if (!read_bytes(page, va, 16, reinterpret_cast<std::byte *>(&old))) return {};
+    if (old == expected &&
+        !write_bytes(page, va, 16, reinterpret_cast<const std::byte *>(&desired)))
+        return {};
+    return old;
+}
+
+Vec Softmmu::load_exclusive(ir::ExecContext &, u64 va, MemoryOp op) {
+    op.alignment = Alignment::Natural;
+    monitor_.size = 0;
+    if (!prepare_aligned(va, op, false)) return {};
+    const u32 bytes = 1u << op.size_log2;
+    Page page;
+    if (!prepare(va, bytes, true, op.regime, AccessKind::Load, page)) return {};
+    Vec value;
+    if (page.host == nullptr) {
+        // No exclusive access to a device succeeds; the load itself is an ordinary one.
+        if (!read_bytes(page, va, bytes, reinterpret_cast<std::byte *>(&value))) return {};
+        return value;
+    }
+    std::byte *host = page.at(va);
+    value = bytes == 16 ? to_vec(read_16_bytes(host, (page.flags & kTlbRom) == 0))
+                        : Vec{{read_host(host, op.size_log2), 0}};
+    monitor_ = {host, bytes, value};
+    return value;
+}
+
+u32 Softmmu::store_exclusive(ir::ExecContext &, u64 va, Vec value, MemoryOp op) {
+    op.alignment = Alignment::Natural;
+    if (!prepare_aligned(va, op, true)) return 0;
+    const u32 bytes = 1u << op.size_log2;
+    Page page;
+    // Arm ARM, AArch64.ExclusiveMonitorsPass: faults are taken whether or not the monitor passes.
+    if (!prepare(va, bytes, true, op.regime, AccessKind::Store, page)) return 0;
+    const Monitor monitor = std::exchange(monitor_, {});
+    if (monitor.size != bytes || page.host == nullptr || (page.flags & kTlbRom) != 0 ||
+        page.at(va) != monitor.host)
+        return 1;
+    // The monitor holds if memory still has the value that was loaded.
+    std::byte *host = page.at(va);
+    const bool stored =
+        bytes == 16
+            ? swap_16_bytes(host, to_u128(monitor.value), to_u128(value)) == to_u128(monitor.value)
+            : with_type(op.size_log2, [&]<typename T>(T) {
+                  const T expected = static_cast<T>(monitor.value.d[0]);
+                  return swap_host<T>(host, expected, static_cast<T>(value.d[0])) == expected;
+              });
+    if (stored && page.is_slow) stored_code(page, va, bytes);
+    return stored ? 0 : 1;
+}
+
+} // namespace tandem::jit

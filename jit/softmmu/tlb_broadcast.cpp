@@ -1,0 +1,53 @@
+#include "jit/softmmu/tlb_broadcast.h"
+
+#include <algorithm>
+
+namespace tandem::jit {
+namespace {
+Softmmu &softmmu(ir::ExecContext &context) {
+    return static_cast<Softmmu &>(*context.memory);
+}
+} // namespace
+
+void TlbBroadcast::set_address_space(ir::ExecContext &context, u16 asid) {
+    softmmu(context).set_address_space(asid);
+}
+
+void TlbBroadcast::translation_changed(ir::ExecContext &context) {
+    static_cast<void>(softmmu(context).invalidate({}));
+}
+
+void TlbBroadcast::watchpoints_changed(ir::ExecContext &context) {
+    softmmu(context).watchpoints_changed();
+}
+
+void TlbBroadcast::invalidate(ir::ExecContext &context, const ir::TlbInvalidation &what) {
+    Softmmu &self = softmmu(context);
+    ++self.statistics.tlb_invalidations;
+    static_cast<void>(self.invalidate(what));
+    if (!what.broadcast) return;
+    for (Softmmu *member : members_) {
+        u64 ticket = 0;
+        if (member == &self || !member->invalidate_remotely(what, ticket)) continue;
+        const auto known =
+            std::ranges::find(self.awaited, member, &std::pair<Softmmu *, u64>::first);
+        if (known != self.awaited.end())
+            known->second = ticket; // the later ticket is the stricter one
+        else
+            self.awaited.emplace_back(member, ticket);
+    }
+}
+
+void TlbBroadcast::complete(ir::ExecContext &context) {
+    Softmmu &self = softmmu(context);
+    if (self.awaited.empty()) return;
+    ++self.statistics.tlb_waits;
+    // Two CPUs may wait for each other here: a waiting one has no access under way.
+    self.safepoint.end_accesses();
+    for (const auto &[member, ticket] : self.awaited)
+        for (Backoff backoff; !member->safepoint.passed(ticket);) backoff.pause();
+    self.awaited.clear();
+    self.safepoint.begin_accesses();
+}
+
+} // namespace tandem::jit

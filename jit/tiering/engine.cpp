@@ -1,0 +1,113 @@
+#include "jit/tiering/engine.h"
+
+#include "jit/tiering/report.h"
+#include "jit/tiering/vcpu.h"
+#include "support/check.h"
+
+#include <algorithm>
+
+namespace tandem::jit {
+
+class Engine::Impl {
+public:
+    Impl(const ir::Frontend &frontend, ir::AddressTranslator &translator, ir::PhysicalBus &bus,
+         const EngineOptions &options, std::unique_ptr<CodeMemory> code_memory)
+        : cache_(code_map_, broadcast_), code_memory_(std::move(code_memory)),
+          shared_{.frontend = frontend,
+                  .options = options,
+                  .softmmu = {translator, bus, code_map_, cache_, frontend.privileged_mode_mask()},
+                  .cache = cache_,
+                  .code_memory = *code_memory_} {
+        if (!options.compile) return;
+        const CodeChunk chunk = code_memory_->allocate(Runtime::kSize);
+        CHECK(chunk.size == Runtime::kSize);
+        runtime_ =
+            std::make_unique<Runtime>(CodeWindow{chunk.writable, chunk.executable, chunk.size},
+                                      HostFeatures::detect_up_to(options.host_level));
+        code_memory_->keep();
+        shared_.runtime = runtime_.get();
+    }
+
+    CodeMap code_map_;
+    TlbBroadcast broadcast_;
+    BlockCache cache_;
+    std::unique_ptr<CodeMemory> code_memory_;
+    std::unique_ptr<Runtime> runtime_;
+    EngineShared shared_;
+    std::vector<std::unique_ptr<Vcpu>> vcpus_;
+    Statistics others_; ///< of detached vCPUs, and of what no vCPU did
+    Clock clock_;
+};
+
+namespace {
+Softmmu &softmmu(ir::ExecContext &context) {
+    return static_cast<Softmmu &>(*context.memory);
+}
+} // namespace
+
+Engine::Engine(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Engine::~Engine() = default;
+
+Result<std::unique_ptr<Engine>> Engine::create(const ir::Frontend &frontend,
+                                               ir::AddressTranslator &translator,
+                                               ir::PhysicalBus &bus, const EngineOptions &options) {
+    auto code_memory = TRY(CodeMemory::create(options.code_cache_size));
+    return std::unique_ptr<Engine>(new Engine(
+        std::make_unique<Impl>(frontend, translator, bus, options, std::move(code_memory))));
+}
+
+void Engine::attach(ir::ExecContext &context) {
+    impl_->vcpus_.push_back(std::make_unique<Vcpu>(context, impl_->shared_));
+    Vcpu &vcpu = *impl_->vcpus_.back();
+    impl_->shared_.vcpus.push_back(&vcpu);
+    impl_->shared_.world.join(vcpu.softmmu().safepoint);
+    impl_->broadcast_.add(vcpu.softmmu());
+}
+
+void Engine::detach(ir::ExecContext &context) {
+    auto &vcpu = *static_cast<Vcpu *>(softmmu(context).owner);
+    impl_->others_ += vcpu.softmmu().statistics;
+    impl_->broadcast_.remove(vcpu.softmmu());
+    impl_->shared_.world.leave(vcpu.softmmu().safepoint);
+    std::erase(impl_->shared_.vcpus, &vcpu);
+    std::erase_if(impl_->vcpus_, [&](const auto &each) { return each.get() == &vcpu; });
+}
+
+ExitReason Engine::run(ir::ExecContext &context, i64 budget, StopAt stop) {
+    return static_cast<Vcpu *>(softmmu(context).owner)->run(budget, stop);
+}
+
+void Engine::kick(ir::ExecContext &context) {
+    context.attention.fetch_or(kAttentionKick, std::memory_order_release);
+}
+
+ir::TlbControl &Engine::tlb_control() {
+    return impl_->broadcast_;
+}
+
+void Engine::invalidate_physical(u64 physical, u64 length) {
+    if (length == 0) return;
+    // As for a vCPU's store: a translator that reserves from now on reads what was written.
+    std::atomic_thread_fence(std::memory_order_seq_cst);
+    Statistics ignored;
+    impl_->cache_.code_written(physical, length, ignored);
+}
+
+void Engine::physical_map_changed() {
+    for (Softmmu *member : impl_->broadcast_.members()) {
+        u64 ticket = 0;
+        static_cast<void>(member->invalidate_remotely({}, ticket));
+    }
+}
+
+Statistics Engine::statistics() const {
+    Statistics sum = impl_->others_;
+    for (const auto &vcpu : impl_->vcpus_) sum += vcpu->softmmu().statistics;
+    return sum;
+}
+
+std::string Engine::statistics_report() const {
+    return report(statistics(), impl_->clock_);
+}
+
+} // namespace tandem::jit

@@ -1,0 +1,89 @@
+#pragma once
+/// Runs guest code: finds, translates and promotes blocks, and keeps exact count. One engine serves
+/// all vCPUs of a machine, each run by a host thread of its own (or several by one thread in turn).
+#include "ir/frontend.h"
+#include "ir/tlb_control.h"
+#include "jit/runtime/statistics.h"
+#include "jit/tiering/observer.h"
+#include "support/result.h"
+
+#include <memory>
+#include <string>
+
+namespace tandem::jit {
+
+enum class ExitReason : u8 {
+    BudgetUsed, ///< exactly the given number of instructions has retired
+    Kicked,     ///< kick() was called
+    Halt,       ///< the guest waits for an event (PendingExit::Halt)
+    Stop,       ///< PendingExit::Stop
+};
+
+/// How literally a budget is meant.
+enum class StopAt : u8 {
+    Exactly, ///< the tail of the budget runs in T0, up to some hundred microseconds
+    Nearly,  ///< up to ir::kMaxBlockInstructions fewer instructions, or if the budget is smaller
+             ///< than that, more
+};
+
+struct EngineOptions {
+    bool compile = true;        ///< false: T0 alone
+    u32 compile_threshold = 12; ///< runs of a block in T0 before T1 compiles it
+    std::size_t code_cache_size = std::size_t{256} << 20; ///< bytes of T1 code
+    std::size_t block_memory = std::size_t{512} << 20;    ///< bytes of blocks and T0 code
+    unsigned host_level = 4; ///< x86-64 micro-architecture level to use at most
+    bool verify = false;     ///< run the IR verifier on every block
+    /// Called by the vCPU's thread between blocks while ExecContext::interrupt_lines is not 0:
+    /// takes an interrupt (changes pc and mode) if one is deliverable.
+    void (*poll_interrupts)(ir::ExecContext &) = nullptr;
+    TranslationObserver *observer = nullptr; ///< outlives the engine
+};
+
+class Engine {
+public:
+    /// The arguments must outlive the engine.
+    static Result<std::unique_ptr<Engine>> create(const ir::Frontend &frontend,
+                                                  ir::AddressTranslator &translator,
+                                                  ir::PhysicalBus &bus,
+                                                  const EngineOptions &options);
+    ~Engine();
+    Engine(const Engine &) = delete;
+    Engine &operator=(const Engine &) = delete;
+
+    /// Gives a context its TLBs, jump cache and `memory`, in address space 0. Contexts are attached
+    /// and detached while none runs, and are attached for as long as they run.
+    void attach(ir::ExecContext &context);
+    void detach(ir::ExecContext &context);
+
+    /// Runs at most `budget` instructions, and exactly that many if the reason is BudgetUsed and
+    /// `stop` is Exactly; an instruction fetch that faults uses up one without retiring it.
+    /// Afterwards ExecContext::pc is the next instruction, pending_exit is None, and
+    /// ExecContext::retired has grown by the number of instructions retired.
+    [[nodiscard]] ExitReason run(ir::ExecContext &context, i64 budget,
+                                 StopAt stop = StopAt::Exactly);
+
+    /// Any thread: run() of this context returns soon (Kicked), at once if it is entered later.
+    static void kick(ir::ExecContext &context);
+
+    /// What the frontend calls when its guest maintains TLBs.
+    [[nodiscard]] ir::TlbControl &tlb_control();
+
+    /// Any thread: physical memory was written by something other than a vCPU (DMA, a loader, a
+    /// debugger): code translated from it is dropped. Cheap if there is none. Call after the write.
+    void invalidate_physical(u64 physical, u64 length);
+
+    /// Any thread: PhysicalBus::page() would answer differently now; forget what it answered.
+    void physical_map_changed();
+
+    /// The sum over all vCPUs; approximate while they run.
+    [[nodiscard]] Statistics statistics() const;
+    /// Multi-line report for --stats.
+    [[nodiscard]] std::string statistics_report() const;
+
+private:
+    class Impl;
+    explicit Engine(std::unique_ptr<Impl> impl);
+    std::unique_ptr<Impl> impl_;
+};
+
+} // namespace tandem::jit

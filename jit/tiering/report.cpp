@@ -1,0 +1,38 @@
+#include "jit/tiering/report.h"
+
+#include <fmt/format.h>
+#include <x86intrin.h>
+
+#include <iterator>
+
+namespace tandem::jit {
+
+Clock::Clock() : start_(std::chrono::steady_clock::now()), start_ticks_(__rdtsc()) {}
+
+double Clock::nanoseconds_per_tick() const {
+    const std::chrono::duration<double, std::nano> elapsed =
+        std::chrono::steady_clock::now() - start_;
+    const u64 ticks = __rdtsc() - start_ticks_;
+    return ticks == 0 ? 0 : elapsed.count() / static_cast<double>(ticks);
+}
+
+std::string report(const Statistics &statistics, const Clock &clock) {
+    std::string text;
+    const auto out = std::back_inserter(text);
+#define X(name, description) fmt::format_to(out, "{:>16} {}\n", statistics.name, description);
+    TANDEM_ENGINE_STATISTICS(X)
+#undef X
+    const double tick = clock.nanoseconds_per_tick();
+    const auto per = [&](u64 ticks, u64 count) {
+        return count == 0 ? 0.0 : static_cast<double>(ticks) * tick / static_cast<double>(count);
+    };
+    fmt::format_to(out, "{:>16.1f} ns per guest instruction run by T0\n",
+                   per(statistics.sampled_ticks, statistics.sampled_instructions));
+    fmt::format_to(out, "{:>16.1f} ns per guest instruction translated for T0\n",
+                   per(statistics.translation_ticks, statistics.guest_translated));
+    fmt::format_to(out, "{:>16.1f} ns per guest instruction compiled by T1\n",
+                   per(statistics.compilation_ticks, statistics.guest_compiled));
+    return text;
+}
+
+} // namespace tandem::jit

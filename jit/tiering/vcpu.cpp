@@ -1,0 +1,378 @@
+#include "jit/tiering/vcpu.h"
+
+#include "ir/passes/passes.h"
+#include "ir/verifier/verifier.h"
+#include "support/check.h"
+
+#include <x86intrin.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstring>
+#include <utility>
+
+namespace tandem::jit {
+namespace {
+
+/// Instructions given to translated code at a time. Nothing but the used-up budget makes it look
+/// at requests, so this bounds how long a kick or a TLB barrier waits: some microseconds.
+constexpr i64 kSlice = 8192;
+
+/// No block reads more guest code than this: 15 bytes is the longest instruction of any guest.
+constexpr u32 kMaxBlockBytes = ir::kMaxBlockInstructions * 15;
+
+constexpr std::size_t kChunkSize = std::size_t{1} << 20;
+static_assert(kChunkSize >= Compiler::kMaxCodeSize);
+
+/// Small, so that new blocks get memory that is in the caches still.
+constexpr std::size_t kMaxGarbage = std::size_t{8} << 20;
+
+/// One in this many runs in T0 is timed.
+constexpr u32 kSampleInterval = 64;
+
+} // namespace
+
+/// The next instruction's address in every form.
+struct Vcpu::Where {
+    u64 pc = 0;
+    u64 physical = 0;
+    u32 mode = 0; ///< the page's bits included
+    FetchPage page;
+
+    [[nodiscard]] u32 page_offset() const { return static_cast<u32>(pc & 0xfff); }
+};
+
+Vcpu::Vcpu(ir::ExecContext &context, EngineShared &shared)
+    : shared_(shared), context_(context), softmmu_(context, shared.softmmu) {
+    softmmu_.owner = this;
+    if (shared.runtime != nullptr)
+        compiler_ = std::make_unique<Compiler>(*shared.runtime, shared.frontend.helpers());
+}
+
+// --- requests of other threads -------------------------------------------------------------------
+
+bool Vcpu::attend() {
+    const u32 wanted = context_.attention.exchange(0, std::memory_order_acq_rel);
+    if ((wanted & kAttentionAcknowledge) != 0) softmmu_.acknowledge();
+    if ((wanted & kAttentionFlush) != 0) softmmu_.clear_jump_cache();
+    if ((wanted & kAttentionPark) != 0) {
+        softmmu_.safepoint.end_accesses();
+        shared_.world.park(softmmu_.safepoint);
+        softmmu_.safepoint.begin_accesses();
+    }
+    return (wanted & kAttentionKick) == 0;
+}
+
+template <typename Action>
+void Vcpu::stop_world(Action action) {
+    softmmu_.safepoint.end_accesses();
+    shared_.world.stop(softmmu_.safepoint, action);
+    softmmu_.safepoint.begin_accesses();
+}
+
+void Vcpu::flush_cache() {
+    const u64 flushes = shared_.flushes;
+    stop_world([&] {
+        if (shared_.flushes != flushes) return; // another vCPU has just done it
+        ++shared_.flushes;
+        ++softmmu_.statistics.cache_flushes;
+        shared_.cache.clear();
+        shared_.code_memory.reset();
+        for (Vcpu *vcpu : shared_.vcpus) {
+            vcpu->softmmu_.clear_jump_cache();
+            vcpu->recent_.fill({});
+            vcpu->chunk_ = {};
+        }
+    });
+}
+
+bool Vcpu::tidy_cache() {
+    if (shared_.cache.byte_size() > shared_.options.block_memory) {
+        flush_cache();
+        return true;
+    }
+    if (shared_.cache.garbage_size() <= kMaxGarbage) [[likely]]
+        return false;
+    stop_world([&] {
+        shared_.cache.collect();
+        for (Vcpu *vcpu : shared_.vcpus) vcpu->recent_.fill({});
+    });
+    return true;
+}
+
+// --- translation
+// -----------------------------------------------------------------------------------
+
+bool Vcpu::locate(Where &where) {
+    where.pc = context_.pc;
+    if (!softmmu_.fetch(where.pc, where.page)) return false;
+    where.physical = where.page.physical_page | where.page_offset();
+    where.mode = context_.mode | where.page.mode_bits;
+    return true;
+}
+
+bool Vcpu::is_observed(const Where &where) const {
+    return shared_.options.observer != nullptr && shared_.options.observer->wants(where.pc);
+}
+
+void Vcpu::translate_ir(const Where &where, u32 max_instructions, ir::Block *raw) {
+    // From a copy, so that the frontend sees every byte once, whatever other CPUs are writing.
+    const u32 offset = where.page_offset();
+    const u32 length = std::min(kMaxBlockBytes, 4096 - offset);
+    std::memcpy(page_copy_.data() + offset, where.page.host + offset, length);
+    block_.clear();
+    shared_.frontend.translate(page_copy_, offset, where.mode, max_instructions, block_);
+    if (raw != nullptr) *raw = block_;
+    ir::optimise(block_, shared_.frontend.helpers());
+    if (shared_.options.verify) {
+        const Result<> verified = ir::verify(block_, shared_.frontend.helpers());
+        if (!verified.has_value()) {
+            std::fprintf(stderr, "IR of the block at %#llx: %s\n",
+                         static_cast<unsigned long long>(where.pc),
+                         verified.error().message.c_str());
+        }
+        CHECK(verified.has_value());
+    }
+}
+
+std::unique_ptr<ir::Predecoded> Vcpu::translate(const Where &where, u32 max_instructions) {
+    const u64 start = __rdtsc();
+    if (is_observed(where)) [[unlikely]] {
+        ir::Block raw;
+        translate_ir(where, max_instructions, &raw);
+        shared_.options.observer->translated(
+            where.pc, std::span(page_copy_).subspan(where.page_offset(), block_.guest_bytes), raw,
+            block_);
+    } else {
+        translate_ir(where, max_instructions);
+    }
+    auto predecoded = std::make_unique<ir::Predecoded>(block_, shared_.frontend.helpers());
+    Statistics &statistics = softmmu_.statistics;
+    statistics.translation_ticks += __rdtsc() - start;
+    ++statistics.blocks_translated;
+    statistics.guest_translated += block_.guest_instructions;
+    return predecoded;
+}
+
+TranslationBlock *Vcpu::find_or_translate(const Where &where) {
+    TranslationBlock *block = shared_.cache.find(where.physical, where.mode);
+    // Another CPU may be writing the code at this moment; it will not do so for ever.
+    for (int attempt = 0; block == nullptr && attempt < 3; ++attempt) {
+        const auto reservation = shared_.cache.reserve(
+            where.physical, std::min(kMaxBlockBytes, 4096 - where.page_offset()));
+        std::unique_ptr<ir::Predecoded> predecoded = translate(where, ir::kMaxBlockInstructions);
+        auto fresh = std::make_unique<TranslationBlock>();
+        fresh->physical = where.physical;
+        fresh->mode = where.mode;
+        fresh->guest_bytes = block_.guest_bytes;
+        fresh->guest_instructions = block_.guest_instructions;
+        fresh->predecoded.store(predecoded.release(), std::memory_order_relaxed);
+        block = shared_.cache.insert(std::move(fresh), reservation);
+    }
+    return block;
+}
+
+TranslationBlock *Vcpu::recall(u64 pc, u64 tag) const {
+    const Recent &recent = recent_[recent_index(pc)];
+    if (recent.pc != pc || recent.tag != tag ||
+        recent.block->is_invalid.load(std::memory_order_acquire))
+        return nullptr;
+    return recent.block;
+}
+
+void Vcpu::remember(u64 pc, TranslationBlock &block) {
+    recent_[recent_index(pc)] = {pc, context_.exec_tag, &block};
+}
+
+bool Vcpu::earns_code(TranslationBlock &block) const {
+    return compiler_ != nullptr && block.code.load(std::memory_order_relaxed) == nullptr &&
+           block.runs.fetch_add(1, std::memory_order_relaxed) >=
+               shared_.options.compile_threshold &&
+           !block.stays_interpreted.load(std::memory_order_relaxed);
+}
+
+bool Vcpu::compile(const Where &where, TranslationBlock &block) {
+    const u64 start = __rdtsc();
+    translate_ir(where, ir::kMaxBlockInstructions);
+    for (;;) {
+        const CodeWindow window{chunk_.writable, chunk_.executable, chunk_.size};
+        const CompileResult result =
+            chunk_.size == 0
+                ? CompileResult::WindowFull
+                : compiler_->compile(block_, reinterpret_cast<u64>(&block), window, compiled_);
+        if (result == CompileResult::TooComplex) {
+            block.stays_interpreted.store(true, std::memory_order_relaxed);
+            return true;
+        }
+        if (result == CompileResult::Done) break;
+        chunk_ = shared_.code_memory.allocate(kChunkSize);
+        if (chunk_.size == 0) {
+            flush_cache();
+            return false;
+        }
+    }
+    if (is_observed(where)) [[unlikely]]
+        shared_.options.observer->compiled(where.pc, {chunk_.executable, compiled_.size});
+    shared_.cache.set_code(block, {chunk_.writable, chunk_.executable, compiled_.size}, compiled_);
+    const std::size_t used = std::min<std::size_t>(align_up(compiled_.size, 16), chunk_.size);
+    chunk_ = {chunk_.writable + used, chunk_.executable + used, chunk_.size - used};
+    Statistics &statistics = softmmu_.statistics;
+    statistics.compilation_ticks += __rdtsc() - start;
+    ++statistics.blocks_compiled;
+    statistics.guest_compiled += block_.guest_instructions;
+    statistics.code_bytes += compiled_.size;
+    return true;
+}
+
+void Vcpu::link(const ExitInfo &exit, u64 pc, TranslationBlock &to) {
+    auto &from = *reinterpret_cast<TranslationBlock *>(exit.owner);
+    // Only within a physical page: there, what maps the one block maps the other.
+    if (static_cast<u64>(i64{from.links[exit.link].site.target}) != (pc & 0xfff) ||
+        from.page != to.page || from.mode != to.mode)
+        return;
+    if (shared_.cache.link(from, static_cast<u32>(exit.link), to)) ++softmmu_.statistics.links;
+}
+
+// --- execution
+// -------------------------------------------------------------------------------------
+
+u32 Vcpu::run_interpreted(const ir::Predecoded &predecoded) {
+    Statistics &statistics = softmmu_.statistics;
+    context_.pc_page = context_.pc & kPageMask;
+    u32 retired = 0;
+    if (sample_countdown_-- == 0) {
+        sample_countdown_ = kSampleInterval - 1;
+        const u64 start = __rdtsc();
+        retired = predecoded.run(context_);
+        statistics.sampled_ticks += __rdtsc() - start;
+        statistics.sampled_instructions += retired;
+    } else {
+        retired = predecoded.run(context_);
+    }
+    statistics.instructions_interpreted += retired;
+    return retired;
+}
+
+/// The next instructions in T0, as a block that nobody else will run. 0: the fetch faulted.
+u32 Vcpu::run_uncached(u32 max_instructions) {
+    Where where;
+    static_cast<void>(softmmu_.update_exec_tag());
+    if (!locate(where)) return 0;
+    ++softmmu_.statistics.exact_stops;
+    return run_interpreted(*translate(where, max_instructions));
+}
+
+ExitReason Vcpu::run(i64 budget, StopAt stop) {
+    Statistics &statistics = softmmu_.statistics;
+    shared_.world.enter(softmmu_.safepoint);
+    softmmu_.safepoint.begin_accesses();
+    const i64 tail = stop == StopAt::Exactly ? 0 : ir::kMaxBlockInstructions - 1;
+    i64 left = tail == 0 ? budget : std::max(budget, tail + 1);
+    ExitInfo exit; // how the block before was left, while its pointer is good
+    ExitReason reason = ExitReason::BudgetUsed;
+    const auto retire = [&](i64 count) {
+        context_.retired += static_cast<u64>(count);
+        statistics.instructions_retired += static_cast<u64>(count);
+        left -= count;
+    };
+    for (;;) {
+        if (context_.attention.load(std::memory_order_relaxed) != 0) [[unlikely]] {
+            exit = {};
+            if (!attend()) {
+                reason = ExitReason::Kicked;
+                break;
+            }
+        }
+        if (context_.interrupt_lines.load(std::memory_order_relaxed) != 0 &&
+            shared_.options.poll_interrupts != nullptr) [[unlikely]] {
+            shared_.options.poll_interrupts(context_);
+            context_.pending_exit = ir::PendingExit::None;
+        }
+        if (left <= tail) break;
+
+        ++statistics.dispatches;
+        const u64 tag = softmmu_.update_exec_tag();
+        const u64 pc = context_.pc;
+        const ir::JumpCacheEntry &cached = softmmu_.jump_cache_entry(pc);
+        TranslationBlock *block = nullptr;
+        const void *code = nullptr;
+        if (cached.va == pc && load_tag(cached.tag) == tag) [[likely]] {
+            block = reinterpret_cast<TranslationBlock *>(cached.block);
+            code = cached.code;
+        } else {
+            ++statistics.jump_cache_misses;
+            statistics.jump_cache_conflicts += cached.va != pc;
+            if (tidy_cache()) exit = {};
+            block = recall(pc, tag);
+            bool is_due = block != nullptr && earns_code(*block);
+            Where where;
+            if ((block == nullptr || is_due) && !locate(where)) {
+                // On to the handler. It may itself be unmapped: that loop must have an end.
+                --left;
+                context_.pending_exit = ir::PendingExit::None;
+                exit = {};
+                continue;
+            }
+            if (block == nullptr) {
+                block = find_or_translate(where);
+                if (block != nullptr) {
+                    remember(pc, *block);
+                    is_due = earns_code(*block);
+                }
+            }
+            if (is_due && !compile(where, *block)) { // every block is gone
+                exit = {};
+                continue;
+            }
+            if (block != nullptr) {
+                code = block->code.load(std::memory_order_acquire);
+                if (code != nullptr)
+                    softmmu_.fill_jump_cache(pc, context_.exec_tag, code, *block,
+                                             block->is_invalid);
+            }
+        }
+
+        if (code != nullptr && left >= ir::kMaxBlockInstructions) {
+            if (exit.owner != 0) link(exit, pc, *block);
+            const i64 slice = std::min(left, kSlice);
+            context_.pc_page = pc & kPageMask;
+            context_.budget = context_.slice = slice;
+            exit = shared_.runtime->enter(context_, code);
+            const i64 used = slice - context_.budget;
+            context_.budget = context_.slice = 0;
+            retire(used);
+        } else {
+            exit = {};
+            const ir::Predecoded *predecoded =
+                block != nullptr ? block->predecoded.load(std::memory_order_acquire) : nullptr;
+            if (predecoded != nullptr && block->guest_instructions <= left)
+                retire(run_interpreted(*predecoded));
+            else
+                retire(run_uncached(block == nullptr ? 1
+                                                     : static_cast<u32>(std::min<i64>(
+                                                           left, ir::kMaxBlockInstructions))));
+        }
+
+        if (context_.pending_exit == ir::PendingExit::None) [[likely]]
+            continue;
+        exit = {};
+        if (softmmu_.take_store_replay()) {
+            // It was counted like an instruction that faults, and is about to retire.
+            retire(-1);
+            context_.pending_exit = ir::PendingExit::None;
+            softmmu_.set_stepping(true);
+            retire(run_uncached(1));
+            softmmu_.set_stepping(false);
+        }
+        const ir::PendingExit pending = std::exchange(context_.pending_exit, ir::PendingExit::None);
+        if (pending == ir::PendingExit::Halt || pending == ir::PendingExit::Stop) {
+            reason = pending == ir::PendingExit::Halt ? ExitReason::Halt : ExitReason::Stop;
+            break;
+        }
+    }
+    softmmu_.safepoint.end_accesses();
+    shared_.world.exit(softmmu_.safepoint);
+    return reason;
+}
+
+} // namespace tandem::jit

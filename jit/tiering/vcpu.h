@@ -1,0 +1,81 @@
+#pragma once
+/// The dispatcher of one vCPU: finds the next block, translates and promotes it, runs it.
+#include "jit/cache/block_cache.h"
+#include "jit/tiering/engine.h"
+
+#include <span>
+
+namespace tandem::jit {
+
+/// What the dispatchers of a machine share.
+struct EngineShared {
+    const ir::Frontend &frontend;
+    EngineOptions options;
+    SoftmmuShared softmmu;
+    BlockCache &cache;
+    CodeMemory &code_memory;
+    const Runtime *runtime = nullptr; ///< null: T0 alone
+    World world{};
+    std::vector<class Vcpu *> vcpus{};
+    u64 flushes = 0; ///< of the whole cache; changed while the world is stopped
+};
+
+class Vcpu {
+public:
+    Vcpu(ir::ExecContext &context, EngineShared &shared);
+
+    [[nodiscard]] ExitReason run(i64 budget, StopAt stop);
+    [[nodiscard]] Softmmu &softmmu() { return softmmu_; }
+    [[nodiscard]] const Softmmu &softmmu() const { return softmmu_; }
+
+private:
+    struct Where;
+    /// A block by virtual address, like a jump cache entry, but for those in T0, and checked for
+    /// validity when used.
+    struct Recent {
+        u64 pc = ~u64{0};
+        u64 tag = 0;
+        TranslationBlock *block = nullptr;
+    };
+
+    static constexpr unsigned kRecentBits = 14;
+    [[nodiscard]] static u32 recent_index(u64 pc) {
+        return static_cast<u32>(((pc >> 2) * 0x9e3779b97f4a7c15) >> (64 - kRecentBits));
+    }
+
+    /// Handles ExecContext::attention. False: return from run().
+    bool attend();
+    template <typename Action>
+    void stop_world(Action action);
+    void flush_cache();
+    /// Keeps memory bounded. True: the world was stopped, blocks may be gone.
+    bool tidy_cache();
+
+    bool locate(Where &where);
+    TranslationBlock *find_or_translate(const Where &where);
+    std::unique_ptr<ir::Predecoded> translate(const Where &where, u32 max_instructions);
+    void translate_ir(const Where &where, u32 max_instructions, ir::Block *raw = nullptr);
+    [[nodiscard]] bool is_observed(const Where &where) const;
+    /// Counts a run in T0; true when the block has earned compilation.
+    [[nodiscard]] bool earns_code(TranslationBlock &block) const;
+    [[nodiscard]] TranslationBlock *recall(u64 pc, u64 tag) const;
+    void remember(u64 pc, TranslationBlock &block);
+    /// Compiles with T1. False: memory had run out and all blocks are gone, this one too.
+    bool compile(const Where &where, TranslationBlock &block);
+    u32 run_uncached(u32 max_instructions);
+    u32 run_interpreted(const ir::Predecoded &predecoded);
+    void link(const ExitInfo &exit, u64 pc, TranslationBlock &to);
+
+    EngineShared &shared_;
+    ir::ExecContext &context_;
+    Softmmu softmmu_;
+    std::unique_ptr<Compiler> compiler_;
+    CodeChunk chunk_; ///< what is left of this vCPU's share of code memory
+    CompiledBlock compiled_;
+    ir::Block block_;
+    u32 sample_countdown_ = 0;
+    std::array<Recent, 1u << kRecentBits> recent_{};
+    alignas(64) std::array<std::byte, 4096> page_copy_{};
+};
+
+} // namespace tandem::jit

@@ -1,0 +1,33 @@
+#include "machine/accel/jit/jit_accelerator.h"
+
+#include "frontend-arm/exceptions/exceptions.h"
+#include "machine/accel/jit/jit_cpu.h"
+
+namespace tandem::machine {
+
+JitAccelerator::JitAccelerator(const arm::CpuModel &model, const JitWiring &wiring,
+                               const JitOptions &options)
+    : model_(model), wiring_(wiring), options_(options), frontend_(model_.features()),
+      mmu_(*wiring.memory), printer_(options.trace, frontend_, stderr) {}
+
+Result<std::unique_ptr<JitAccelerator>> JitAccelerator::create(const arm::CpuModel &model,
+                                                               const JitWiring &wiring,
+                                                               const JitOptions &options) {
+    std::unique_ptr<JitAccelerator> self{new JitAccelerator(model, wiring, options)};
+    jit::EngineOptions engine_options;
+    engine_options.compile = options.compile;
+    if (options.trace.any()) engine_options.observer = &self->printer_;
+    engine_options.poll_interrupts = [](ir::ExecContext &context) {
+        arm::take_interrupt(static_cast<arm::ArmState &>(context));
+    };
+    self->engine_ =
+        TRY(jit::Engine::create(self->frontend_, self->mmu_, *wiring.memory, engine_options));
+    wiring.memory->set_observer(self.get());
+    return self;
+}
+
+std::unique_ptr<AcceleratedCpu> JitAccelerator::create_cpu(u32 index) {
+    return std::make_unique<JitCpu>(*engine_, mmu_, model_, wiring_, index);
+}
+
+} // namespace tandem::machine

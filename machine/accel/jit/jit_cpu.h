@@ -1,0 +1,85 @@
+#pragma once
+/// One CPU run by jit::Engine in slices. Between slices its thread looks at the clock and drives
+/// the CPU's own timers, so that a running CPU needs no timer thread and a sleeping one sleeps
+/// exactly until its next deadline.
+#include "frontend-arm/mmu/mmu.h"
+#include "frontend-arm/state/arm_state.h"
+#include "frontend-arm/state/cpu_model.h"
+#include "frontend-arm/state/environment.h"
+#include "jit/tiering/engine.h"
+#include "machine/accel/jit/jit_accelerator.h"
+#include "machine/host/parking.h"
+
+#include <array>
+#include <atomic>
+
+namespace tandem::machine {
+
+class JitCpu final : public AcceleratedCpu, private arm::TimerPort, private arm::PmuPort {
+public:
+    JitCpu(jit::Engine &, arm::Mmu &, const arm::CpuModel &, const JitWiring &, u32 index);
+    ~JitCpu() override;
+
+    void start(const CpuStart &) override;
+    void run() override;
+    void leave() override;
+    void set_interrupt_lines(bool irq, bool fiq) override;
+    void signal_event() override;
+
+private:
+    /// The system counter ticks in nanoseconds (Arm ARM D12.1.2: 1 GHz from Armv8.6 on).
+    static constexpr u64 kCounterFrequency = 1'000'000'000;
+    static constexpr u64 kNever = arm::TimerPort::kNever;
+    static constexpr u64 kMaxSliceNs = 500'000;
+    static constexpr i64 kMinSlice = 2'000, kMaxSlice = 4'000'000;
+
+    struct Timer {
+        u64 rises_at = kNever;
+        bool level = false;
+        u32 intid = 0;
+    };
+
+    u64 counter() override;
+    u64 frequency() const override { return kCounterFrequency; }
+    void set_timer(arm::TimerChannel, u64 rises_at) override;
+    u64 instructions() override;
+    void set_line(bool high) override;
+    void set_overflow_deadline(u64 instructions, u64 counter) override;
+
+    /// Drives the timers' outputs; returns the counter.
+    u64 poll_timers();
+    void drive(Timer &timer, u64 now);
+    /// The next counter value at which something happens by itself.
+    [[nodiscard]] u64 next_deadline() const;
+    /// Instructions to run before the clock must be looked at again.
+    [[nodiscard]] i64 next_slice(u64 now);
+    void run_slice();
+    /// WFI or WFE.
+    void wait();
+    void wait_for_event();
+    void wait_for_interrupt();
+    /// Spins for poll_ns_ at most; true if the CPU should wake.
+    [[nodiscard]] bool poll_for_wake(u64 now) const;
+    [[nodiscard]] bool may_wake() const;
+
+    jit::Engine &engine_;
+    PrivateInterrupts &interrupts_;
+    u64 epoch_ns_;
+    u64 affinity_;
+    arm::Environment environment_;
+    arm::ArmState state_;
+    std::array<Timer, 2> timers_;
+    u64 overflow_instructions_ = kNever; ///< PMU: absolute
+    u64 overflow_counter_ = kNever;
+    u64 slice_end_ = 0;    ///< counter value the running slice was planned to end at
+    double rate_ = 0.05;   ///< instructions per nanosecond, lately
+    const bool may_poll_;  ///< the host has a core for each CPU
+    u64 poll_ns_ = 0;      ///< how long to spin before sleeping; grows while sleeps are short
+    u32 quick_waits_ = 0;  ///< WFEs in a row that followed each other closely
+    u64 last_wait_ = 0;    ///< counter value when the last one ended
+    bool stopped_ = false; ///< the guest gave the CPU up
+    std::atomic<bool> leaving_ = false;
+    Parking parking_;
+};
+
+} // namespace tandem::machine

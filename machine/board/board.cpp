@@ -1,0 +1,245 @@
+#include "machine/board/board.h"
+
+#include "devices/flash/cfi_flash.h"
+#include "devices/fwcfg/fw_cfg.h"
+#include "devices/gpio/pl061.h"
+#include "devices/rtc/pl031.h"
+#include "devices/uart/pl011.h"
+#include "devices/virtio/blk/virtio_blk.h"
+#include "devices/virtio/rng/virtio_rng.h"
+#include "devices/virtio/transport/virtio_mmio.h"
+#include "frontend-arm/state/pstate.h"
+#include "machine/board/memory_map.h"
+#include "machine/boot/boot_loader.h"
+#include "machine/boot/file_bytes.h"
+
+#include <fmt/format.h>
+
+namespace tandem::machine {
+namespace {
+
+std::vector<u64> affinities_of(const MachineConfig &config) {
+    std::vector<u64> affinities;
+    for (unsigned i = 0; i < config.cpus; ++i)
+        affinities.push_back(arm::mpidr_of(i, config.gic_version == 3));
+    return affinities;
+}
+
+} // namespace
+
+class Board::RandomNumbers final : public arm::Entropy {
+public:
+    explicit RandomNumbers(devices::Entropy &source) : source_(source) {}
+    bool random(u64 &value, bool) override {
+        source_.fill(std::as_writable_bytes(std::span(&value, 1)));
+        return true;
+    }
+
+private:
+    devices::Entropy &source_;
+};
+
+Result<std::unique_ptr<Board>> Board::create(const MachineConfig &config,
+                                             const HostBackends &backends) {
+    auto ram = TRY(GuestMemory::create(GuestPhysAddr{kRamBase}, config.memory));
+    std::unique_ptr<Board> board{new Board(config, backends, std::move(ram))};
+    TRY(board->build());
+    return board;
+}
+
+Board::Board(const MachineConfig &config, const HostBackends &backends,
+             std::unique_ptr<GuestMemory> ram)
+    : config_(config), backends_(backends), ram_(std::move(ram)), map_(*ram_),
+      affinities_(affinities_of(config)), cpus_(affinities_), psci_(cpus_, kRamBase + ram_->size()),
+      random_(std::make_unique<RandomNumbers>(*backends.entropy)),
+      interrupts_(InterruptController::create(config.gic_version, affinities_, cpus_, cpus_)) {}
+
+Board::~Board() {
+    // Back ends and timers call devices, devices call CPUs, CPUs need the accelerator: in that
+    // order.
+    for (devices::Block *disk : backends_.disks) disk->drain();
+    devices_.clear();
+    cpus_.detach();
+}
+
+Result<> Board::build() {
+    TRY(add_accelerator());
+    cpus_.attach(*accelerator_);
+    interrupts_->map_into(map_);
+    add_flash();
+    add_device(kUart.base, kUartSpi,
+               std::make_unique<devices::Pl011>(*backends_.serial, clock_, line(kUartSpi)));
+    add_device(kRtc.base, kRtcSpi, std::make_unique<devices::Pl031>(clock_, line(kRtcSpi)));
+    add_device(kGpio.base, kGpioSpi, std::make_unique<devices::Pl061>(line(kGpioSpi)));
+    auto fw_cfg = std::make_unique<devices::FwCfg>(map_);
+    fw_cfg_ = fw_cfg.get();
+    fw_cfg_->add_item(devices::FwCfg::kCpuCount, config_.cpus);
+    add_device(kFwCfg.base, 0, std::move(fw_cfg));
+    add_virtio();
+    return {};
+}
+
+void Board::add_device(u64 base, u32 spi, std::unique_ptr<devices::MmioDevice> device) {
+    map_.add_device(GuestPhysAddr{base}, *device);
+    devices_.push_back({base, spi, std::move(device)});
+}
+
+void Board::add_flash() {
+    for (unsigned bank = 0; bank < backends_.flash.size(); ++bank) {
+        devices::FlashStorage &storage = *backends_.flash[bank];
+        devices::RomWindow &window = map_.create_window(storage.cells());
+        auto flash =
+            std::make_unique<devices::CfiFlash>(fmt::format("flash{}", bank), storage, window);
+        const u64 base = kFlash.base + bank * kFlashBankSize;
+        map_.add_rom(GuestPhysAddr{base}, window, *flash);
+        devices_.push_back({base, 0, std::move(flash)});
+    }
+}
+
+void Board::add_virtio() {
+    // Disks first, in the order given: Linux names them vda, vdb, ... in the order of the slots.
+    std::vector<std::unique_ptr<devices::VirtioDevice>> present;
+    for (devices::Block *disk : backends_.disks)
+        present.push_back(std::make_unique<devices::VirtioBlk>(*disk, config_.cpus));
+    present.push_back(std::make_unique<devices::VirtioRng>(*backends_.entropy));
+    for (unsigned slot = 0; slot < kVirtioSlots; ++slot) {
+        const u32 spi = kVirtioSpi + slot;
+        auto device = slot < present.size() ? std::move(present[slot]) : nullptr;
+        add_device(kVirtioBase + slot * kVirtioStride, spi,
+                   std::make_unique<devices::VirtioMmio>(fmt::format("virtio{}", slot),
+                                                         std::move(device), map_, line(spi)));
+    }
+}
+
+Result<> Board::add_accelerator() {
+    arm::CpuOptions cpu_options;
+    cpu_options.gic_system_registers = config_.gic_version == 3;
+    auto model = arm::CpuModel::create(config_.cpu_model, cpu_options);
+    if (!model.has_value()) return failure("--cpu: " + model.error().message);
+    JitWiring wiring;
+    wiring.memory = &map_;
+    wiring.interrupts = interrupts_.get();
+    wiring.firmware = &psci_;
+    wiring.events = &cpus_;
+    wiring.entropy = random_.get();
+    wiring.epoch_ns = clock_.epoch_ns();
+    wiring.affinities = affinities_;
+    JitOptions options;
+    options.compile = config_.accelerator != AcceleratorKind::Interpreter;
+    options.trace = config_.trace;
+    accelerator_ = TRY(JitAccelerator::create(*model, wiring, options));
+    return {};
+}
+
+void Board::describe_cpus(FdtTreeNode &root) const {
+    FdtTreeNode &cpus = root.child("cpus");
+    cpus.cells("#address-cells", {1});
+    cpus.cells("#size-cells", {0});
+    std::vector<u32> phandles;
+    for (const u64 affinity : affinities_) {
+        FdtTreeNode &cpu = cpus.child(fmt::format("cpu@{:x}", affinity));
+        cpu.strings("device_type", {"cpu"});
+        cpu.strings(
+            "compatible",
+            {fmt::format("arm,{}", config_.cpu_model == "max" ? "armv8" : config_.cpu_model)});
+        cpu.cells("reg", {static_cast<u32>(affinity)});
+        cpu.strings("enable-method", {"psci"});
+        phandles.push_back(cpu.phandle());
+    }
+    FdtTreeNode &cluster = cpus.child("cpu-map").child("socket0").child("cluster0");
+    for (unsigned i = 0; i < phandles.size(); ++i)
+        cluster.child(fmt::format("core{}", i)).cells("cpu", {phandles[i]});
+}
+
+void Board::describe(FdtTree &tree) const {
+    FdtTreeNode &root = tree.root();
+    root.cells("#address-cells", {2});
+    root.cells("#size-cells", {2});
+    root.strings("compatible", {"linux,dummy-virt"});
+    root.strings("model", {"linux,dummy-virt"});
+
+    FdtTreeNode &psci = root.child("psci");
+    psci.strings("compatible", {"arm,psci-1.0", "arm,psci-0.2", "arm,psci"});
+    psci.strings("method", {"hvc"});
+    // For guests that know PSCI 0.1 only: the function numbers (Arm DEN 0022, section 5.1).
+    psci.cells("cpu_suspend", {0xc400'0001});
+    psci.cells("cpu_off", {0x8400'0002});
+    psci.cells("cpu_on", {0xc400'0003});
+    psci.cells("migrate", {0xc400'0005});
+
+    describe_cpus(root);
+    root.cells("interrupt-parent", {interrupts_->describe(root)});
+
+    const u32 flags = interrupts_->ppi_flags();
+    const u32 ppi = devices::kFdtInterruptPpi;
+    FdtTreeNode &timer = root.child("timer");
+    timer.strings("compatible", {"arm,armv8-timer", "arm,armv7-timer"});
+    timer.flag("always-on");
+    timer.cells("interrupts", {ppi, kSecurePhysTimerPpi, flags, ppi, kPhysTimerPpi, flags, ppi,
+                               kVirtTimerPpi, flags, ppi, kHypTimerPpi, flags});
+    FdtTreeNode &pmu = root.child("pmu");
+    pmu.strings("compatible", {"arm,armv8-pmuv3"});
+    pmu.cells("interrupts", {ppi, kPmuPpi, flags});
+
+    FdtTreeNode &clock = root.child("apb-pclk");
+    clock.strings("compatible", {"fixed-clock"});
+    clock.cells("#clock-cells", {0});
+    clock.cells("clock-frequency", {24'000'000});
+    clock.strings("clock-output-names", {"clk24mhz"});
+    const u32 clock_phandle = clock.phandle();
+
+    devices::CfiFlash::describe_banks(root, GuestPhysAddr{kFlash.base}, kFlashBankSize,
+                                      static_cast<u32>(backends_.flash.size()));
+    for (const PlacedDevice &placed : devices_)
+        placed.device->describe(root, {GuestPhysAddr{placed.base}, placed.spi, clock_phandle});
+    root.child("chosen").strings("stdout-path", {fmt::format("/pl011@{:x}", kUart.base)});
+}
+
+Result<std::vector<std::byte>> Board::device_tree() const {
+    FdtTree tree;
+    describe(tree);
+    return tree.flatten();
+}
+
+Result<CpuStart> Board::load() {
+    BootFiles files{config_.kernel, config_.initrd, config_.dtb, config_.append};
+    BootSeeds seeds;
+    backends_.entropy->fill(seeds.rng);
+    backends_.entropy->fill(seeds.kaslr);
+    FdtTree tree;
+    describe(tree);
+    if (config_.bios.empty()) {
+        const BootEntry entry = TRY(load_boot_files(files, seeds, *ram_, tree));
+        return CpuStart{entry.entry, {entry.device_tree, 0, 0, 0}};
+    }
+    // Firmware starts at the reset vector in flash, finds the device tree at the start of RAM, and
+    // a kernel, if one is given, in fw_cfg.
+    TRY(load_device_tree(files, seeds, *ram_, tree));
+    const auto offer = [&](const std::string &path, u16 size_key, u16 data_key) -> Result<> {
+        if (path.empty()) return {};
+        const FileBytes file = TRY(FileBytes::read(path));
+        fw_cfg_->add_item(size_key, static_cast<u32>(file.size()));
+        fw_cfg_->add_item(data_key, {file.span().begin(), file.span().end()});
+        return {};
+    };
+    TRY(offer(config_.kernel, devices::FwCfg::kKernelSize, devices::FwCfg::kKernelData));
+    TRY(offer(config_.initrd, devices::FwCfg::kInitrdSize, devices::FwCfg::kInitrdData));
+    if (!config_.append.empty()) {
+        const auto text =
+            std::as_bytes(std::span(config_.append.c_str(), config_.append.size() + 1));
+        fw_cfg_->add_item(devices::FwCfg::kCommandLineSize, static_cast<u32>(text.size()));
+        fw_cfg_->add_item(devices::FwCfg::kCommandLine, {text.begin(), text.end()});
+    }
+    return CpuStart{kFlash.base, {kRamBase, 0, 0, 0}};
+}
+
+Result<StopReason> Board::run() {
+    const CpuStart start = TRY(load());
+    return cpus_.run(start);
+}
+
+std::string Board::statistics_report() const {
+    return accelerator_->statistics_report();
+}
+
+} // namespace tandem::machine

@@ -1,0 +1,90 @@
+#pragma once
+/// The `virt`-compatible board: RAM, CPUs, interrupt controller and devices, wired together. A
+/// reset of the machine is a new board on the same host back ends.
+#include "devices/backend/block.h"
+#include "devices/backend/char.h"
+#include "devices/backend/entropy.h"
+#include "devices/backend/flash_storage.h"
+#include "devices/core/mmio_device.h"
+#include "machine/accel/accelerator.h"
+#include "machine/board/interrupt_controller.h"
+#include "machine/board/machine_config.h"
+#include "machine/boot/fdt_tree.h"
+#include "machine/cpu/cpu_set.h"
+#include "machine/cpu/psci.h"
+#include "machine/host/clock.h"
+#include "machine/memory/guest_memory.h"
+#include "machine/memory/physical_map.h"
+
+#include <array>
+#include <memory>
+#include <vector>
+
+namespace tandem::devices {
+class FwCfg;
+}
+
+namespace tandem::machine {
+
+/// What connects a board to the host. Outlives the board.
+struct HostBackends {
+    devices::Char *serial = nullptr;
+    std::vector<devices::Block *> disks;
+    std::array<devices::FlashStorage *, 2> flash{};
+    devices::Entropy *entropy = nullptr;
+};
+
+class Board {
+public:
+    [[nodiscard]] static Result<std::unique_ptr<Board>> create(const MachineConfig &,
+                                                               const HostBackends &);
+    ~Board();
+    Board(const Board &) = delete;
+    Board &operator=(const Board &) = delete;
+
+    /// Loads the boot files and runs until stop(), power-off or reset.
+    [[nodiscard]] Result<StopReason> run();
+    /// Any thread.
+    void stop(StopReason reason) { cpus_.stop(reason); }
+
+    [[nodiscard]] std::string statistics_report() const;
+    /// The board's own device tree, as the guest gets it but for /chosen and boot arguments.
+    [[nodiscard]] Result<std::vector<std::byte>> device_tree() const;
+
+private:
+    /// RNDR and the boot seeds, from the host's entropy.
+    class RandomNumbers;
+
+    Board(const MachineConfig &, const HostBackends &, std::unique_ptr<GuestMemory>);
+    Result<> build();
+    void add_device(u64 base, u32 spi, std::unique_ptr<devices::MmioDevice>);
+    [[nodiscard]] devices::IrqLine line(u32 spi) { return {interrupts_->spis(), spi}; }
+    void add_flash();
+    void add_virtio();
+    Result<> add_accelerator();
+    void describe(FdtTree &) const;
+    void describe_cpus(FdtTreeNode &root) const;
+    Result<CpuStart> load();
+
+    struct PlacedDevice {
+        u64 base;
+        u32 spi;
+        std::unique_ptr<devices::MmioDevice> device;
+    };
+
+    const MachineConfig &config_;
+    HostBackends backends_;
+    HostClock clock_;
+    std::unique_ptr<GuestMemory> ram_;
+    PhysicalMap map_;
+    std::vector<u64> affinities_;
+    CpuSet cpus_;
+    Psci psci_;
+    std::unique_ptr<RandomNumbers> random_;
+    std::unique_ptr<InterruptController> interrupts_;
+    std::vector<PlacedDevice> devices_;
+    devices::FwCfg *fw_cfg_ = nullptr;
+    std::unique_ptr<Accelerator> accelerator_;
+};
+
+} // namespace tandem::machine

@@ -1,0 +1,148 @@
+#include "machine/board/board.h"
+
+#include "machine/board/memory_map.h"
+#include "machine/host/entropy.h"
+#include "machine/host/flash_storage.h"
+
+#include <gtest/gtest.h>
+#include <libfdt.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+
+namespace tandem::machine {
+namespace {
+
+/// Keeps what the guest writes.
+class Recorder final : public devices::Char {
+public:
+    std::size_t write(std::span<const std::byte> bytes) override {
+        text.append(reinterpret_cast<const char *>(bytes.data()), bytes.size());
+        return bytes.size();
+    }
+    std::string text;
+};
+
+class BoardTest : public testing::Test {
+protected:
+    BoardTest() {
+        config.memory = 32u << 20;
+        backends.serial = &serial;
+        backends.entropy = &entropy;
+        for (std::size_t i = 0; i < flash.size(); ++i) {
+            flash[i] = MemoryFlash::create(kFlashBankSize).value();
+            backends.flash[i] = flash[i].get();
+        }
+    }
+    std::unique_ptr<Board> create() { return Board::create(config, backends).value(); }
+
+    /// A kernel image of these instructions.
+    void use_program(std::initializer_list<u32> code) {
+        path = std::filesystem::temp_directory_path() /
+               ("board-" + std::to_string(::getpid()) + "-" +
+                testing::UnitTest::GetInstance()->current_test_info()->name());
+        std::vector<u32> words(16);
+        words[0] = 0x1400'0010; // b #64
+        words[14] = 0x644d'5241;
+        words.insert(words.end(), code);
+        std::ofstream(path, std::ios::binary)
+            .write(reinterpret_cast<const char *>(words.data()),
+                   static_cast<std::streamsize>(words.size() * 4));
+        config.kernel = path;
+    }
+    ~BoardTest() override {
+        if (!path.empty()) std::filesystem::remove(path);
+    }
+
+    MachineConfig config;
+    Recorder serial;
+    HostEntropy entropy;
+    std::array<std::unique_ptr<MemoryFlash>, 2> flash;
+    HostBackends backends;
+    std::filesystem::path path;
+};
+
+std::string property(const std::vector<std::byte> &tree, const char *node, const char *name) {
+    int length = 0;
+    const int offset = fdt_path_offset(tree.data(), node);
+    const void *value = fdt_getprop(tree.data(), offset, name, &length);
+    if (value == nullptr) return "(missing)";
+    return {static_cast<const char *>(value), static_cast<std::size_t>(length)};
+}
+
+std::string cells(std::initializer_list<u32> values) {
+    std::string text;
+    for (const u32 value : values) {
+        const fdt32_t raw = cpu_to_fdt32(value);
+        text.append(reinterpret_cast<const char *>(&raw), sizeof raw);
+    }
+    return text;
+}
+
+TEST_F(BoardTest, DescribesItselfAsVirt) {
+    config.cpus = 3;
+    const auto tree = create()->device_tree().value();
+    ASSERT_EQ(fdt_check_full(tree.data(), tree.size()), 0);
+    using namespace std::string_literals;
+    EXPECT_EQ(property(tree, "/", "compatible"), "linux,dummy-virt\0"s);
+    EXPECT_EQ(property(tree, "/psci", "method"), "hvc\0"s);
+    EXPECT_EQ(property(tree, "/cpus/cpu@2", "enable-method"), "psci\0"s);
+    EXPECT_EQ(property(tree, "/cpus/cpu@3", "reg"), "(missing)");
+    EXPECT_EQ(property(tree, "/timer", "interrupts"),
+              cells({1, 13, 4, 1, 14, 4, 1, 11, 4, 1, 10, 4}));
+    EXPECT_EQ(property(tree, "/pmu", "interrupts"), cells({1, 7, 4}));
+    EXPECT_EQ(property(tree, "/intc@8000000", "compatible"), "arm,gic-v3\0"s);
+    EXPECT_EQ(property(tree, "/pl011@9000000", "interrupts"), cells({0, 1, 4}));
+    EXPECT_EQ(property(tree, "/pl031@9010000", "interrupts"), cells({0, 2, 4}));
+    EXPECT_EQ(property(tree, "/pl061@9030000", "interrupts"), cells({0, 7, 4}));
+    EXPECT_EQ(property(tree, "/fw-cfg@9020000", "reg"), cells({0, 0x902'0000, 0, 0x18}));
+    EXPECT_EQ(property(tree, "/flash@0", "bank-width"), cells({4}));
+    EXPECT_EQ(property(tree, "/virtio_mmio@a000000", "interrupts"), cells({0, 16, 1}));
+    EXPECT_EQ(property(tree, "/virtio_mmio@a003e00", "interrupts"), cells({0, 47, 1}));
+    EXPECT_EQ(property(tree, "/chosen", "stdout-path"), "/pl011@9000000\0"s);
+}
+
+TEST_F(BoardTest, DescribesGicV2WithItsCpuMask) {
+    config.gic_version = 2;
+    const auto tree = create()->device_tree().value();
+    using namespace std::string_literals;
+    EXPECT_EQ(property(tree, "/intc@8000000", "compatible"), "arm,cortex-a15-gic\0"s);
+    EXPECT_EQ(property(tree, "/pmu", "interrupts"), cells({1, 7, 0x304}));
+}
+
+TEST_F(BoardTest, RunsAProgramThatPrintsAndPowersOff) {
+    use_program({
+        0xd2a1'2001, // mov x1, #0x09000000
+        0x5280'0d00, // mov w0, #'h'
+        0x3900'0020, // strb w0, [x1]
+        0x5280'0d20, // mov w0, #'i'
+        0x3900'0020, // strb w0, [x1]
+        0xd280'0100, // mov x0, #8
+        0xf2b0'8000, // movk x0, #0x8400, lsl #16
+        0xd400'0002, // hvc #0
+    });
+    for (const auto kind : {AcceleratorKind::Interpreter, AcceleratorKind::Jit}) {
+        config.accelerator = kind;
+        serial.text.clear();
+        EXPECT_EQ(create()->run().value(), StopReason::PowerOff);
+        EXPECT_EQ(serial.text, "hi");
+    }
+}
+
+TEST_F(BoardTest, StopsAMachineThatSleepsOrSpins) {
+    for (const u32 instruction : {0xd503'207fu /* wfi */, 0xd503'201fu /* nop */}) {
+        use_program({instruction, 0x17ff'ffff /* b .-4 */});
+        const auto board = create();
+        std::thread stopper([&] {
+            std::this_thread::sleep_for(std::chrono::milliseconds(50));
+            board->stop(StopReason::Timeout);
+        });
+        EXPECT_EQ(board->run().value(), StopReason::Timeout);
+        stopper.join();
+    }
+}
+
+} // namespace
+} // namespace tandem::machine

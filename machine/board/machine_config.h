@@ -1,0 +1,56 @@
+#pragma once
+/// What a machine is made of and started with. Plain data: the command line fills it in, tests
+/// write it by hand.
+#include "support/bits.h"
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace tandem::machine {
+
+struct DiskConfig {
+    std::string path;
+    bool readonly = false;
+    bool snapshot = false; ///< writes go to a temporary overlay and are lost at the end
+};
+
+struct SerialConfig {
+    enum class Kind : u8 { Stdio, None, File, Pty, Tcp };
+    Kind kind = Kind::Stdio;
+    std::string path;    ///< File
+    std::string address; ///< Tcp: listens here
+    u16 port = 0;
+};
+
+enum class AcceleratorKind : u8 { Auto, Jit, Interpreter };
+
+/// Which stages of which blocks to print.
+struct TraceConfig {
+    bool decode = false, ir = false, optimised = false, assembly = false;
+    u64 first = 0, last = ~u64{0}; ///< guest virtual addresses
+    [[nodiscard]] bool any() const { return decode || ir || optimised || assembly; }
+};
+
+struct MachineConfig {
+    std::string kernel, initrd, dtb, bios; ///< paths; empty: none
+    std::string append;                    ///< kernel command line
+    std::vector<DiskConfig> disks;
+    unsigned cpus = 2;
+    u64 memory = 1u << 30;
+    std::string cpu_model = "max";
+    AcceleratorKind accelerator = AcceleratorKind::Auto;
+    unsigned gic_version = 3;
+    SerialConfig serial;
+    bool reboot_allowed = true;
+    u64 timeout_ns = 0; ///< of host time; 0: none
+    bool statistics = false;
+    TraceConfig trace;
+};
+
+inline constexpr unsigned kMaxCpus = 64;
+inline constexpr unsigned kMaxGicV2Cpus = 8;
+inline constexpr u64 kMaxMemory = u64{255} << 30; ///< what fits below the high peripherals
+inline constexpr u64 kMinMemory = 16u << 20;
+
+} // namespace tandem::machine

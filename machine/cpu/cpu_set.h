@@ -1,0 +1,76 @@
+#pragma once
+/// The board's CPUs: one host thread each, their power states, and the wires between them.
+#include "devices/core/vcpu_identity.h"
+#include "devices/gic/cpu_interrupt_sink.h"
+#include "frontend-arm/state/environment.h"
+#include "machine/accel/accelerator.h"
+#include "machine/cpu/psci.h"
+
+#include <atomic>
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+namespace tandem::machine {
+
+/// Why the machine stopped.
+enum class StopReason : u8 {
+    None,
+    PowerOff,
+    Reset,
+    Quit,   ///< the console's escape key
+    Signal, ///< SIGINT, SIGTERM or the like
+    Timeout,
+};
+
+class CpuSet final : public PowerControl,
+                     public devices::CpuInterruptSink,
+                     public devices::VcpuIdentity,
+                     public arm::EventBus {
+public:
+    /// `affinities` are the CPUs' MPIDR_EL1 without its RES1 bit.
+    explicit CpuSet(std::vector<u64> affinities);
+    ~CpuSet() override;
+
+    /// Creates the CPUs; once, before run().
+    void attach(Accelerator &);
+    /// Destroys the CPUs, before their accelerator; after run().
+    void detach();
+
+    /// Starts CPU 0 and returns when someone has called stop(); all threads have ended then.
+    StopReason run(const CpuStart &);
+    /// Any thread. The first reason counts.
+    void stop(StopReason);
+
+    std::optional<u32> find_cpu(u64 mpidr) const override;
+    CpuPower power_of(u32 cpu) const override;
+    bool power_on(u32 cpu, u64 entry, u64 context) override;
+    void power_off(u32 cpu) override;
+    void system_off() override { stop(StopReason::PowerOff); }
+    void system_reset() override { stop(StopReason::Reset); }
+
+    void set_interrupt_lines(u32 cpu, bool irq, bool fiq) override;
+    u32 current() const override;
+    void send_event() override;
+    void yield() override;
+
+private:
+    struct Vcpu {
+        u64 affinity = 0;
+        std::unique_ptr<AcceleratedCpu> cpu;
+        std::atomic<CpuPower> power = CpuPower::Off;
+        CpuStart start; ///< guarded by mutex_
+        std::thread thread;
+    };
+
+    void run_cpu(u32 index);
+
+    std::vector<std::unique_ptr<Vcpu>> cpus_;
+    mutable std::mutex mutex_;
+    std::condition_variable changed_; ///< a CPU was powered on, or the machine stops
+    std::atomic<StopReason> reason_ = StopReason::None;
+};
+
+} // namespace tandem::machine

@@ -1,0 +1,82 @@
+#include "machine/cpu/cpu_set.h"
+
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <semaphore>
+
+namespace tandem::machine {
+namespace {
+
+/// A CPU that "executes" a function given by the test.
+class FakeAccelerator final : public Accelerator {
+public:
+    class Cpu final : public AcceleratedCpu {
+    public:
+        Cpu(FakeAccelerator &owner, u32 index) : owner_(owner), index_(index) {}
+        void start(const CpuStart &start) override { owner_.started[index_] = start; }
+        void run() override { owner_.body(index_, *this); }
+        void leave() override { wake.release(); }
+        void set_interrupt_lines(bool irq, bool) override {
+            if (irq) wake.release();
+        }
+        void signal_event() override { wake.release(); }
+        std::counting_semaphore<> wake{0};
+
+    private:
+        FakeAccelerator &owner_;
+        u32 index_;
+    };
+
+    std::string_view name() const override { return "fake"; }
+    std::unique_ptr<AcceleratedCpu> create_cpu(u32 index) override {
+        return std::make_unique<Cpu>(*this, index);
+    }
+    std::string statistics_report() const override { return {}; }
+    void memory_written(GuestPhysAddr, u64) override {}
+    void map_changed() override {}
+
+    std::function<void(u32, Cpu &)> body;
+    CpuStart started[2];
+};
+
+TEST(CpuSet, StartsSecondaryAndPowersOff) {
+    CpuSet cpus({0, 1});
+    FakeAccelerator accelerator;
+    u32 seen[2] = {9, 9};
+    accelerator.body = [&](u32 index, FakeAccelerator::Cpu &cpu) {
+        seen[index] = cpus.current();
+        if (index == 0) {
+            EXPECT_TRUE(cpus.power_on(1, 0x4000'0000, 7));
+            EXPECT_FALSE(cpus.power_on(1, 0x4000'0000, 7));
+            cpu.wake.acquire();
+            cpus.system_off();
+        } else {
+            cpus.set_interrupt_lines(0, true, false);
+            cpus.power_off(1);
+        }
+    };
+    cpus.attach(accelerator);
+    EXPECT_EQ(cpus.run({0x4020'0000, {0x4000'0000, 0, 0, 0}}), StopReason::PowerOff);
+    EXPECT_EQ(accelerator.started[0].entry, 0x4020'0000u);
+    EXPECT_EQ(accelerator.started[1].arguments[0], 7u);
+    EXPECT_EQ(seen[0], 0u);
+    EXPECT_EQ(seen[1], 1u);
+    EXPECT_EQ(cpus.find_cpu(1), 1u);
+    EXPECT_EQ(cpus.find_cpu(2), std::nullopt);
+}
+
+TEST(CpuSet, FirstStopReasonCounts) {
+    CpuSet cpus({0});
+    FakeAccelerator accelerator;
+    accelerator.body = [&](u32, FakeAccelerator::Cpu &cpu) {
+        cpus.stop(StopReason::Timeout);
+        cpus.stop(StopReason::Signal);
+        cpu.wake.acquire();
+    };
+    cpus.attach(accelerator);
+    EXPECT_EQ(cpus.run({}), StopReason::Timeout);
+}
+
+} // namespace
+} // namespace tandem::machine

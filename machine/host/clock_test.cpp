@@ -1,0 +1,48 @@
+#include "machine/host/clock.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+
+namespace tandem::machine {
+namespace {
+
+class Listener final : public devices::TimerListener {
+public:
+    void timer_expired() override {
+        ++count;
+        count.notify_all();
+    }
+    std::atomic<int> count = 0;
+};
+
+TEST(HostClock, FiresInOrderAndOnce) {
+    HostClock clock;
+    Listener listener;
+    const auto timer = clock.create_timer(listener);
+    const u64 start = clock.now_ns();
+    timer->arm(start + 2'000'000);
+    listener.count.wait(0);
+    EXPECT_GE(clock.now_ns(), start + 2'000'000);
+    EXPECT_EQ(listener.count, 1);
+    timer->arm(0);
+    listener.count.wait(1);
+    EXPECT_EQ(listener.count, 2);
+}
+
+TEST(HostClock, CancelAndReplace) {
+    HostClock clock;
+    Listener never;
+    Listener soon;
+    const auto first = clock.create_timer(never);
+    const auto second = clock.create_timer(soon);
+    first->arm(clock.now_ns() + 1'000'000'000'000);
+    first->arm(clock.now_ns() + 5'000'000);
+    first->cancel();
+    second->arm(clock.now_ns() + 10'000'000);
+    soon.count.wait(0);
+    EXPECT_EQ(never.count, 0);
+}
+
+} // namespace
+} // namespace tandem::machine

@@ -1,0 +1,56 @@
+#pragma once
+/// A disk store served by a few worker threads: the Block back end of virtio-blk.
+#include "devices/backend/block.h"
+#include "machine/host/disk_store.h"
+
+#include <condition_variable>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace tandem::machine {
+
+struct DiskOptions {
+    bool readonly = false;
+    bool snapshot = false;
+    std::string identity;
+};
+
+class HostDisk final : public devices::Block {
+public:
+    [[nodiscard]] static Result<std::unique_ptr<HostDisk>> open(const std::string &path,
+                                                                const DiskOptions &);
+    HostDisk(std::unique_ptr<DiskStore> store, const DiskOptions &);
+    ~HostDisk() override;
+
+    u64 size() const override { return store_->size(); }
+    bool read_only() const override { return options_.readonly; }
+    bool can_discard() const override { return !options_.readonly; }
+    u32 preferred_alignment() const override { return 4096; }
+    std::string_view identity() const override { return options_.identity; }
+    void submit(std::span<devices::BlockRequest *const> requests) override;
+    void drain() override;
+
+private:
+    static constexpr unsigned kMaxWorkers = 4;
+
+    void work();
+    [[nodiscard]] devices::BlockStatus execute(devices::BlockRequest &);
+    [[nodiscard]] bool try_at_once(devices::BlockRequest &);
+
+    std::unique_ptr<DiskStore> store_;
+    DiskOptions options_;
+    std::mutex mutex_; ///< guards all below
+    std::condition_variable work_available_;
+    std::condition_variable all_done_;
+    std::deque<devices::BlockRequest *> queue_;
+    unsigned running_ = 0; ///< requests taken by workers
+    unsigned idle_ = 0;    ///< workers that wait
+    bool stopping_ = false;
+    std::vector<std::thread> workers_; ///< started when first needed
+};
+
+} // namespace tandem::machine

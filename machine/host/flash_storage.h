@@ -1,0 +1,27 @@
+#pragma once
+/// Flash cells in memory: firmware from a file, variables that last as long as the machine.
+#include "devices/backend/flash_storage.h"
+#include "support/result.h"
+
+#include <memory>
+
+namespace tandem::machine {
+
+class MemoryFlash final : public devices::FlashStorage {
+public:
+    /// `size` bytes (a multiple of the page size), zero.
+    [[nodiscard]] static Result<std::unique_ptr<MemoryFlash>> create(u64 size);
+    MemoryFlash(const MemoryFlash &) = delete;
+    MemoryFlash &operator=(const MemoryFlash &) = delete;
+    ~MemoryFlash() override;
+
+    std::span<std::byte> cells() override { return cells_; }
+    bool read_only() const override { return false; }
+    void changed(u64, u64) override {}
+
+private:
+    explicit MemoryFlash(std::span<std::byte> cells) : cells_(cells) {}
+    std::span<std::byte> cells_;
+};
+
+} // namespace tandem::machine

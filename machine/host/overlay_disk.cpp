@@ -1,0 +1,121 @@
+#include "machine/host/overlay_disk.h"
+
+#include "machine/host/raw_disk.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/uio.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <mutex>
+
+namespace tandem::machine {
+
+OverlayDisk::OverlayDisk(std::unique_ptr<DiskStore> base, std::unique_ptr<DiskStore> changes)
+    : base_(std::move(base)), changes_(std::move(changes)),
+      changed_((base_->size() / kClusterSize + 64) / 64) {}
+
+StoreStatus OverlayDisk::read(u64 offset, u64 length, std::span<iovec> vectors, bool may_wait) {
+    std::shared_lock lock(mutex_, std::defer_lock);
+    if (may_wait) {
+        lock.lock();
+    } else if (!lock.try_lock()) {
+        return StoreStatus::WouldBlock;
+    }
+    bool started = false;
+    while (length != 0) {
+        // A run of clusters with the same source is one access.
+        const bool changed = is_changed(offset / kClusterSize);
+        u64 end = align_down(offset, kClusterSize) + kClusterSize;
+        while (end < offset + length && is_changed(end / kClusterSize) == changed)
+            end += kClusterSize;
+        const u64 count = std::min(end - offset, length);
+        // Cut the vectors to the run: the last one is split by copying it.
+        std::vector<iovec> part;
+        u64 have = 0;
+        for (const iovec &vector : vectors) {
+            if (have == count) break;
+            part.push_back({vector.iov_base, std::min<u64>(vector.iov_len, count - have)});
+            have += part.back().iov_len;
+        }
+        DiskStore &source = changed ? *changes_ : *base_;
+        const StoreStatus status = source.read(offset, count, part, may_wait || started);
+        if (status != StoreStatus::Ok) return status;
+        started = true;
+        vectors = consume(vectors, count);
+        offset += count;
+        length -= count;
+    }
+    return StoreStatus::Ok;
+}
+
+StoreStatus OverlayDisk::copy_up(u64 cluster) {
+    if (is_changed(cluster)) return StoreStatus::Ok;
+    std::array<std::byte, kClusterSize> buffer{};
+    const u64 offset = cluster * kClusterSize;
+    const u64 count = std::min(kClusterSize, base_->size() - offset);
+    iovec vector{buffer.data(), count};
+    if (base_->read(offset, count, {&vector, 1}, true) != StoreStatus::Ok)
+        return StoreStatus::Failed;
+    vector = {buffer.data(), count};
+    if (changes_->write(offset, count, {&vector, 1}) != StoreStatus::Ok) return StoreStatus::Failed;
+    changed_[cluster / 64] |= u64{1} << (cluster % 64);
+    return StoreStatus::Ok;
+}
+
+StoreStatus OverlayDisk::claim(u64 offset, u64 length) {
+    const u64 end = offset + length;
+    const u64 first = offset / kClusterSize;
+    const u64 last = (end - 1) / kClusterSize;
+    // Only clusters that are overwritten in part need their old bytes.
+    if (offset % kClusterSize != 0 && copy_up(first) != StoreStatus::Ok) return StoreStatus::Failed;
+    if (end % kClusterSize != 0 && copy_up(last) != StoreStatus::Ok) return StoreStatus::Failed;
+    return StoreStatus::Ok;
+}
+
+StoreStatus OverlayDisk::write(u64 offset, u64 length, std::span<iovec> vectors) {
+    if (length == 0) return StoreStatus::Ok;
+    const std::unique_lock lock(mutex_);
+    if (claim(offset, length) != StoreStatus::Ok) return StoreStatus::Failed;
+    if (changes_->write(offset, length, vectors) != StoreStatus::Ok) return StoreStatus::Failed;
+    for (u64 cluster = offset / kClusterSize; cluster <= (offset + length - 1) / kClusterSize;
+         ++cluster)
+        changed_[cluster / 64] |= u64{1} << (cluster % 64);
+    return StoreStatus::Ok;
+}
+
+StoreStatus OverlayDisk::write_zeroes(u64 offset, u64 length, bool may_unmap) {
+    if (length == 0) return StoreStatus::Ok;
+    const std::unique_lock lock(mutex_);
+    if (claim(offset, length) != StoreStatus::Ok) return StoreStatus::Failed;
+    const StoreStatus status = changes_->write_zeroes(offset, length, may_unmap);
+    if (status != StoreStatus::Ok) return status;
+    for (u64 cluster = offset / kClusterSize; cluster <= (offset + length - 1) / kClusterSize;
+         ++cluster)
+        changed_[cluster / 64] |= u64{1} << (cluster % 64);
+    return StoreStatus::Ok;
+}
+
+Result<std::unique_ptr<DiskStore>> create_overlay(std::unique_ptr<DiskStore> base) {
+    const char *directory = std::getenv("TMPDIR");
+    // /tmp is often memory; changes to a disk may be large.
+    if (directory == nullptr || *directory == '\0') directory = "/var/tmp";
+    ScopedFd file{::open(directory, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600)};
+    if (!file.is_open() && errno == EOPNOTSUPP) {
+        std::string name = fmt::format("{}/tandem-XXXXXX", directory);
+        file.reset(::mkostemp(name.data(), O_CLOEXEC));
+        if (file.is_open()) ::unlink(name.c_str());
+    }
+    if (!file.is_open() || ::ftruncate(file.get(), static_cast<off_t>(base->size())) != 0)
+        return failure(fmt::format("{}: cannot create a temporary file for ,snapshot: {}; set "
+                                   "TMPDIR to a directory with room",
+                                   directory, std::strerror(errno)));
+    auto changes = std::make_unique<RawDisk>(std::move(file), base->size());
+    return std::make_unique<OverlayDisk>(std::move(base), std::move(changes));
+}
+
+} // namespace tandem::machine

@@ -1,0 +1,39 @@
+#pragma once
+/// Copy-on-write on a disk that is only read: changed clusters live in a sparse temporary file.
+#include "machine/host/disk_store.h"
+#include "support/scoped_fd.h"
+
+#include <shared_mutex>
+#include <vector>
+
+namespace tandem::machine {
+
+class OverlayDisk final : public DiskStore {
+public:
+    static constexpr u64 kClusterSize = 4096;
+
+    OverlayDisk(std::unique_ptr<DiskStore> base, std::unique_ptr<DiskStore> changes);
+
+    u64 size() const override { return base_->size(); }
+    StoreStatus read(u64 offset, u64 length, std::span<iovec>, bool may_wait) override;
+    StoreStatus write(u64 offset, u64 length, std::span<iovec>) override;
+    StoreStatus flush() override { return StoreStatus::Ok; } // nothing outlives the machine
+    StoreStatus discard(u64, u64) override { return StoreStatus::Ok; }
+    StoreStatus write_zeroes(u64 offset, u64 length, bool may_unmap) override;
+
+private:
+    [[nodiscard]] bool is_changed(u64 cluster) const {
+        return bit(changed_[cluster / 64], cluster % 64);
+    }
+    /// Copies the cluster from the base unless it is changed already.
+    [[nodiscard]] StoreStatus copy_up(u64 cluster);
+    /// Makes [offset, offset + length) belong to the overlay, about to be overwritten wholly.
+    [[nodiscard]] StoreStatus claim(u64 offset, u64 length);
+
+    std::unique_ptr<DiskStore> base_;
+    std::unique_ptr<DiskStore> changes_;
+    std::shared_mutex mutex_;  ///< guards changed_: readers share, writers exclude
+    std::vector<u64> changed_; ///< one bit per cluster
+};
+
+} // namespace tandem::machine

@@ -1,0 +1,149 @@
+#include "machine/host/serial.h"
+
+#include "machine/host/escape_filter.h"
+#include "machine/host/host_char.h"
+#include "machine/host/terminal.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+
+namespace tandem::machine {
+namespace {
+
+class StdioSerial final : public HostChar {
+public:
+    explicit StdioSerial(ConsoleCommands &commands) : commands_(commands) {
+        start({STDIN_FILENO, STDOUT_FILENO});
+    }
+    ~StdioSerial() override { stop(); }
+
+private:
+    void filter_input(std::vector<std::byte> &bytes) override {
+        std::vector<std::byte> kept;
+        const auto command = escape_.filter(bytes, kept);
+        bytes = std::move(kept);
+        if (command == EscapeFilter::Command::Help) write_now(EscapeFilter::kHelp);
+        if (command == EscapeFilter::Command::Quit) commands_.quit();
+    }
+
+    ConsoleCommands &commands_;
+    EscapeFilter escape_;
+    RawTerminal terminal_;
+};
+
+class FileSerial final : public HostChar {
+public:
+    explicit FileSerial(ScopedFd file) : file_(std::move(file)) { start({-1, file_.get()}); }
+    ~FileSerial() override { stop(); }
+
+private:
+    ScopedFd file_;
+};
+
+class PtySerial final : public HostChar {
+public:
+    PtySerial(ScopedFd master, ScopedFd slave)
+        : master_(std::move(master)), slave_(std::move(slave)) {
+        start({master_.get(), master_.get()});
+    }
+    ~PtySerial() override { stop(); }
+
+private:
+    ScopedFd master_;
+    ScopedFd slave_; ///< kept open, so that a client that leaves is no hang-up
+};
+
+class TcpSerial final : public HostChar {
+public:
+    explicit TcpSerial(ScopedFd listener) : listener_(std::move(listener)) { start({}); }
+    ~TcpSerial() override { stop(); }
+
+private:
+    Peer next_peer() override {
+        for (;;) {
+            std::array<pollfd, 2> fds{{{listener_.get(), POLLIN, 0}, {stop_fd(), POLLIN, 0}}};
+            if (::poll(fds.data(), fds.size(), -1) < 0 && errno != EINTR) return {};
+            if (fds[1].revents != 0) return {};
+            if (fds[0].revents == 0) continue;
+            client_.reset(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
+            if (!client_.is_open()) continue;
+            const int yes = 1;
+            ::setsockopt(client_.get(), IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
+            return {client_.get(), client_.get()};
+        }
+    }
+    ScopedFd listener_;
+    ScopedFd client_;
+};
+
+} // namespace
+
+std::unique_ptr<devices::Char> create_stdio_serial(ConsoleCommands &commands) {
+    return std::make_unique<StdioSerial>(commands);
+}
+
+Result<std::unique_ptr<devices::Char>> create_file_serial(const std::string &path) {
+    ScopedFd file{::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666)};
+    if (!file.is_open())
+        return failure(
+            fmt::format("{}: {}; name a file that can be written", path, std::strerror(errno)));
+    return std::make_unique<FileSerial>(std::move(file));
+}
+
+Result<std::unique_ptr<devices::Char>> create_pty_serial() {
+    ScopedFd master{::posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC)};
+    std::array<char, 128> name{};
+    if (!master.is_open() || ::grantpt(master.get()) != 0 || ::unlockpt(master.get()) != 0 ||
+        ::ptsname_r(master.get(), name.data(), name.size()) != 0)
+        return failure(fmt::format("--serial pty: {}; use another --serial", std::strerror(errno)));
+    ScopedFd slave{::open(name.data(), O_RDWR | O_NOCTTY | O_CLOEXEC)};
+    if (!slave.is_open())
+        return failure(fmt::format("--serial pty: {}: {}; use another --serial", name.data(),
+                                   std::strerror(errno)));
+    fmt::print(stderr, "tandem: serial line at {}\n", name.data());
+    return std::make_unique<PtySerial>(std::move(master), std::move(slave));
+}
+
+Result<std::unique_ptr<devices::Char>> create_tcp_serial(const std::string &address, u16 port) {
+    addrinfo hints{};
+    hints.ai_socktype = SOCK_STREAM;
+    hints.ai_flags = AI_PASSIVE | AI_NUMERICSERV;
+    addrinfo *found = nullptr;
+    const std::string service = fmt::format("{}", port);
+    if (const int status = ::getaddrinfo(address.empty() ? nullptr : address.c_str(),
+                                         service.c_str(), &hints, &found);
+        status != 0)
+        return failure(fmt::format("--serial tcp:{}:{}: {}; check the address", address, port,
+                                   ::gai_strerror(status)));
+    const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> owner{found, &::freeaddrinfo};
+    ScopedFd listener{::socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+    const int yes = 1;
+    if (listener.is_open())
+        ::setsockopt(listener.get(), SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+    if (!listener.is_open() || ::bind(listener.get(), found->ai_addr, found->ai_addrlen) != 0 ||
+        ::listen(listener.get(), 1) != 0)
+        return failure(fmt::format("--serial tcp:{}:{}: {}; choose another port", address, port,
+                                   std::strerror(errno)));
+    sockaddr_storage bound{};
+    socklen_t length = sizeof bound;
+    std::array<char, NI_MAXHOST> host{};
+    std::array<char, NI_MAXSERV> actual_port{};
+    if (::getsockname(listener.get(), reinterpret_cast<sockaddr *>(&bound), &length) == 0 &&
+        ::getnameinfo(reinterpret_cast<sockaddr *>(&bound), length, host.data(), host.size(),
+                      actual_port.data(), actual_port.size(), NI_NUMERICHOST | NI_NUMERICSERV) == 0)
+        fmt::print(stderr, "tandem: serial line at {} port {}\n", host.data(), actual_port.data());
+    return std::make_unique<TcpSerial>(std::move(listener));
+}
+
+} // namespace tandem::machine

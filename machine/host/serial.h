@@ -1,0 +1,30 @@
+#pragma once
+/// Makes the host end of the serial line.
+#include "devices/backend/char.h"
+#include "support/bits.h"
+#include "support/result.h"
+
+#include <memory>
+#include <string>
+
+namespace tandem::machine {
+
+/// What the console's escape key asks for. Called on the console's input thread.
+class ConsoleCommands {
+public:
+    virtual ~ConsoleCommands() = default;
+    virtual void quit() = 0;
+};
+
+/// Standard input and output; the terminal is raw while this lives.
+[[nodiscard]] std::unique_ptr<devices::Char> create_stdio_serial(ConsoleCommands &);
+/// Output to a file, made empty first; no input.
+[[nodiscard]] Result<std::unique_ptr<devices::Char>> create_file_serial(const std::string &path);
+/// A pseudo-terminal; its path goes to standard error.
+[[nodiscard]] Result<std::unique_ptr<devices::Char>> create_pty_serial();
+/// Listens at address:port for one client at a time; port 0 picks one. Says on standard error
+/// where.
+[[nodiscard]] Result<std::unique_ptr<devices::Char>> create_tcp_serial(const std::string &address,
+                                                                       u16 port);
+
+} // namespace tandem::machine

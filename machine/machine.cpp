@@ -1,0 +1,124 @@
+#include "machine/machine.h"
+
+#include "machine/board/memory_map.h"
+#include "machine/boot/file_bytes.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace tandem::machine {
+
+Result<> check_config(const MachineConfig &config) {
+    if (config.cpus < 1 || config.cpus > kMaxCpus)
+        return failure(fmt::format("--cpus {}: out of range; use 1 to {}", config.cpus, kMaxCpus));
+    if (config.gic_version != 2 && config.gic_version != 3)
+        return failure(fmt::format("--gic {}: no such version; use 2 or 3", config.gic_version));
+    if (config.gic_version == 2 && config.cpus > kMaxGicV2Cpus)
+        return failure(fmt::format("--cpus {}: a GICv2 serves {} CPUs at most; use --gic 3",
+                                   config.cpus, kMaxGicV2Cpus));
+    if (config.memory < kMinMemory)
+        return failure(fmt::format("--memory: {} are too few; use {} or more",
+                                   human_size(config.memory), human_size(kMinMemory)));
+    if (config.memory > kMaxMemory)
+        return failure(fmt::format("--memory: {} are more than the board can address; use {} or "
+                                   "less",
+                                   human_size(config.memory), human_size(kMaxMemory)));
+    if (config.memory % (2u << 20) != 0)
+        return failure("--memory: not a multiple of 2 MiB; round it");
+    // One slot is the entropy device's.
+    if (config.disks.size() > kVirtioSlots - 1)
+        return failure(fmt::format("--disk: {} disks; the board has slots for {}",
+                                   config.disks.size(), kVirtioSlots - 1));
+    if (config.kernel.empty() && config.bios.empty())
+        return failure("nothing to run; name a kernel (tandem run KERNEL) or firmware (--bios F)");
+    if (config.kernel.empty() && !config.initrd.empty())
+        return failure(fmt::format("{}: an initrd needs a kernel; add --kernel F", config.initrd));
+    return {};
+}
+
+Result<std::unique_ptr<Machine>> Machine::create(const MachineConfig &config) {
+    TRY(check_config(config));
+    std::unique_ptr<Machine> machine{new Machine(config)};
+    TRY(machine->open_backends());
+    return machine;
+}
+
+Machine::Machine(const MachineConfig &config) : config_(config) {
+    watcher_ = std::make_unique<Watcher>(
+        config.timeout_ns, [this](int signal) { stop({StopReason::Signal, signal}); },
+        [this] { stop({StopReason::Timeout, 0}); });
+}
+
+Machine::~Machine() = default;
+
+Result<> Machine::open_serial() {
+    const SerialConfig &serial = config_.serial;
+    switch (serial.kind) {
+    case SerialConfig::Kind::Stdio: serial_ = create_stdio_serial(*this); break;
+    case SerialConfig::Kind::None: serial_ = std::make_unique<devices::Char>(); break;
+    case SerialConfig::Kind::File: serial_ = TRY(create_file_serial(serial.path)); break;
+    case SerialConfig::Kind::Pty: serial_ = TRY(create_pty_serial()); break;
+    case SerialConfig::Kind::Tcp:
+        serial_ = TRY(create_tcp_serial(serial.address, serial.port));
+        break;
+    }
+    return {};
+}
+
+Result<> Machine::open_flash() {
+    for (auto &bank : flash_) bank = TRY(MemoryFlash::create(kFlashBankSize));
+    if (config_.bios.empty()) return {};
+    const FileBytes firmware = TRY(FileBytes::read(config_.bios, kFlashBankSize + 1));
+    if (firmware.size() > kFlashBankSize)
+        return failure(fmt::format("{}: larger than the flash bank ({}); use firmware built for "
+                                   "the virt board",
+                                   config_.bios, human_size(kFlashBankSize)));
+    std::ranges::copy(firmware.span(), flash_[0]->cells().begin());
+    return {};
+}
+
+Result<> Machine::open_backends() {
+    for (const DiskConfig &disk : config_.disks) {
+        const DiskOptions options{disk.readonly, disk.snapshot,
+                                  fmt::format("disk{}", disks_.size())};
+        disks_.push_back(TRY(HostDisk::open(disk.path, options)));
+    }
+    TRY(open_flash());
+    // Last, because it may change the terminal.
+    return open_serial();
+}
+
+void Machine::stop(RunOutcome outcome) {
+    const std::lock_guard lock(mutex_);
+    if (outcome_.reason == StopReason::None) outcome_ = outcome;
+    if (board_ != nullptr) board_->stop(outcome.reason);
+}
+
+Result<RunOutcome> Machine::run() {
+    HostBackends backends;
+    backends.serial = serial_.get();
+    for (const auto &disk : disks_) backends.disks.push_back(disk.get());
+    for (std::size_t i = 0; i < flash_.size(); ++i) backends.flash[i] = flash_[i].get();
+    backends.entropy = &entropy_;
+    for (;;) {
+        const auto board = TRY(Board::create(config_, backends));
+        {
+            const std::lock_guard lock(mutex_);
+            if (outcome_.reason != StopReason::None) return outcome_;
+            board_ = board.get();
+        }
+        const auto reason = board->run();
+        {
+            const std::lock_guard lock(mutex_);
+            board_ = nullptr;
+        }
+        if (config_.statistics) statistics_ = board->statistics_report();
+        if (!reason.has_value()) return std::unexpected(reason.error());
+        const std::lock_guard lock(mutex_);
+        if (outcome_.reason != StopReason::None) return outcome_;
+        if (*reason != StopReason::Reset || !config_.reboot_allowed) return RunOutcome{*reason, 0};
+    }
+}
+
+} // namespace tandem::machine

@@ -1,0 +1,48 @@
+#pragma once
+/// The machine's RAM: one shared mapping of a memfd. The only place where guest physical addresses
+/// become host memory.
+#include "support/address.h"
+#include "support/result.h"
+#include "support/scoped_fd.h"
+
+#include <cstddef>
+#include <memory>
+#include <span>
+
+namespace tandem::machine {
+
+class GuestMemory {
+public:
+    /// Reserves `size` bytes (a multiple of 4 KiB) at guest physical `base`. The host gives pages
+    /// as they are touched.
+    [[nodiscard]] static Result<std::unique_ptr<GuestMemory>> create(GuestPhysAddr base, u64 size);
+    GuestMemory(const GuestMemory &) = delete;
+    GuestMemory &operator=(const GuestMemory &) = delete;
+    ~GuestMemory();
+
+    [[nodiscard]] GuestPhysAddr base() const { return base_; }
+    [[nodiscard]] u64 size() const { return size_; }
+    [[nodiscard]] std::byte *host() const { return host_; }
+    [[nodiscard]] bool contains(GuestPhysAddr address, u64 length) const {
+        const u64 offset = address.value() - base_.value();
+        return offset <= size_ && length <= size_ - offset;
+    }
+    /// The bytes at [address, address + length); empty unless all of them are RAM.
+    [[nodiscard]] std::span<std::byte> span(GuestPhysAddr address, u64 length) const {
+        if (!contains(address, length)) return {};
+        return {host_ + (address - base_), length};
+    }
+    /// All zero again, as after power-on; gives the pages back to the host.
+    void clear();
+
+private:
+    GuestMemory(ScopedFd file, std::byte *host, GuestPhysAddr base, u64 size)
+        : file_(std::move(file)), host_(host), base_(base), size_(size) {}
+
+    ScopedFd file_;
+    std::byte *host_;
+    GuestPhysAddr base_;
+    u64 size_;
+};
+
+} // namespace tandem::machine

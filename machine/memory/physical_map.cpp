@@ -1,0 +1,108 @@
+#include "machine/memory/physical_map.h"
+
+#include "support/check.h"
+
+#include <algorithm>
+
+namespace tandem::machine {
+
+PhysicalMap::PhysicalMap(GuestMemory &ram) : ram_(ram) {
+    history_.push_back(std::make_unique<Ranges>());
+    current_.store(history_.back().get());
+}
+
+PhysicalMap::~PhysicalMap() = default;
+
+void PhysicalMap::add(Range range) {
+    const std::lock_guard lock(mutex_);
+    auto next = std::make_unique<Ranges>(*history_.back());
+    const auto at = std::ranges::upper_bound(*next, range.base, {}, &Range::base);
+    CHECK(range.size != 0 && !ram_.contains(GuestPhysAddr{range.base}, 1));
+    CHECK(at == next->end() || range.base + range.size <= at->base);
+    CHECK(at == next->begin() || (at - 1)->base + (at - 1)->size <= range.base);
+    next->insert(at, range);
+    current_.store(next.get(), std::memory_order_release);
+    history_.push_back(std::move(next));
+}
+
+void PhysicalMap::add_device(GuestPhysAddr base, devices::MmioDevice &device) {
+    add({base.value(), device.size(), &device, nullptr});
+}
+
+devices::RomWindow &PhysicalMap::create_window(std::span<std::byte> cells) {
+    return *windows_.emplace_back(std::make_unique<Window>(*this, cells));
+}
+
+void PhysicalMap::add_rom(GuestPhysAddr base, devices::RomWindow &window,
+                          devices::MmioDevice &device) {
+    add({base.value(), device.size(), &device, &static_cast<Window &>(window)});
+}
+
+void PhysicalMap::Window::set_direct(bool direct) {
+    if (is_direct_.exchange(direct) == direct) return;
+    if (map_.observer_ != nullptr) map_.observer_->map_changed();
+}
+
+const PhysicalMap::Range *PhysicalMap::find(u64 physical) const {
+    const Ranges &ranges = *current_.load(std::memory_order_acquire);
+    const auto after = std::ranges::upper_bound(ranges, physical, {}, &Range::base);
+    if (after == ranges.begin()) return nullptr;
+    const Range &range = *(after - 1);
+    return physical - range.base < range.size ? &range : nullptr;
+}
+
+std::byte *PhysicalMap::page(u64 physical_page, bool &writable) {
+    const u64 offset = physical_page - ram_.base().value();
+    if (offset < ram_.size()) [[likely]] {
+        writable = true;
+        return ram_.host() + offset;
+    }
+    writable = false;
+    const Range *range = find(physical_page);
+    if (range == nullptr || range->window == nullptr) return nullptr;
+    std::byte *cells = range->window->direct_cells();
+    return cells == nullptr ? nullptr : cells + (physical_page - range->base);
+}
+
+bool PhysicalMap::read(u64 physical, unsigned size_log2, u64 &value) {
+    const Range *range = find(physical);
+    const u64 size = u64{1} << size_log2;
+    if (range == nullptr) return false;
+    const u64 offset = physical - range->base;
+    if (!is_aligned(offset, size) || range->size - offset < size) return false;
+    return range->device->read(offset, size_log2, value);
+}
+
+bool PhysicalMap::write(u64 physical, unsigned size_log2, u64 value) {
+    const Range *range = find(physical);
+    const u64 size = u64{1} << size_log2;
+    if (range == nullptr) return false;
+    const u64 offset = physical - range->base;
+    if (!is_aligned(offset, size) || range->size - offset < size) return false;
+    return range->device->write(offset, size_log2, value);
+}
+
+bool PhysicalMap::read(GuestPhysAddr address, std::span<std::byte> out) {
+    const std::byte *host = map(address, out.size(), devices::DmaAccess::Read);
+    if (host == nullptr) return false;
+    std::memcpy(out.data(), host, out.size());
+    return true;
+}
+
+bool PhysicalMap::write(GuestPhysAddr address, std::span<const std::byte> in) {
+    std::byte *host = map(address, in.size(), devices::DmaAccess::Write);
+    if (host == nullptr) return false;
+    std::memcpy(host, in.data(), in.size());
+    written(address, in.size());
+    return true;
+}
+
+std::byte *PhysicalMap::map(GuestPhysAddr address, u64 length, devices::DmaAccess) {
+    return ram_.contains(address, length) ? ram_.host() + (address - ram_.base()) : nullptr;
+}
+
+void PhysicalMap::written(GuestPhysAddr address, u64 length) {
+    if (observer_ != nullptr && length != 0) observer_->memory_written(address, length);
+}
+
+} // namespace tandem::machine
