@@ -54,6 +54,11 @@ public:
     [[nodiscard]] virtual bool translate(ExecContext &, u64 va, Regime, AccessKind,
                                          PageMapping &) = 0;
     virtual void raise_alignment_fault(ExecContext &, u64 va, bool is_store) = 0;
+    /// Where execution goes on after a branch to `target`, whose top byte may be a pointer tag that
+    /// the CPU drops. Called only if that byte is not the sign extension of bit 55.
+    [[nodiscard]] virtual u64 branch_address(const ExecContext &, u64 target) const {
+        return target;
+    }
     /// The physical address is not there, or its device refused.
     virtual void raise_external_abort(ExecContext &, u64 va, AccessKind) = 0;
 

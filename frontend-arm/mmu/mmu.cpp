@@ -2,6 +2,7 @@
 
 #include "frontend-arm/debug/debug.h"
 #include "frontend-arm/exceptions/exceptions.h"
+#include "frontend-arm/mmu/tcr.h"
 #include "frontend-arm/mmu/walk.h"
 
 namespace tandem::arm {
@@ -47,6 +48,10 @@ bool Mmu::translate(ir::ExecContext &context, u64 va, ir::Regime regime, ir::Acc
 void Mmu::raise_alignment_fault(ir::ExecContext &context, u64 va, bool is_store) {
     raise_data_abort(state_of(context), va, static_cast<u8>(FaultStatus::Alignment), is_store,
                      false);
+}
+
+u64 Mmu::branch_address(const ir::ExecContext &context, u64 target) const {
+    return arm::branch_address(state_of(context), target);
 }
 
 void Mmu::raise_external_abort(ir::ExecContext &context, u64 va, ir::AccessKind kind) {

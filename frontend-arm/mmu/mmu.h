@@ -13,6 +13,7 @@ public:
     [[nodiscard]] bool translate(ir::ExecContext &, u64 va, ir::Regime, ir::AccessKind,
                                  ir::PageMapping &) override;
     void raise_alignment_fault(ir::ExecContext &, u64 va, bool is_store) override;
+    [[nodiscard]] u64 branch_address(const ir::ExecContext &, u64 target) const override;
     void raise_external_abort(ir::ExecContext &, u64 va, ir::AccessKind) override;
     [[nodiscard]] bool may_watch(const ir::ExecContext &, u64 va_page) const override;
     [[nodiscard]] bool check_watchpoint(ir::ExecContext &, u64 va, u32 bytes, ir::Regime,

@@ -92,6 +92,9 @@ public:
     void raise_alignment_fault(ir::ExecContext &ctx, u64 va, bool) override {
         raise(ctx, Fault::Alignment, va);
     }
+    u64 branch_address(const ir::ExecContext &, u64 target) const override {
+        return ignores_tags ? target << 8 >> 8 : target;
+    }
     void raise_external_abort(ir::ExecContext &ctx, u64 va, ir::AccessKind) override {
         raise(ctx, Fault::External, va);
     }
@@ -104,6 +107,7 @@ public:
         return false;
     }
 
+    bool ignores_tags = false; ///< in branch targets; data accesses always do
     u16 asid = 0;
     u64 watched = 0;
     u64 walks = 0;

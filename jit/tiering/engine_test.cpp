@@ -166,6 +166,27 @@ TEST_P(EngineTest, IndirectBranches) {
     EXPECT_EQ(cpu().gpr[1], 5000u);
 }
 
+TEST_P(EngineTest, TagsInBranchTargetsAreDropped) {
+    mmu_.ignores_tags = true;
+    program(0x1000, {{Toy::Add, 1, 1}, {Toy::BranchTo, 2}});
+    program(0x5000,
+            {{Toy::Add, 0, -1}, {Toy::BranchNonZero, 0, 2}, {Toy::Halt}, {Toy::BranchTo, 3}});
+    cpu().gpr[0] = 100;
+    cpu().gpr[2] = 0x5a00'0000'0000'5000;
+    cpu().gpr[3] = 0x1000;
+    EXPECT_EQ(run(0x1000), 100 * 5u);
+    EXPECT_EQ(cpu().gpr[1], 100u);
+    EXPECT_EQ(cpu().pc, 0x500cu);
+    // Also where the budget ends right after the branch, for whoever looks at the address then.
+    cpu().pc = 0x1000;
+    EXPECT_EQ(engine_->run(cpu(), 2), ExitReason::BudgetUsed);
+    EXPECT_EQ(cpu().pc, 0x5000u);
+    mmu_.ignores_tags = false;
+    cpu().pc = 0x1000;
+    EXPECT_EQ(engine_->run(cpu(), 2), ExitReason::BudgetUsed);
+    EXPECT_EQ(cpu().pc, 0x5a00'0000'0000'5000u);
+}
+
 TEST_P(EngineTest, CodeWrittenByAnotherBlockIsRetranslated) {
     // 0x1000: call 0x1800, patch its immediate, again.
     program(0x1000, {{Toy::BranchTo, 2}});

@@ -30,6 +30,11 @@ constexpr std::size_t kMaxGarbage = std::size_t{8} << 20;
 /// One in this many runs in T0 is timed.
 constexpr u32 kSampleInterval = 64;
 
+/// The top byte is not the sign extension of bit 55.
+constexpr bool is_tagged(u64 pc) {
+    return static_cast<u64>(static_cast<i64>(pc << 8) >> 8) != pc;
+}
+
 } // namespace
 
 /// The next instruction's address in every form.
@@ -276,6 +281,9 @@ ExitReason Vcpu::run(i64 budget, StopAt stop) {
         left -= count;
     };
     for (;;) {
+        // No jump cache entry has such an address: tagged targets all come here.
+        if (is_tagged(context_.pc)) [[unlikely]]
+            context_.pc = shared_.softmmu.translator.branch_address(context_, context_.pc);
         if (context_.attention.load(std::memory_order_relaxed) != 0) [[unlikely]] {
             exit = {};
             if (!attend()) {

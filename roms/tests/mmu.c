@@ -20,13 +20,17 @@ static u64 page_b[512] __attribute__((aligned(4096)));
 #define WINDOW 0xc0000000ull
 #define AT(n) ((volatile u64 *)(WINDOW + (n) * 4096ull))
 
-static volatile u64 faults, fault_esr, fault_far;
+static volatile u64 faults, fault_esr, fault_far, fault_elr;
 static void on_fault(unsigned vector, struct frame *frame) {
     ++faults;
     fault_esr = read_register(esr_el1);
     fault_far = read_register(far_el1);
+    fault_elr = frame->elr;
     if (vector == kSyncEl0) leave_el0(fault_esr);
-    frame->elr += 4;
+    if (fault_esr >> 26 == 0x21) /* instruction abort: of a call */
+        frame->elr = frame->x[30];
+    else
+        frame->elr += 4;
 }
 
 static void flush_page(u64 va) {
@@ -115,6 +119,23 @@ void rom_main(void) {
     static const u32 function[] __attribute__((aligned(4096))) = {0xd2800540, 0xd65f03c0}; /* mov x0, #42; ret */
     map(3, page(function) | kReadOnly);
     CHECK_EQUAL(((u64(*)(void))AT(3))(), 42);
+
+    /* Branches to tagged addresses: without TCR_EL1.TBI0 they fault, with it the tag goes. */
+    static const u32 where[] __attribute__((aligned(4096))) = {0x10000000, 0xd65f03c0}; /* adr x0, .; ret */
+    const u64 tag = 0x5aull << 56;
+    map(3, page(where) | kReadOnly);
+    EXPECT_FAULT(((u64(*)(void))((u64)AT(3) | tag))(), 0x86000004);
+    CHECK_EQUAL(fault_elr, (u64)AT(3) | tag);
+    CHECK_EQUAL(fault_far, (u64)AT(3) | tag);
+    write_register(tcr_el1, read_register(tcr_el1) | 1ull << 37);
+    for (int i = 0; i < 100; ++i) CHECK_EQUAL(((u64(*)(void))((u64)AT(3) | tag))(), AT(3));
+    u64 returned_to, wanted;
+    __asm__ volatile("adr %1, 1f\n orr x30, %1, %2\n ret\n 1: adr %0, 1b"
+                     : "=r"(returned_to), "=&r"(wanted) : "r"(tag) : "x30");
+    CHECK_EQUAL(returned_to, wanted);
+    EXPECT_FAULT(((u64(*)(void))((u64)AT(2 + 16) | tag))(), 0x86000007);
+    CHECK_EQUAL(fault_elr, AT(2 + 16));
+    CHECK_EQUAL(fault_far, AT(2 + 16));
 
     /* EL0: its own permissions. */
     map(4, page(function) | kReadOnly);
