@@ -32,6 +32,42 @@ struct OpcodeInfo {
 };
 [[nodiscard]] const OpcodeInfo &info(Opcode op);
 
+namespace detail {
+template <typename... Args>
+constexpr u8 count_args(Type /*result*/, Args...) {
+    return sizeof...(Args);
+}
+// What translation asks of every instruction: apart, because few bytes stay in the cache.
+using enum Type;
+inline constexpr std::array<u8, kOpcodeCount> kArgCounts{
+#define OPCODE(name, ...) count_args(__VA_ARGS__),
+#include "ir/opcodes.inc"
+};
+inline constexpr std::array<OpClass, kOpcodeCount> kOpClasses{
+#define PURE(name, ...) OpClass::Pure,
+#define FP(name, ...) OpClass::Fp,
+#define STATE(name, ...) OpClass::State,
+#define MEMORY(name, ...) OpClass::Memory,
+#define CALL(name, ...) OpClass::Call,
+#define EFFECT(name, ...) OpClass::Effect,
+#define EXIT(name, ...) OpClass::Exit,
+#include "ir/opcodes.inc"
+};
+inline constexpr std::array<Type, kOpcodeCount> kResultTypes{
+#define OPCODE(name, result, ...) result,
+#include "ir/opcodes.inc"
+};
+} // namespace detail
+[[nodiscard]] constexpr unsigned arg_count(Opcode op) {
+    return detail::kArgCounts[static_cast<unsigned>(op)];
+}
+[[nodiscard]] constexpr OpClass op_class(Opcode op) {
+    return detail::kOpClasses[static_cast<unsigned>(op)];
+}
+[[nodiscard]] constexpr Type result_type(Opcode op) {
+    return detail::kResultTypes[static_cast<unsigned>(op)];
+}
+
 using ValueId = u16;
 inline constexpr ValueId kNoValue = 0xffff;
 

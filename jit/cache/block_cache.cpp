@@ -9,7 +9,8 @@ namespace tandem::jit {
 namespace {
 std::size_t size_of(const TranslationBlock &block) {
     const ir::Predecoded *predecoded = block.predecoded.load(std::memory_order_relaxed);
-    return sizeof block + (predecoded != nullptr ? predecoded->byte_size() : 0);
+    return sizeof block + block.packed.byte_size() +
+           (predecoded != nullptr ? predecoded->byte_size() : 0);
 }
 } // namespace
 

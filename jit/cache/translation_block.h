@@ -1,6 +1,7 @@
 #pragma once
 /// What is known of one translated piece of guest code, in every tier.
 #include "ir/interpreter/interpreter.h"
+#include "ir/packed_block.h"
 #include "jit/baseline/compiler.h"
 
 #include <atomic>
@@ -31,6 +32,8 @@ struct TranslationBlock {
     std::atomic<u32> runs = 0; ///< in T0; approximate
     std::atomic<bool> is_invalid = false;
     std::atomic<bool> stays_interpreted = false; ///< T1 cannot compile it
+    /// The optimised IR, for every tier above T0: they translate this, not the guest's code.
+    ir::PackedBlock packed;
     /// T0's form; null once there is T1 code.
     std::atomic<const ir::Predecoded *> predecoded = nullptr;
     /// T1's entry point; null before. Set after `window` and `links`.

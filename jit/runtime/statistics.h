@@ -15,7 +15,7 @@ namespace tandem::jit {
     X(translation_ticks,        "ticks spent translating for T0 (decode, IR, passes, predecode)")  \
     X(blocks_compiled,          "blocks compiled by T1")                                           \
     X(guest_compiled,           "guest instructions compiled by T1")                               \
-    X(compilation_ticks,        "ticks spent in T1 (IR again, passes, code)")                      \
+    X(compilation_ticks,        "ticks spent in T1")                                               \
     X(code_bytes,               "bytes of T1 code made")                                           \
     X(dispatches,               "dispatcher passes")                                               \
     X(jump_cache_misses,        "dispatcher passes that missed the jump cache")                    \

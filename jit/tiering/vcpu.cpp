@@ -171,6 +171,7 @@ TranslationBlock *Vcpu::find_or_translate(const Where &where) {
         fresh->mode = where.mode;
         fresh->guest_bytes = block_.guest_bytes;
         fresh->guest_instructions = block_.guest_instructions;
+        fresh->packed = ir::PackedBlock(block_);
         fresh->predecoded.store(predecoded.release(), std::memory_order_relaxed);
         block = shared_.cache.insert(std::move(fresh), reservation);
     }
@@ -198,7 +199,7 @@ bool Vcpu::earns_code(TranslationBlock &block) const {
 
 bool Vcpu::compile(const Where &where, TranslationBlock &block) {
     const u64 start = __rdtsc();
-    translate_ir(where, ir::kMaxBlockInstructions);
+    block.packed.unpack(block_);
     for (;;) {
         const CodeWindow window{chunk_.writable, chunk_.executable, chunk_.size};
         const CompileResult result =
