@@ -9,6 +9,8 @@
 
 namespace tandem::ir {
 
+class Predecoder;
+
 /// A block ready for execution. Immutable: any number of threads may run one at the same time.
 class Predecoded {
 public:
@@ -18,6 +20,8 @@ public:
     using Handler = const Op *(*)(Frame &, const Op *);
 
     explicit Predecoded(const Block &block, std::span<const Helper> helpers);
+    /// The same, with working memory that is used again.
+    Predecoded(const Block &block, Predecoder &predecoder);
     ~Predecoded();
     Predecoded(const Predecoded &) = delete;
     Predecoded &operator=(const Predecoded &) = delete;
@@ -33,8 +37,8 @@ public:
 
 private:
     std::unique_ptr<Op[]> ops_;
+    const Helper *helpers_;
     u32 op_count_ = 0;
-    u32 slot_count_ = 0;
     u32 guest_instructions_ = 0;
 };
 

@@ -9,7 +9,6 @@ namespace {
 
 using Op = Predecoded::Op;
 using Frame = Predecoded::Frame;
-using Handler = Predecoded::Handler;
 
 constexpr u64 kPageMask = ~u64{0xfff};
 
@@ -24,184 +23,201 @@ std::byte *fast_address(const ExecContext &ctx, u64 va, unsigned size, MemoryOp 
     return reinterpret_cast<std::byte *>(va + entry.addend);
 }
 
+u64 address(const Frame &f, const Op *op) {
+    return f.get<u64>(op->args[0]) + MemoryImm{op->imm}.displacement();
+}
+/// For what MemoryAccess does in any case.
+MemoryOp begin(Frame &f, const Op *op) {
+    const MemoryImm imm{op->imm};
+    f.begin(imm.mark());
+    return imm.op();
+}
 bool failed(const Frame &f) {
     return f.ctx.pending_exit != PendingExit::None;
-}
-const Op *next(const Frame &f, const Op *op) {
-    return failed(f) ? nullptr : op + 1;
 }
 
 /// Every host load acquires and every host store releases on x86-64; the compiler must not reorder,
 /// and a store-release must be visible before a later load-acquire (RCsc).
-void order_after(MemoryOp op, bool is_store) {
-    if (is_store && op.release)
+void order_after_load() {
+    std::atomic_signal_fence(std::memory_order_seq_cst);
+}
+void order_after_store(MemoryOp op) {
+    if (op.release)
         std::atomic_thread_fence(std::memory_order_seq_cst);
-    else if (op.acquire || op.release)
+    else
         std::atomic_signal_fence(std::memory_order_seq_cst);
 }
 
+// Out of line, so that handlers need no stack frame for what is rare.
 template <typename T>
-u64 load_scalar(Frame &f, u64 va, MemoryOp op) {
-    const std::byte *host = fast_address<false>(f.ctx, va, sizeof(T), op);
-    const u64 value = host != nullptr
-                          ? read_host<T>(host)
-                          : f.ctx.memory->load(f.ctx, va, std::countr_zero(sizeof(T)), op);
-    order_after(op, false);
-    return value;
-}
-template <typename T>
-void store_scalar(Frame &f, u64 va, u64 value, MemoryOp op) {
-    if (std::byte *host = fast_address<true>(f.ctx, va, sizeof(T), op); host != nullptr)
-        write_host<T>(host, static_cast<T>(value));
+[[gnu::noinline]] bool load_slowly(Frame &f, const Op *op, u64 va, T &value) {
+    const MemoryOp memory_op = begin(f, op);
+    if constexpr (std::is_same_v<T, Vec>)
+        value = f.ctx.memory->load128(f.ctx, va, memory_op);
     else
-        f.ctx.memory->store(f.ctx, va, std::countr_zero(sizeof(T)), value, op);
-    order_after(op, true);
+        value =
+            static_cast<T>(f.ctx.memory->load(f.ctx, va, std::countr_zero(sizeof(T)), memory_op));
+    return !failed(f);
 }
-Vec load_vector(Frame &f, u64 va, MemoryOp op) {
-    const std::byte *host = fast_address<false>(f.ctx, va, 16, op);
-    return host != nullptr ? read_host_vec(host) : f.ctx.memory->load128(f.ctx, va, op);
+template <typename T>
+[[gnu::noinline]] bool store_slowly(Frame &f, const Op *op, u64 va, const T &value) {
+    const MemoryOp memory_op = begin(f, op);
+    if constexpr (std::is_same_v<T, Vec>)
+        f.ctx.memory->store128(f.ctx, va, value, memory_op);
+    else
+        f.ctx.memory->store(f.ctx, va, std::countr_zero(sizeof(T)), value, memory_op);
+    return !failed(f);
 }
-void store_vector(Frame &f, u64 va, const Vec &value, MemoryOp op) {
-    if (std::byte *host = fast_address<true>(f.ctx, va, 16, op); host != nullptr)
+
+/// False: an exception; the block is left.
+template <typename T>
+bool load_value(Frame &f, const Op *op, u64 va, T &value) {
+    const std::byte *host = fast_address<false>(f.ctx, va, sizeof(T), MemoryImm{op->imm}.op());
+    if (host == nullptr) return load_slowly(f, op, va, value);
+    if constexpr (std::is_same_v<T, Vec>)
+        value = read_host_vec(host);
+    else
+        value = read_host<T>(host);
+    order_after_load();
+    return true;
+}
+template <typename T>
+bool store_value(Frame &f, const Op *op, u64 va, const T &value) {
+    const MemoryOp memory_op = MemoryImm{op->imm}.op();
+    std::byte *host = fast_address<true>(f.ctx, va, sizeof(T), memory_op);
+    if (host == nullptr) return store_slowly(f, op, va, value);
+    if constexpr (std::is_same_v<T, Vec>)
         write_host_vec(host, value);
     else
-        f.ctx.memory->store128(f.ctx, va, value, op);
+        write_host<T>(host, value);
+    order_after_store(memory_op);
+    return true;
 }
 
-template <typename T>
+/// `Stored` is how the value is written: 8 bytes, or 16 for the vector class. Nothing is written
+/// when there is an exception: the result may be guest state.
+template <typename T, typename Stored>
+void set_loaded(Frame &f, Operand dst, T value) {
+    if constexpr (std::is_same_v<T, Vec> || std::is_same_v<Stored, u64>)
+        f.set<Stored>(dst, value);
+    else
+        f.set<Vec>(dst, Vec{{value, 0}});
+}
+template <typename T, typename Stored>
 const Op *load(Frame &f, const Op *op) {
-    f.set_vector_scalar(op->dst,
-                        load_scalar<T>(f, f.get<u64>(op->args[0]), MemoryOp::unpack(op->imm)));
-    return next(f, op);
+    T value;
+    if (!load_value(f, op, address(f, op), value)) return nullptr;
+    set_loaded<T, Stored>(f, op->dst, value);
+    return op + 1;
 }
-const Op *load128(Frame &f, const Op *op) {
-    f.set(op->dst, load_vector(f, f.get<u64>(op->args[0]), MemoryOp::unpack(op->imm)));
-    return next(f, op);
-}
-/// The second value goes to the next instruction's slot, which is Second*.
-template <typename T>
+/// The second result goes to args[1].
+template <typename T, typename Stored>
 const Op *load_pair(Frame &f, const Op *op) {
-    const u64 va = f.get<u64>(op->args[0]);
-    const MemoryOp info = MemoryOp::unpack(op->imm);
-    const u64 low = load_scalar<T>(f, va, info);
-    if (failed(f)) return nullptr;
-    const u64 high = load_scalar<T>(f, va + sizeof(T), info);
-    f.set_vector_scalar(op->dst, low);
-    f.set_vector_scalar(static_cast<u16>(op->dst + 1), high);
-    return next(f, op);
+    const u64 va = address(f, op);
+    T low, high;
+    if (!load_value(f, op, va, low) || !load_value(f, op, va + sizeof(T), high)) return nullptr;
+    set_loaded<T, Stored>(f, op->dst, low);
+    set_loaded<T, Stored>(f, op->args[1], high);
+    return op + 1;
 }
-const Op *load_pair128(Frame &f, const Op *op) {
-    const u64 va = f.get<u64>(op->args[0]);
-    const MemoryOp info = MemoryOp::unpack(op->imm);
-    const Vec low = load_vector(f, va, info);
-    if (failed(f)) return nullptr;
-    const Vec high = load_vector(f, va + 16, info);
-    f.set(op->dst, low);
-    f.set(static_cast<u16>(op->dst + 1), high);
-    return next(f, op);
-}
-
 template <typename T>
 const Op *store(Frame &f, const Op *op) {
-    store_scalar<T>(f, f.get<u64>(op->args[0]), f.get<u64>(op->args[1]), MemoryOp::unpack(op->imm));
-    return next(f, op);
-}
-const Op *store128(Frame &f, const Op *op) {
-    store_vector(f, f.get<u64>(op->args[0]), f.get<Vec>(op->args[1]), MemoryOp::unpack(op->imm));
-    return next(f, op);
+    return store_value(f, op, address(f, op), f.get<T>(op->args[1])) ? op + 1 : nullptr;
 }
 template <typename T>
 const Op *store_pair(Frame &f, const Op *op) {
-    const u64 va = f.get<u64>(op->args[0]);
-    const MemoryOp info = MemoryOp::unpack(op->imm);
-    store_scalar<T>(f, va, f.get<u64>(op->args[1]), info);
-    if (failed(f)) return nullptr;
-    store_scalar<T>(f, va + sizeof(T), f.get<u64>(op->args[2]), info);
-    return next(f, op);
-}
-const Op *store_pair128(Frame &f, const Op *op) {
-    const u64 va = f.get<u64>(op->args[0]);
-    const MemoryOp info = MemoryOp::unpack(op->imm);
-    store_vector(f, va, f.get<Vec>(op->args[1]), info);
-    if (failed(f)) return nullptr;
-    store_vector(f, va + 16, f.get<Vec>(op->args[2]), info);
-    return next(f, op);
+    const u64 va = address(f, op);
+    return store_value(f, op, va, f.get<T>(op->args[1])) &&
+                   store_value(f, op, va + sizeof(T), f.get<T>(op->args[2]))
+               ? op + 1
+               : nullptr;
 }
 
+/// The result of an access that MemoryAccess does, unless there was an exception.
+template <typename T>
+const Op *finish(Frame &f, const Op *op, const T &result) {
+    if (failed(f)) return nullptr;
+    f.set<T>(op->dst, result);
+    return op + 1;
+}
 const Op *atomic_rmw(Frame &f, const Op *op) {
-    f.set(op->dst, f.ctx.memory->atomic(f.ctx, f.get<u64>(op->args[0]), f.get<u64>(op->args[1]),
-                                        MemoryOp::unpack(op->imm)));
-    return next(f, op);
+    const MemoryOp memory_op = begin(f, op);
+    return finish<u64>(
+        f, op, f.ctx.memory->atomic(f.ctx, address(f, op), f.get<u64>(op->args[1]), memory_op));
 }
 const Op *compare_swap(Frame &f, const Op *op) {
-    f.set(op->dst,
-          f.ctx.memory->compare_swap(f.ctx, f.get<u64>(op->args[0]), f.get<u64>(op->args[1]),
-                                     f.get<u64>(op->args[2]), MemoryOp::unpack(op->imm)));
-    return next(f, op);
+    const MemoryOp memory_op = begin(f, op);
+    return finish<u64>(f, op,
+                       f.ctx.memory->compare_swap(f.ctx, address(f, op), f.get<u64>(op->args[1]),
+                                                  f.get<u64>(op->args[2]), memory_op));
 }
 const Op *compare_swap128(Frame &f, const Op *op) {
-    f.set(op->dst,
-          f.ctx.memory->compare_swap128(f.ctx, f.get<u64>(op->args[0]), f.get<Vec>(op->args[1]),
-                                        f.get<Vec>(op->args[2]), MemoryOp::unpack(op->imm)));
-    return next(f, op);
+    const MemoryOp memory_op = begin(f, op);
+    return finish<Vec>(f, op,
+                       f.ctx.memory->compare_swap128(f.ctx, address(f, op), f.get<Vec>(op->args[1]),
+                                                     f.get<Vec>(op->args[2]), memory_op));
 }
+template <typename T>
 const Op *load_exclusive(Frame &f, const Op *op) {
-    f.set(op->dst,
-          f.ctx.memory->load_exclusive(f.ctx, f.get<u64>(op->args[0]), MemoryOp::unpack(op->imm)));
-    return next(f, op);
+    const MemoryOp memory_op = begin(f, op);
+    const Vec value = f.ctx.memory->load_exclusive(f.ctx, address(f, op), memory_op);
+    if constexpr (std::is_same_v<T, Vec>)
+        return finish<Vec>(f, op, value);
+    else
+        return finish<u64>(f, op, value.d[0]);
 }
 template <typename T>
 const Op *store_exclusive(Frame &f, const Op *op) {
+    const MemoryOp memory_op = begin(f, op);
     const Vec value = [&] {
         if constexpr (std::is_same_v<T, Vec>)
             return f.get<Vec>(op->args[1]);
         else
             return Vec{{f.get<u64>(op->args[1]), 0}};
     }();
-    f.set(op->dst, f.ctx.memory->store_exclusive(f.ctx, f.get<u64>(op->args[0]), value,
-                                                 MemoryOp::unpack(op->imm)));
-    return next(f, op);
+    return finish<u64>(f, op,
+                       f.ctx.memory->store_exclusive(f.ctx, address(f, op), value, memory_op));
 }
 
 } // namespace
 
-Handler memory_handler(Opcode op) {
-    switch (op) {
-    case Opcode::Load8: return load<u8>;
-    case Opcode::Load16:
-    case Opcode::LoadF16: return load<u16>;
-    case Opcode::Load32:
-    case Opcode::LoadF32: return load<u32>;
-    case Opcode::Load64:
-    case Opcode::LoadF64: return load<u64>;
-    case Opcode::LoadV128: return load128;
-    case Opcode::LoadPair32:
-    case Opcode::LoadPairF32: return load_pair<u32>;
-    case Opcode::LoadPair64:
-    case Opcode::LoadPairF64: return load_pair<u64>;
-    case Opcode::LoadPairV128: return load_pair128;
-    case Opcode::Store8: return store<u8>;
-    case Opcode::Store16:
-    case Opcode::StoreF16: return store<u16>;
-    case Opcode::Store32:
-    case Opcode::StoreF32: return store<u32>;
-    case Opcode::Store64:
-    case Opcode::StoreF64: return store<u64>;
-    case Opcode::StoreV128: return store128;
-    case Opcode::StorePair32:
-    case Opcode::StorePairF32: return store_pair<u32>;
-    case Opcode::StorePair64:
-    case Opcode::StorePairF64: return store_pair<u64>;
-    case Opcode::StorePairV128: return store_pair128;
-    case Opcode::AtomicRmw: return atomic_rmw;
-    case Opcode::CompareSwap: return compare_swap;
-    case Opcode::CompareSwap128: return compare_swap128;
-    case Opcode::LoadExclusive:
-    case Opcode::LoadExclusive128: return load_exclusive;
-    case Opcode::StoreExclusive: return store_exclusive<u64>;
-    case Opcode::StoreExclusive128: return store_exclusive<Vec>;
-    default: return nullptr;
-    }
+void add_memory_handlers(HandlerTable &table) {
+    const auto add = [&](Opcode op, Predecoded::Handler handler) {
+        table[static_cast<unsigned>(op)] = {.handler = handler, .action = Action::Memory};
+    };
+    add(Opcode::Load8, load<u8, u64>);
+    add(Opcode::Load16, load<u16, u64>);
+    add(Opcode::Load32, load<u32, u64>);
+    add(Opcode::Load64, load<u64, u64>);
+    add(Opcode::LoadF16, load<u16, Vec>);
+    add(Opcode::LoadF32, load<u32, Vec>);
+    add(Opcode::LoadF64, load<u64, Vec>);
+    add(Opcode::LoadV128, load<Vec, Vec>);
+    add(Opcode::LoadPair32, load_pair<u32, u64>);
+    add(Opcode::LoadPair64, load_pair<u64, u64>);
+    add(Opcode::LoadPairF32, load_pair<u32, Vec>);
+    add(Opcode::LoadPairF64, load_pair<u64, Vec>);
+    add(Opcode::LoadPairV128, load_pair<Vec, Vec>);
+    add(Opcode::Store8, store<u8>);
+    add(Opcode::Store16, store<u16>);
+    add(Opcode::Store32, store<u32>);
+    add(Opcode::Store64, store<u64>);
+    add(Opcode::StoreF16, store<u16>);
+    add(Opcode::StoreF32, store<u32>);
+    add(Opcode::StoreF64, store<u64>);
+    add(Opcode::StoreV128, store<Vec>);
+    add(Opcode::StorePair32, store_pair<u32>);
+    add(Opcode::StorePair64, store_pair<u64>);
+    add(Opcode::StorePairF32, store_pair<u32>);
+    add(Opcode::StorePairF64, store_pair<u64>);
+    add(Opcode::StorePairV128, store_pair<Vec>);
+    add(Opcode::AtomicRmw, atomic_rmw);
+    add(Opcode::CompareSwap, compare_swap);
+    add(Opcode::CompareSwap128, compare_swap128);
+    add(Opcode::LoadExclusive, load_exclusive<u64>);
+    add(Opcode::LoadExclusive128, load_exclusive<Vec>);
+    add(Opcode::StoreExclusive, store_exclusive<u64>);
+    add(Opcode::StoreExclusive128, store_exclusive<Vec>);
 }
 
 } // namespace tandem::ir

@@ -48,7 +48,8 @@ struct Vcpu::Where {
 };
 
 Vcpu::Vcpu(ir::ExecContext &context, EngineShared &shared)
-    : shared_(shared), context_(context), softmmu_(context, shared.softmmu) {
+    : shared_(shared), context_(context), softmmu_(context, shared.softmmu),
+      predecoder_(shared.frontend.helpers()) {
     softmmu_.owner = this;
     if (shared.runtime != nullptr)
         compiler_ = std::make_unique<Compiler>(*shared.runtime, shared.frontend.helpers());
@@ -151,7 +152,7 @@ std::unique_ptr<ir::Predecoded> Vcpu::translate(const Where &where, u32 max_inst
     } else {
         translate_ir(where, max_instructions);
     }
-    auto predecoded = std::make_unique<ir::Predecoded>(block_, shared_.frontend.helpers());
+    auto predecoded = std::make_unique<ir::Predecoded>(block_, predecoder_);
     Statistics &statistics = softmmu_.statistics;
     statistics.translation_ticks += __rdtsc() - start;
     ++statistics.blocks_translated;

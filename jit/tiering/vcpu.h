@@ -1,5 +1,6 @@
 #pragma once
 /// The dispatcher of one vCPU: finds the next block, translates and promotes it, runs it.
+#include "ir/interpreter/predecoder.h"
 #include "jit/cache/block_cache.h"
 #include "jit/tiering/engine.h"
 
@@ -73,6 +74,7 @@ private:
     CodeChunk chunk_; ///< what is left of this vCPU's share of code memory
     CompiledBlock compiled_;
     ir::Block block_;
+    ir::Predecoder predecoder_;
     u32 sample_countdown_ = 0;
     std::array<Recent, 1u << kRecentBits> recent_{};
     alignas(64) std::array<std::byte, 4096> page_copy_{};
