@@ -94,6 +94,24 @@ bool store_value(Frame &f, const Op *op, u64 va, const T &value) {
     return true;
 }
 
+/// Pairs of general registers are one access (see MemoryAccess::load_pair). Can the host do that?
+template <typename T>
+bool has_fast_pair() {
+    return sizeof(T) == 4 || has_atomic_vectors();
+}
+template <typename T>
+[[gnu::noinline]] bool load_pair_slowly(Frame &f, const Op *op, u64 va, Vec &pair) {
+    const MemoryOp memory_op = begin(f, op);
+    pair = f.ctx.memory->load_pair(f.ctx, va, std::countr_zero(sizeof(T)), memory_op);
+    return !failed(f);
+}
+template <typename T>
+[[gnu::noinline]] bool store_pair_slowly(Frame &f, const Op *op, u64 va, const Vec &pair) {
+    const MemoryOp memory_op = begin(f, op);
+    f.ctx.memory->store_pair(f.ctx, va, std::countr_zero(sizeof(T)), pair, memory_op);
+    return !failed(f);
+}
+
 /// `Stored` is how the value is written: 8 bytes, or 16 for the vector class. Nothing is written
 /// when there is an exception: the result may be guest state.
 template <typename T, typename Stored>
@@ -121,6 +139,25 @@ const Op *load_pair(Frame &f, const Op *op) {
     return op + 1;
 }
 template <typename T>
+const Op *load_pair_at_once(Frame &f, const Op *op) {
+    const u64 va = address(f, op);
+    const std::byte *host = nullptr;
+    if (has_fast_pair<T>())
+        host = fast_address<false>(f.ctx, va, 2 * sizeof(T), MemoryImm{op->imm}.op());
+    Vec pair;
+    if (host == nullptr) {
+        if (!load_pair_slowly<T>(f, op, va, pair)) return nullptr;
+    } else if constexpr (sizeof(T) == 4) {
+        const u64 both = read_host<u64>(host);
+        pair = {{both & 0xffffffff, both >> 32}};
+    } else {
+        pair = read_host_vec(host);
+    }
+    f.set<u64>(op->dst, pair.d[0]);
+    f.set<u64>(op->args[1], pair.d[1]);
+    return op + 1;
+}
+template <typename T>
 const Op *store(Frame &f, const Op *op) {
     return store_value(f, op, address(f, op), f.get<T>(op->args[1])) ? op + 1 : nullptr;
 }
@@ -131,6 +168,20 @@ const Op *store_pair(Frame &f, const Op *op) {
                    store_value(f, op, va + sizeof(T), f.get<T>(op->args[2]))
                ? op + 1
                : nullptr;
+}
+template <typename T>
+const Op *store_pair_at_once(Frame &f, const Op *op) {
+    const u64 va = address(f, op);
+    const Vec pair{{f.get<T>(op->args[1]), f.get<T>(op->args[2])}};
+    std::byte *host = nullptr;
+    if (has_fast_pair<T>())
+        host = fast_address<true>(f.ctx, va, 2 * sizeof(T), MemoryImm{op->imm}.op());
+    if (host == nullptr) return store_pair_slowly<T>(f, op, va, pair) ? op + 1 : nullptr;
+    if constexpr (sizeof(T) == 4)
+        write_host<u64>(host, pair.d[0] | pair.d[1] << 32);
+    else
+        write_host_vec(host, pair);
+    return op + 1;
 }
 
 /// The result of an access that MemoryAccess does, unless there was an exception.
@@ -193,8 +244,8 @@ void add_memory_handlers(HandlerTable &table) {
     add(Opcode::LoadF32, load<u32, Vec>);
     add(Opcode::LoadF64, load<u64, Vec>);
     add(Opcode::LoadV128, load<Vec, Vec>);
-    add(Opcode::LoadPair32, load_pair<u32, u64>);
-    add(Opcode::LoadPair64, load_pair<u64, u64>);
+    add(Opcode::LoadPair32, load_pair_at_once<u32>);
+    add(Opcode::LoadPair64, load_pair_at_once<u64>);
     add(Opcode::LoadPairF32, load_pair<u32, Vec>);
     add(Opcode::LoadPairF64, load_pair<u64, Vec>);
     add(Opcode::LoadPairV128, load_pair<Vec, Vec>);
@@ -206,8 +257,8 @@ void add_memory_handlers(HandlerTable &table) {
     add(Opcode::StoreF32, store<u32>);
     add(Opcode::StoreF64, store<u64>);
     add(Opcode::StoreV128, store<Vec>);
-    add(Opcode::StorePair32, store_pair<u32>);
-    add(Opcode::StorePair64, store_pair<u64>);
+    add(Opcode::StorePair32, store_pair_at_once<u32>);
+    add(Opcode::StorePair64, store_pair_at_once<u64>);
     add(Opcode::StorePairF32, store_pair<u32>);
     add(Opcode::StorePairF64, store_pair<u64>);
     add(Opcode::StorePairV128, store_pair<Vec>);

@@ -14,6 +14,7 @@ using ir::MemoryOp;
 using ir::TlbEntry;
 using Xbyak::Reg32;
 using Xbyak::Reg64;
+using Xbyak::Xmm;
 using Form = BlockCompiler::Form;
 
 /// A guest address: a register and what to add to it.
@@ -275,34 +276,64 @@ void load(BlockCompiler &c, const Inst &in, ValueId id) {
     resume_here(c, path);
 }
 
-template <unsigned bytes, bool is_vector>
-void load_pair(BlockCompiler &c, const Inst &in, ValueId id) {
-    const GuestAddress address = use_address(c, in.args[0]);
-    const MemoryOp op = MemoryOp::unpack(in.imm);
-    const TagCheck check = emit_tag_check(c, address, 2 * bytes, op, false);
-    const Arguments arguments = locate_arguments(c, in);
+/// The registers of a pair load's results; kNoReg for a second one that nobody wants.
+std::array<HostReg, 2> define_pair(BlockCompiler &c, ValueId id) {
     const HostReg first = c.def(id);
-    const ValueId second_id = static_cast<ValueId>(id + 1);
+    const auto second_id = static_cast<ValueId>(id + 1);
     const bool has_second =
         second_id < c.inst_count() && !c.value(second_id).is_dead &&
         (c.inst(second_id).op == Opcode::Second || c.inst(second_id).op == Opcode::SecondF32 ||
          c.inst(second_id).op == Opcode::SecondF64 || c.inst(second_id).op == Opcode::SecondV128);
-    const HostReg second = has_second ? c.def(second_id) : kNoReg;
+    return {first, has_second ? c.def(second_id) : kNoReg};
+}
+
+/// Vector registers: two accesses.
+template <unsigned bytes>
+void load_pair_vector(BlockCompiler &c, const Inst &in, ValueId id) {
+    const GuestAddress address = use_address(c, in.args[0]);
+    const TagCheck check = emit_tag_check(c, address, 2 * bytes, MemoryOp::unpack(in.imm), false);
+    const Arguments arguments = locate_arguments(c, in);
+    const auto [first, second] = define_pair(c, id);
     const std::size_t path = leave_on_miss(c, in, arguments, check);
     c.cold(path).results = {first, second};
-    const auto emit = [&](HostReg to, unsigned plus) {
-        const Xbyak::RegExp from = host_operand(check, address, plus);
-        if constexpr (is_vector)
-            load_xmm(c, to, bytes, from);
-        else
-            load_gpr(c, to, bytes, from);
-    };
-    emit(first, 0);
-    if (has_second) emit(second, bytes);
-    if (!is_vector && bytes < 8) {
-        c.value(id).has_zero_upper = true;
-        if (has_second) c.value(second_id).has_zero_upper = true;
+    load_xmm(c, first, bytes, host_operand(check, address, 0));
+    if (second != kNoReg) load_xmm(c, second, bytes, host_operand(check, address, bytes));
+    resume_here(c, path);
+}
+
+/// Hosts whose 16-byte accesses may tear: aligned pairs are done out of line, by compare-and-swap.
+void leave_if_tearing(BlockCompiler &c, const GuestAddress &address, std::size_t path) {
+    if (c.host().avx) return;
+    c.lea(c.eax, c.ptr[Reg64(address.base) + address.offset]);
+    c.test(c.al, 15);
+    BlockCompiler::add_jump(c.cold(path), c.jump(CC::E));
+}
+
+/// General registers: one access, single-copy atomic within aligned 16 bytes (FEAT_LSE2).
+template <unsigned bytes>
+void load_pair(BlockCompiler &c, const Inst &in, ValueId id) {
+    const GuestAddress address = use_address(c, in.args[0]);
+    const TagCheck check = emit_tag_check(c, address, 2 * bytes, MemoryOp::unpack(in.imm), false);
+    const Arguments arguments = locate_arguments(c, in);
+    const auto [first, second] = define_pair(c, id);
+    const std::size_t path = leave_on_miss(c, in, arguments, check);
+    c.cold(path).results = {first, second};
+    const Xbyak::RegExp from = host_operand(check, address, 0);
+    if (second == kNoReg) {
+        load_gpr(c, first, bytes, from);
+    } else if (bytes == 8) {
+        const Xmm both(kScratchXmm0);
+        leave_if_tearing(c, address, path);
+        c.movups(both, c.xword[from]);
+        c.movq(Reg64(first), both);
+        c.pextrq(Reg64(second), both, 1);
+    } else {
+        c.mov(Reg64(second), c.qword[from]);
+        c.mov(Reg32(first), Reg32(second));
+        c.shr(Reg64(second), 32);
     }
+    c.value(id).has_zero_upper = bytes < 8;
+    if (second != kNoReg) c.value(static_cast<ValueId>(id + 1)).has_zero_upper = bytes < 8;
     resume_here(c, path);
 }
 
@@ -340,22 +371,43 @@ void store(BlockCompiler &c, const Inst &in, ValueId) {
     resume_here(c, path);
 }
 
-template <unsigned bytes, bool is_vector>
-void store_pair(BlockCompiler &c, const Inst &in, ValueId) {
+template <unsigned bytes>
+void store_pair_vector(BlockCompiler &c, const Inst &in, ValueId) {
     const GuestAddress address = use_address(c, in.args[0]);
-    const MemoryOp op = MemoryOp::unpack(in.imm);
     const HostReg first = c.use(in.args[1]);
     const HostReg second = c.use(in.args[2]);
-    const TagCheck check = emit_tag_check(c, address, 2 * bytes, op, true);
+    const TagCheck check = emit_tag_check(c, address, 2 * bytes, MemoryOp::unpack(in.imm), true);
     const std::size_t path = leave_on_miss(c, in, locate_arguments(c, in), check);
-    if constexpr (is_vector) {
-        store_xmm(c, first, bytes, host_operand(check, address, 0));
-        store_xmm(c, second, bytes, host_operand(check, address, bytes));
+    store_xmm(c, first, bytes, host_operand(check, address, 0));
+    store_xmm(c, second, bytes, host_operand(check, address, bytes));
+    resume_here(c, path);
+}
+
+template <unsigned bytes>
+void store_pair(BlockCompiler &c, const Inst &in, ValueId) {
+    const GuestAddress address = use_address(c, in.args[0]);
+    const bool is_zero = c.is_constant(in.args[1]) && c.constant(in.args[1]) == 0 &&
+                         c.is_constant(in.args[2]) && c.constant(in.args[2]) == 0;
+    const HostReg first = is_zero ? kNoReg : c.use(in.args[1]);
+    const HostReg second = is_zero ? kNoReg : c.use(in.args[2]);
+    const TagCheck check = emit_tag_check(c, address, 2 * bytes, MemoryOp::unpack(in.imm), true);
+    const std::size_t path = leave_on_miss(c, in, locate_arguments(c, in), check);
+    const Xbyak::RegExp to = host_operand(check, address, 0);
+    const Xmm both(kScratchXmm0);
+    if (bytes == 8) leave_if_tearing(c, address, path);
+    if (is_zero) {
+        c.xorps(both, both);
+    } else if (bytes == 8) {
+        c.movq(both, Reg64(first));
+        c.pinsrq(both, Reg64(second), 1);
     } else {
-        store_gpr(c, first, bytes, host_operand(check, address, 0));
-        store_gpr(c, second, bytes, host_operand(check, address, bytes));
+        c.movd(both, Reg32(first));
+        c.pinsrd(both, Reg32(second), 1);
     }
-    order_after_store(c, op);
+    if (bytes == 8)
+        c.movups(c.xword[to], both);
+    else
+        c.movsd(c.qword[to], both);
     resume_here(c, path);
 }
 
@@ -521,11 +573,11 @@ BlockCompiler::Emitter memory_emitter(Opcode op, const HostFeatures &) {
     case Opcode::LoadF32: return load<4, true>;
     case Opcode::LoadF64: return load<8, true>;
     case Opcode::LoadV128: return load<16, true>;
-    case Opcode::LoadPair32: return load_pair<4, false>;
-    case Opcode::LoadPair64: return load_pair<8, false>;
-    case Opcode::LoadPairF32: return load_pair<4, true>;
-    case Opcode::LoadPairF64: return load_pair<8, true>;
-    case Opcode::LoadPairV128: return load_pair<16, true>;
+    case Opcode::LoadPair32: return load_pair<4>;
+    case Opcode::LoadPair64: return load_pair<8>;
+    case Opcode::LoadPairF32: return load_pair_vector<4>;
+    case Opcode::LoadPairF64: return load_pair_vector<8>;
+    case Opcode::LoadPairV128: return load_pair_vector<16>;
     case Opcode::Store8: return store<1, false>;
     case Opcode::Store16: return store<2, false>;
     case Opcode::Store32: return store<4, false>;
@@ -534,11 +586,11 @@ BlockCompiler::Emitter memory_emitter(Opcode op, const HostFeatures &) {
     case Opcode::StoreF32: return store<4, true>;
     case Opcode::StoreF64: return store<8, true>;
     case Opcode::StoreV128: return store<16, true>;
-    case Opcode::StorePair32: return store_pair<4, false>;
-    case Opcode::StorePair64: return store_pair<8, false>;
-    case Opcode::StorePairF32: return store_pair<4, true>;
-    case Opcode::StorePairF64: return store_pair<8, true>;
-    case Opcode::StorePairV128: return store_pair<16, true>;
+    case Opcode::StorePair32: return store_pair<4>;
+    case Opcode::StorePair64: return store_pair<8>;
+    case Opcode::StorePairF32: return store_pair_vector<4>;
+    case Opcode::StorePairF64: return store_pair_vector<8>;
+    case Opcode::StorePairV128: return store_pair_vector<16>;
     case Opcode::AtomicRmw: return atomic_rmw;
     case Opcode::CompareSwap: return compare_swap;
     case Opcode::CompareSwap128:

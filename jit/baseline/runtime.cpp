@@ -46,6 +46,8 @@ void memory_operation(ExecContext &ctx, Frame &frame) {
             memory.store(ctx, va + (1u << size_log2), size_log2,
                          frame.args[2].d[0] & ones(8u << size_log2), op);
     };
+    constexpr auto kLoadPair64 = static_cast<u32>(Opcode::LoadPair64);
+    constexpr auto kStorePair64 = static_cast<u32>(Opcode::StorePair64);
     switch (static_cast<Opcode>(frame.opcode)) {
     case Opcode::Load8: return load(0);
     case Opcode::Load16:
@@ -56,8 +58,12 @@ void memory_operation(ExecContext &ctx, Frame &frame) {
     case Opcode::LoadF64: return load(3);
     case Opcode::LoadV128: frame.result[0] = memory.load128(ctx, va, op); return;
     case Opcode::LoadPair32:
+    case Opcode::LoadPair64: {
+        const Vec pair = memory.load_pair(ctx, va, frame.opcode == kLoadPair64 ? 3 : 2, op);
+        frame.result = {Vec{{pair.d[0], 0}}, Vec{{pair.d[1], 0}}};
+        return;
+    }
     case Opcode::LoadPairF32: return load_pair(2);
-    case Opcode::LoadPair64:
     case Opcode::LoadPairF64: return load_pair(3);
     case Opcode::LoadPairV128:
         frame.result[0] = memory.load128(ctx, va, op);
@@ -72,8 +78,11 @@ void memory_operation(ExecContext &ctx, Frame &frame) {
     case Opcode::StoreF64: return store(3);
     case Opcode::StoreV128: return memory.store128(ctx, va, frame.args[1], op);
     case Opcode::StorePair32:
+    case Opcode::StorePair64: {
+        const Vec pair{{frame.args[1].d[0], frame.args[2].d[0]}};
+        return memory.store_pair(ctx, va, frame.opcode == kStorePair64 ? 3 : 2, pair, op);
+    }
     case Opcode::StorePairF32: return store_pair(2);
-    case Opcode::StorePair64:
     case Opcode::StorePairF64: return store_pair(3);
     case Opcode::StorePairV128:
         memory.store128(ctx, va, frame.args[1], op);

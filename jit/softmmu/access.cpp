@@ -59,14 +59,20 @@ u128 swap_16_bytes(std::byte *p, u128 expected, u128 desired) {
     return __sync_val_compare_and_swap(reinterpret_cast<u128 *>(p), expected, desired);
 }
 
-/// 16 bytes at once, at a 16-byte boundary.
+/// 16 bytes at once, at a 16-byte boundary. A compare-and-swap that changes nothing needs a page
+/// that may be written; in ROM nothing changes.
 u128 read_16_bytes(std::byte *p, bool writable) {
-    // SSE loads of aligned 16 bytes are atomic wherever there is AVX (Intel SDM 9.1.1, AMD APM2
-    // 7.3.2). On older hosts a compare-and-swap that changes nothing is, if the page may be
-    // written.
-    static const bool atomic_loads = __builtin_cpu_supports("avx") != 0;
-    if (!atomic_loads && writable) return swap_16_bytes(p, 0, 0);
-    return to_u128(std::bit_cast<Vec>(_mm_load_si128(reinterpret_cast<const __m128i *>(p))));
+    if (!ir::has_atomic_vectors() && writable) return swap_16_bytes(p, 0, 0);
+    return to_u128(read_host_vec(p));
+}
+void write_16_bytes(std::byte *p, u128 value) {
+    if (ir::has_atomic_vectors()) return write_host_vec(p, to_vec(value));
+    u128 old = to_u128(read_host_vec(p));
+    for (;;) {
+        const u128 found = swap_16_bytes(p, old, value);
+        if (found == old) return;
+        old = found;
+    }
 }
 
 /// Compare and swap of sizeof(T) bytes anywhere within an aligned 16; returns the old value.
@@ -353,6 +359,47 @@ void Softmmu::store128(ir::ExecContext &, u64 va, Vec value, MemoryOp op) {
         return;
     }
     static_cast<void>(write_crossing(va, 16, op, reinterpret_cast<const std::byte *>(&value)));
+}
+
+Vec Softmmu::load_pair(ir::ExecContext &ctx, u64 va, unsigned size_log2, MemoryOp op) {
+    op.size_log2 = static_cast<u8>(size_log2);
+    if (!prepare_aligned(va, op, false)) return {};
+    const u32 bytes = 2u << size_log2;
+    if (!is_misaligned(va, bytes, Alignment::Within16)) {
+        Page page;
+        const bool aligned = (va & (bytes / 2 - 1)) == 0;
+        if (!prepare(va, bytes, aligned, op.regime, AccessKind::Load, page)) return {};
+        if (page.host != nullptr) {
+            ++statistics.slow_accesses;
+            std::byte *host = page.at(va);
+            if (size_log2 == 3) return to_vec(read_16_bytes(host, (page.flags & kTlbRom) == 0));
+            const u64 both = read_host<u64>(host);
+            return {{both & 0xffffffff, both >> 32}};
+        }
+    }
+    return MemoryAccess::load_pair(ctx, va, size_log2, op);
+}
+
+void Softmmu::store_pair(ir::ExecContext &ctx, u64 va, unsigned size_log2, Vec values,
+                         MemoryOp op) {
+    op.size_log2 = static_cast<u8>(size_log2);
+    if (!prepare_aligned(va, op, true)) return;
+    const u32 bytes = 2u << size_log2;
+    if (!is_misaligned(va, bytes, Alignment::Within16)) {
+        Page page;
+        const bool aligned = (va & (bytes / 2 - 1)) == 0;
+        if (!prepare(va, bytes, aligned, op.regime, AccessKind::Store, page)) return;
+        if ((page.flags & (kTlbMmio | kTlbRom)) == 0) {
+            ++statistics.slow_accesses;
+            if (size_log2 == 3)
+                write_16_bytes(page.at(va), to_u128(values));
+            else
+                write_host<u64>(page.at(va), (values.d[0] & 0xffffffff) | values.d[1] << 32);
+            if (page.is_slow) stored_code(page, va, bytes);
+            return;
+        }
+    }
+    MemoryAccess::store_pair(ctx, va, size_log2, values, op);
 }
 
 /// operation(p) updates host memory; on devices the update is a load and a store of what

@@ -63,6 +63,9 @@ public:
     void store(ir::ExecContext &, u64 va, unsigned size_log2, u64 value, ir::MemoryOp) override;
     ir::Vec load128(ir::ExecContext &, u64 va, ir::MemoryOp) override;
     void store128(ir::ExecContext &, u64 va, ir::Vec value, ir::MemoryOp) override;
+    ir::Vec load_pair(ir::ExecContext &, u64 va, unsigned size_log2, ir::MemoryOp) override;
+    void store_pair(ir::ExecContext &, u64 va, unsigned size_log2, ir::Vec values,
+                    ir::MemoryOp) override;
     u64 atomic(ir::ExecContext &, u64 va, u64 operand, ir::MemoryOp) override;
     u64 compare_swap(ir::ExecContext &, u64 va, u64 expected, u64 desired, ir::MemoryOp) override;
     ir::Vec compare_swap128(ir::ExecContext &, u64 va, ir::Vec expected, ir::Vec desired,

@@ -36,11 +36,61 @@ static void contend(void) {
     }
 }
 
+/* Single-copy atomicity with FEAT_LSE2: what lies within aligned 16 bytes never tears. One CPU
+ * writes the same value to both halves, the other never sees two values. */
+static volatile u64 shared[2] __attribute__((aligned(16)));
+static volatile u64 is_writing, may_stop, torn;
+
+/* Identity map: without an MMU all memory is Device memory, where unaligned accesses fault. */
+static const u64 level1[512] __attribute__((aligned(4096))) = {
+    0x00000401, 0x40000705}; /* blocks of 1 GiB: Device, and Normal shareable */
+static void enable_mmu(void) {
+    write_register(mair_el1, 0xff00);
+    write_register(tcr_el1, 25 | 1 << 8 | 1 << 10 | 3 << 12 | 1 << 23 | 2ull << 32); /* 39 bits */
+    write_register(ttbr0_el1, level1);
+    __asm__ volatile("tlbi vmalle1\n dsb sy\n isb");
+    write_register(sctlr_el1, read_register(sctlr_el1) | 1 | 1 << 2 | 1 << 12);
+}
+static u64 has_lse2(void) { return (read_register(id_aa64mmfr2_el1) >> 32 & 15) != 0; }
+
+static void write_shared(void) {
+    is_writing = 1;
+    for (u64 i = 0; !may_stop; ++i) {
+        const u64 both = (i & 0xffff) * 0x0001000100010001ull;
+        for (u64 value = both, n = 0; n < 33; ++n, value = ~value)
+            __asm__ volatile("stp %0, %0, [%1]" ::"r"(value), "r"(shared) : "memory");
+        __asm__ volatile("stp %w0, %w0, [%1, #4]" ::"r"(both), "r"(shared) : "memory");
+        __asm__ volatile("stur %0, [%1, #6]" ::"r"(both), "r"(shared) : "memory");
+        __asm__ volatile("1: ldxp x8, x9, [%1]\n stxp w10, %0, %0, [%1]\n cbnz w10, 1b" ::"r"(both), "r"(shared)
+                         : "memory", "x8", "x9", "x10");
+    }
+}
+
+/* Every store leaves the first and the last 4 bytes equal, and so the bytes it wrote. */
+static void read_shared(void) {
+    while (!is_writing) {}
+    for (int i = 0; i < 50 * kRounds; ++i) {
+        u64 a, b;
+        for (int n = 0; n < 4; ++n) {
+            __asm__ volatile("ldp %0, %1, [%2]" : "=&r"(a), "=&r"(b) : "r"(shared) : "memory");
+            if ((a & 0xffffffff) != b >> 32) ++torn;
+        }
+        if (i % 8 != 0) continue;
+        register u64 e0 __asm__("x4") = 0, e1 __asm__("x5") = 0;
+        register u64 n0 __asm__("x6") = 0, n1 __asm__("x7") = 0;
+        __asm__ volatile("casp x4, x5, x6, x7, [%4]" : "+r"(e0), "+r"(e1) : "r"(n0), "r"(n1), "r"(shared) : "memory");
+        if ((e0 & 0xffffffff) != e1 >> 32) ++torn;
+    }
+    may_stop = 1;
+}
+
 void secondary_main(u64 cpu) {
     (void)cpu;
     ready = 1;
     __asm__ volatile("dsb sy\n sev");
     contend();
+    enable_mmu();
+    if (has_lse2()) write_shared();
     __asm__ volatile("dmb sy");
     done = 1;
     __asm__ volatile("dsb sy\n sev");
@@ -86,12 +136,15 @@ void rom_main(void) {
     if (start_cpu(1) == 0) {
         while (!ready) __asm__ volatile("wfe");
         contend();
+        enable_mmu();
+        if (has_lse2()) read_shared();
         while (!done) __asm__ volatile("wfe");
         CHECK_EQUAL(by_exclusive, 2 * kRounds);
         CHECK_EQUAL(by_lse, 2 * kRounds);
         CHECK_EQUAL(by_swap_lock, 2 * kRounds);
         CHECK_EQUAL(pair[0], 2 * kRounds);
         CHECK_EQUAL(pair[1], 4 * kRounds);
+        CHECK_EQUAL(torn, 0);
     }
     passed();
 }
