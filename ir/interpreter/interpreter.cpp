@@ -11,17 +11,26 @@ Predecoded::Predecoded(const Block &block, std::span<const Helper> helpers)
     : Predecoded(block, *std::make_unique<Predecoder>(helpers)) {}
 
 Predecoded::Predecoded(const Block &block, Predecoder &predecoder)
-    : helpers_(predecoder.helpers().data()), guest_instructions_(block.guest_instructions) {
+    : helpers_(predecoder.helpers().data()) {
     const std::span<const Op> ops = predecoder.predecode(block);
     op_count_ = static_cast<u32>(ops.size());
     ops_ = std::make_unique_for_overwrite<Op[]>(op_count_);
     std::copy(ops.begin(), ops.end(), ops_.get());
 }
 
+Predecoded::Predecoded() = default;
 Predecoded::~Predecoded() = default;
+Predecoded::Predecoded(Predecoded &&) noexcept = default;
+Predecoded &Predecoded::operator=(Predecoded &&) noexcept = default;
 
 std::size_t Predecoded::byte_size() const {
-    return sizeof *this + op_count_ * sizeof(Op);
+    return op_count_ * sizeof(Op);
+}
+
+void Predecoded::prefetch() const {
+    // The lines after these are the hardware's business.
+    const auto *first = reinterpret_cast<const std::byte *>(ops_.get());
+    for (unsigned line = 0; line < 4; ++line) __builtin_prefetch(first + line * 64);
 }
 
 u32 Predecoded::run(ExecContext &ctx) const {

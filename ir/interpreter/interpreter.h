@@ -19,15 +19,20 @@ public:
     /// Executes one operation; returns the next one, or null to leave the block.
     using Handler = const Op *(*)(Frame &, const Op *);
 
+    /// Nothing to run.
+    Predecoded();
     explicit Predecoded(const Block &block, std::span<const Helper> helpers);
     /// The same, with working memory that is used again.
     Predecoded(const Block &block, Predecoder &predecoder);
     ~Predecoded();
-    Predecoded(const Predecoded &) = delete;
-    Predecoded &operator=(const Predecoded &) = delete;
+    Predecoded(Predecoded &&) noexcept;
+    Predecoded &operator=(Predecoded &&) noexcept;
 
-    [[nodiscard]] u32 guest_instructions() const { return guest_instructions_; }
+    [[nodiscard]] bool exists() const { return ops_ != nullptr; }
+    /// Bytes allocated.
     [[nodiscard]] std::size_t byte_size() const;
+    /// Brings what will be run first to the caches.
+    void prefetch() const;
 
     /// Runs the block once. ExecContext::pc_page must be the page of the block; afterwards
     /// ExecContext::pc is the next instruction. Returns the number of instructions retired: all up
@@ -37,9 +42,8 @@ public:
 
 private:
     std::unique_ptr<Op[]> ops_;
-    const Helper *helpers_;
+    const Helper *helpers_ = nullptr;
     u32 op_count_ = 0;
-    u32 guest_instructions_ = 0;
 };
 
 } // namespace tandem::ir

@@ -8,9 +8,7 @@
 namespace tandem::jit {
 namespace {
 std::size_t size_of(const TranslationBlock &block) {
-    const ir::Predecoded *predecoded = block.predecoded.load(std::memory_order_relaxed);
-    return sizeof block + block.packed.byte_size() +
-           (predecoded != nullptr ? predecoded->byte_size() : 0);
+    return sizeof block + block.packed.byte_size() + block.predecoded.byte_size();
 }
 } // namespace
 
@@ -65,7 +63,6 @@ void BlockCache::set_code(TranslationBlock &block, CodeWindow window,
     bytes_.fetch_add(block.links.size() * sizeof(TranslationBlock::Link),
                      std::memory_order_relaxed);
     block.code.store(window.executable, std::memory_order_release);
-    discard(block.predecoded.exchange(nullptr, std::memory_order_relaxed));
 }
 
 bool BlockCache::link(TranslationBlock &from, u32 link, TranslationBlock &to) {
@@ -81,12 +78,6 @@ bool BlockCache::link(TranslationBlock &from, u32 link, TranslationBlock &to) {
     to.incoming.push_back({&from, link});
     set_link(from.window, site.site, code);
     return true;
-}
-
-void BlockCache::discard(const ir::Predecoded *predecoded) {
-    if (predecoded == nullptr) return;
-    garbage_bytes_.fetch_add(predecoded->byte_size(), std::memory_order_relaxed);
-    dead_predecoded_.emplace_back(predecoded);
 }
 
 void BlockCache::invalidate(TranslationBlock &block) {
@@ -161,7 +152,6 @@ bool BlockCache::hits_block_at(u64 physical, u32 length, u64 running) {
 void BlockCache::collect() {
     const std::lock_guard guard(mutex_);
     dead_blocks_.clear();
-    dead_predecoded_.clear();
     bytes_.fetch_sub(std::min(bytes_.load(), garbage_bytes_.exchange(0)));
 }
 
@@ -181,7 +171,6 @@ void BlockCache::clear() {
     for (std::size_t i = 0; i < std::size_t{1} << kBucketBits; ++i)
         buckets_[i].store(nullptr, std::memory_order_relaxed);
     dead_blocks_.clear();
-    dead_predecoded_.clear();
     bytes_ = 0;
     garbage_bytes_ = 0;
 }

@@ -2,7 +2,7 @@
 /// All translation blocks of a machine.
 ///
 /// Look-up takes no lock; everything that changes the cache takes the mutex (and, inside it, vCPUs'
-/// softmmu locks). Invalid blocks and replaced T0 code are garbage: their memory is reused only in
+/// softmmu locks). Invalid blocks are garbage: their memory is reused only in
 /// collect() or clear(), while no vCPU is inside (jit/runtime/safepoint.h). T1 code memory is freed
 /// by clear() alone.
 #include "jit/cache/translation_block.h"
@@ -68,7 +68,6 @@ private:
         return buckets_[(key * 0x9e3779b97f4a7c15) >> (64 - kBucketBits)];
     }
     void invalidate(TranslationBlock &block);
-    void discard(const ir::Predecoded *predecoded);
     void invalidate_in_page(CodePage &page, u64 physical, u64 length, Statistics &statistics);
 
     CodeMap &code_map_;
@@ -77,7 +76,6 @@ private:
     std::unique_ptr<Bucket[]> buckets_;
     std::vector<CodePage *> pages_; ///< that have had blocks since the last clear()
     std::vector<std::unique_ptr<TranslationBlock>> dead_blocks_;
-    std::vector<std::unique_ptr<const ir::Predecoded>> dead_predecoded_;
     std::atomic<std::size_t> bytes_ = 0;
     std::atomic<std::size_t> garbage_bytes_ = 0;
 };

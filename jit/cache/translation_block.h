@@ -15,7 +15,7 @@ struct CodePage;
 /// Found by physical address and mode, shared by all vCPUs. Members without a remark are constant
 /// once the block is in the cache. A block that has been invalidated stays allocated until no vCPU
 /// can hold a pointer to it.
-struct TranslationBlock {
+struct alignas(64) TranslationBlock {
     struct Link {
         LinkSite site;
         TranslationBlock *target = nullptr; ///< what the jump goes to now; guarded by the mutex
@@ -32,12 +32,12 @@ struct TranslationBlock {
     std::atomic<u32> runs = 0; ///< in T0; approximate
     std::atomic<bool> is_invalid = false;
     std::atomic<bool> stays_interpreted = false; ///< T1 cannot compile it
-    /// The optimised IR, for every tier above T0: they translate this, not the guest's code.
-    ir::PackedBlock packed;
-    /// T0's form; null once there is T1 code.
-    std::atomic<const ir::Predecoded *> predecoded = nullptr;
     /// T1's entry point; null before. Set after `window` and `links`.
     std::atomic<const void *> code = nullptr;
+    /// T0's form; serves exact stops when there is T1 code.
+    ir::Predecoded predecoded;
+    /// The optimised IR, for every tier above T0: they translate this, not the guest's code.
+    ir::PackedBlock packed;
 
     // Guarded by BlockCache's mutex from here on.
     CodeWindow window;
@@ -50,7 +50,6 @@ struct TranslationBlock {
     TranslationBlock() = default;
     TranslationBlock(const TranslationBlock &) = delete;
     TranslationBlock &operator=(const TranslationBlock &) = delete;
-    ~TranslationBlock() { delete predecoded.load(std::memory_order_relaxed); }
 
     [[nodiscard]] u32 page_offset() const { return static_cast<u32>(physical & 0xfff); }
     [[nodiscard]] bool overlaps(u64 address, u64 length) const {

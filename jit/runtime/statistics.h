@@ -12,9 +12,11 @@ namespace tandem::jit {
     X(sampled_ticks,            "ticks they took")                                                 \
     X(blocks_translated,        "blocks translated")                                               \
     X(guest_translated,         "guest instructions translated")                                   \
+    X(translation_timed,        "of these, timed: the host's scheduler did not interrupt")         \
     X(translation_ticks,        "ticks spent translating for T0 (decode, IR, passes, predecode)")  \
     X(blocks_compiled,          "blocks compiled by T1")                                           \
     X(guest_compiled,           "guest instructions compiled by T1")                               \
+    X(compilation_timed,        "of these, timed")                                                 \
     X(compilation_ticks,        "ticks spent in T1")                                               \
     X(code_bytes,               "bytes of T1 code made")                                           \
     X(dispatches,               "dispatcher passes")                                               \

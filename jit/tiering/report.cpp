@@ -29,9 +29,9 @@ std::string report(const Statistics &statistics, const Clock &clock) {
     fmt::format_to(out, "{:>16.1f} ns per guest instruction run by T0\n",
                    per(statistics.sampled_ticks, statistics.sampled_instructions));
     fmt::format_to(out, "{:>16.1f} ns per guest instruction translated for T0\n",
-                   per(statistics.translation_ticks, statistics.guest_translated));
+                   per(statistics.translation_ticks, statistics.translation_timed));
     fmt::format_to(out, "{:>16.1f} ns per guest instruction compiled by T1\n",
-                   per(statistics.compilation_ticks, statistics.guest_compiled));
+                   per(statistics.compilation_ticks, statistics.compilation_timed));
     return text;
 }
 

@@ -4,8 +4,6 @@
 #include "ir/verifier/verifier.h"
 #include "support/check.h"
 
-#include <x86intrin.h>
-
 #include <algorithm>
 #include <cstdio>
 #include <cstring>
@@ -141,8 +139,8 @@ void Vcpu::translate_ir(const Where &where, u32 max_instructions, ir::Block *raw
     }
 }
 
-std::unique_ptr<ir::Predecoded> Vcpu::translate(const Where &where, u32 max_instructions) {
-    const u64 start = __rdtsc();
+ir::Predecoded Vcpu::translate(const Where &where, u32 max_instructions, ir::PackedBlock *packed) {
+    stopwatch_.start();
     if (is_observed(where)) [[unlikely]] {
         ir::Block raw;
         translate_ir(where, max_instructions, &raw);
@@ -152,9 +150,13 @@ std::unique_ptr<ir::Predecoded> Vcpu::translate(const Where &where, u32 max_inst
     } else {
         translate_ir(where, max_instructions);
     }
-    auto predecoded = std::make_unique<ir::Predecoded>(block_, predecoder_);
+    ir::Predecoded predecoded(block_, predecoder_);
+    if (packed != nullptr) *packed = ir::PackedBlock(block_);
     Statistics &statistics = softmmu_.statistics;
-    statistics.translation_ticks += __rdtsc() - start;
+    if (const std::optional<u64> ticks = stopwatch_.stop()) {
+        statistics.translation_ticks += *ticks;
+        statistics.translation_timed += block_.guest_instructions;
+    }
     ++statistics.blocks_translated;
     statistics.guest_translated += block_.guest_instructions;
     return predecoded;
@@ -166,14 +168,12 @@ TranslationBlock *Vcpu::find_or_translate(const Where &where) {
     for (int attempt = 0; block == nullptr && attempt < 3; ++attempt) {
         const auto reservation = shared_.cache.reserve(
             where.physical, std::min(kMaxBlockBytes, 4096 - where.page_offset()));
-        std::unique_ptr<ir::Predecoded> predecoded = translate(where, ir::kMaxBlockInstructions);
         auto fresh = std::make_unique<TranslationBlock>();
+        fresh->predecoded = translate(where, ir::kMaxBlockInstructions, &fresh->packed);
         fresh->physical = where.physical;
         fresh->mode = where.mode;
         fresh->guest_bytes = block_.guest_bytes;
         fresh->guest_instructions = block_.guest_instructions;
-        fresh->packed = ir::PackedBlock(block_);
-        fresh->predecoded.store(predecoded.release(), std::memory_order_relaxed);
         block = shared_.cache.insert(std::move(fresh), reservation);
     }
     return block;
@@ -199,7 +199,7 @@ bool Vcpu::earns_code(TranslationBlock &block) const {
 }
 
 bool Vcpu::compile(const Where &where, TranslationBlock &block) {
-    const u64 start = __rdtsc();
+    stopwatch_.start();
     block.packed.unpack(block_);
     for (;;) {
         const CodeWindow window{chunk_.writable, chunk_.executable, chunk_.size};
@@ -224,7 +224,10 @@ bool Vcpu::compile(const Where &where, TranslationBlock &block) {
     const std::size_t used = std::min<std::size_t>(align_up(compiled_.size, 16), chunk_.size);
     chunk_ = {chunk_.writable + used, chunk_.executable + used, chunk_.size - used};
     Statistics &statistics = softmmu_.statistics;
-    statistics.compilation_ticks += __rdtsc() - start;
+    if (const std::optional<u64> ticks = stopwatch_.stop()) {
+        statistics.compilation_ticks += *ticks;
+        statistics.compilation_timed += block_.guest_instructions;
+    }
     ++statistics.blocks_compiled;
     statistics.guest_compiled += block_.guest_instructions;
     statistics.code_bytes += compiled_.size;
@@ -249,10 +252,12 @@ u32 Vcpu::run_interpreted(const ir::Predecoded &predecoded) {
     u32 retired = 0;
     if (sample_countdown_-- == 0) {
         sample_countdown_ = kSampleInterval - 1;
-        const u64 start = __rdtsc();
+        stopwatch_.start();
         retired = predecoded.run(context_);
-        statistics.sampled_ticks += __rdtsc() - start;
-        statistics.sampled_instructions += retired;
+        if (const std::optional<u64> ticks = stopwatch_.stop()) {
+            statistics.sampled_ticks += *ticks;
+            statistics.sampled_instructions += retired;
+        }
     } else {
         retired = predecoded.run(context_);
     }
@@ -266,7 +271,7 @@ u32 Vcpu::run_uncached(u32 max_instructions) {
     static_cast<void>(softmmu_.update_exec_tag());
     if (!locate(where)) return 0;
     ++softmmu_.statistics.exact_stops;
-    return run_interpreted(*translate(where, max_instructions));
+    return run_interpreted(translate(where, max_instructions));
 }
 
 ExitReason Vcpu::run(i64 budget, StopAt stop) {
@@ -314,6 +319,8 @@ ExitReason Vcpu::run(i64 budget, StopAt stop) {
             statistics.jump_cache_conflicts += cached.va != pc;
             if (tidy_cache()) exit = {};
             block = recall(pc, tag);
+            if (block != nullptr && block->code.load(std::memory_order_relaxed) == nullptr)
+                block->predecoded.prefetch();
             bool is_due = block != nullptr && earns_code(*block);
             Where where;
             if ((block == nullptr || is_due) && !locate(where)) {
@@ -353,10 +360,8 @@ ExitReason Vcpu::run(i64 budget, StopAt stop) {
             retire(used);
         } else {
             exit = {};
-            const ir::Predecoded *predecoded =
-                block != nullptr ? block->predecoded.load(std::memory_order_acquire) : nullptr;
-            if (predecoded != nullptr && block->guest_instructions <= left)
-                retire(run_interpreted(*predecoded));
+            if (block != nullptr && block->predecoded.exists() && block->guest_instructions <= left)
+                retire(run_interpreted(block->predecoded));
             else
                 retire(run_uncached(block == nullptr ? 1
                                                      : static_cast<u32>(std::min<i64>(

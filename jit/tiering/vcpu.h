@@ -2,6 +2,7 @@
 /// The dispatcher of one vCPU: finds the next block, translates and promotes it, runs it.
 #include "ir/interpreter/predecoder.h"
 #include "jit/cache/block_cache.h"
+#include "jit/runtime/stopwatch.h"
 #include "jit/tiering/engine.h"
 
 #include <span>
@@ -54,7 +55,9 @@ private:
 
     bool locate(Where &where);
     TranslationBlock *find_or_translate(const Where &where);
-    std::unique_ptr<ir::Predecoded> translate(const Where &where, u32 max_instructions);
+    /// Also packs the optimised IR, if that is wanted.
+    ir::Predecoded translate(const Where &where, u32 max_instructions,
+                             ir::PackedBlock *packed = nullptr);
     void translate_ir(const Where &where, u32 max_instructions, ir::Block *raw = nullptr);
     [[nodiscard]] bool is_observed(const Where &where) const;
     /// Counts a run in T0; true when the block has earned compilation.
@@ -75,6 +78,7 @@ private:
     CompiledBlock compiled_;
     ir::Block block_;
     ir::Predecoder predecoder_;
+    Stopwatch stopwatch_;
     u32 sample_countdown_ = 0;
     std::array<Recent, 1u << kRecentBits> recent_{};
     alignas(64) std::array<std::byte, 4096> page_copy_{};
