@@ -66,6 +66,13 @@ Result<machine::DiskConfig> parse_disk(std::string_view text) {
             disk.readonly = true;
         } else if (option == "snapshot") {
             disk.snapshot = true;
+        } else if (option == "bus=pci") {
+            disk.bus = machine::VirtioBus::Pci;
+        } else if (option == "bus=mmio") {
+            disk.bus = machine::VirtioBus::Mmio;
+        } else if (option.starts_with("bus=")) {
+            return failure(
+                fmt::format("--disk {}: {} is unknown; use bus=pci or bus=mmio", text, option));
         } else if (option.starts_with("format=")) {
             if (option != "format=raw")
                 return failure(fmt::format("--disk {}: {} is not supported yet; convert it: "

@@ -23,6 +23,9 @@ TEST(OptionValues, Disks) {
     EXPECT_TRUE(disk.snapshot);
     EXPECT_FALSE(disk.readonly);
     EXPECT_TRUE(parse_disk("x,readonly")->readonly);
+    EXPECT_EQ(disk.bus, machine::VirtioBus::Pci);
+    EXPECT_EQ(parse_disk("x,bus=mmio")->bus, machine::VirtioBus::Mmio);
+    EXPECT_FALSE(parse_disk("x,bus=usb").has_value());
     EXPECT_FALSE(parse_disk("x,format=qcow2").has_value());
     EXPECT_FALSE(parse_disk(",snapshot").has_value());
 }

@@ -26,10 +26,14 @@ Result<> check_config(const MachineConfig &config) {
                                    human_size(config.memory), human_size(kMaxMemory)));
     if (config.memory % (2u << 20) != 0)
         return failure("--memory: not a multiple of 2 MiB; round it");
-    // One slot is the entropy device's.
-    if (config.disks.size() > kVirtioSlots - 1)
-        return failure(fmt::format("--disk: {} disks; the board has slots for {}",
-                                   config.disks.size(), kVirtioSlots - 1));
+    for (const auto &[bus, slots] :
+         {std::pair{VirtioBus::Pci, kPciDiskSlots}, std::pair{VirtioBus::Mmio, kVirtioSlots}}) {
+        const auto count = std::ranges::count(config.disks, bus, &DiskConfig::bus);
+        if (static_cast<unsigned>(count) > slots)
+            return failure(fmt::format("--disk: {} disks; the board has slots for {} on PCI and {} "
+                                       "with bus=mmio",
+                                       count, kPciDiskSlots, kVirtioSlots));
+    }
     if (config.kernel.empty() && config.bios.empty())
         return failure("nothing to run; name a kernel (tandem run KERNEL) or firmware (--bios F)");
     if (config.kernel.empty() && !config.initrd.empty())

@@ -19,7 +19,7 @@ extern "C" int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size) {
     const size_t ring_bytes = std::min(input.size() / 2, kRingBytes);
     std::ranges::copy(std::as_bytes(input.first(ring_bytes)),
                       specimen->memory.bytes().begin() + kRings);
-    start_virtio(*specimen);
+    specimen->start();
     run_script(*specimen, input.subspan(ring_bytes));
     return 0;
 }

@@ -4,12 +4,15 @@
 #include "devices/gic/gicv2.h"
 #include "devices/gic/gicv3.h"
 #include "devices/gpio/pl061.h"
+#include "devices/pcie/host_bridge.h"
 #include "devices/rtc/pl031.h"
+#include "devices/testing/pci_frame.h"
 #include "devices/uart/pl011.h"
 #include "devices/virtio/blk/virtio_blk.h"
 #include "devices/virtio/console/virtio_console.h"
 #include "devices/virtio/rng/virtio_rng.h"
 #include "devices/virtio/transport/virtio_mmio.h"
+#include "devices/virtio/transport/virtio_pci.h"
 
 #include <array>
 
@@ -93,36 +96,149 @@ struct GicV3Specimen final : Specimen {
     }
 };
 
-struct VirtioSpecimen : Specimen {
+/// Where a started queue's areas lie.
+struct Rings {
+    explicit Rings(u64 queue) : descriptors(0x1000 * (queue + 1)) {}
+    u64 descriptors, available = descriptors + 0x400, used = descriptors + 0x800;
+    static constexpr u64 kSize = 16;
+};
+
+struct MmioSlot : Specimen {
     std::unique_ptr<VirtioMmio> slot;
     void plug(std::unique_ptr<VirtioDevice> virtio) {
         slot = std::make_unique<VirtioMmio>("virtio0", std::move(virtio), memory, irq.line());
     }
     MmioDevice &device() override { return *slot; }
+    void write(u64 offset, u64 value) { static_cast<void>(slot->write(offset, 2, value)); }
+    u64 read(u64 offset) {
+        u64 value = 0;
+        static_cast<void>(slot->read(offset, 2, value));
+        return value;
+    }
+    void start() override {
+        write(0x070, 0); // Status: reset
+        write(0x070, 3); // ACKNOWLEDGE, DRIVER
+        for (u64 half = 0; half < 2; ++half) {
+            write(0x014, half);        // DeviceFeaturesSel
+            write(0x024, half);        // DriverFeaturesSel
+            write(0x020, read(0x010)); // all features
+        }
+        write(0x070, 0xb); // FEATURES_OK
+        for (u64 queue = 0; queue < 2; ++queue) {
+            write(0x030, queue); // QueueSel
+            if (read(0x034) == 0) break;
+            const Rings rings(queue);
+            write(0x038, Rings::kSize); // QueueNum
+            write(0x080, rings.descriptors);
+            write(0x090, rings.available);
+            write(0x0a0, rings.used);
+            write(0x044, 1); // QueueReady
+        }
+        write(0x070, 0xf); // DRIVER_OK
+    }
+    void notify(u32 queue) override { write(0x050, queue); }
+    u32 virtio_status() override { return static_cast<u32>(read(0x070)); }
 };
 
-struct BlkSpecimen final : VirtioSpecimen {
-    BlkSpecimen() { plug(std::make_unique<VirtioBlk>(disk, 2)); }
+struct PciSlot : Specimen {
+    static constexpr u64 kMsix = PciFrame::bar(1), kCommon = PciFrame::bar(4),
+                         kNotify = kCommon + 0x3000;
+    FakePciBus bus{irq.line()};
+    std::unique_ptr<VirtioPci> function;
+    std::unique_ptr<PciFrame> frame;
+    void plug(std::unique_ptr<VirtioDevice> virtio) {
+        function = std::make_unique<VirtioPci>("virtio0", std::move(virtio), memory);
+        function->connect(bus, 1);
+        frame = std::make_unique<PciFrame>(*function, std::vector<u32>{1, 4});
+    }
+    MmioDevice &device() override { return *frame; }
+    void write(u64 offset, unsigned size_log2, u64 value) {
+        static_cast<void>(frame->write(offset, size_log2, value));
+    }
+    u64 read(u64 offset, unsigned size_log2) {
+        u64 value = 0;
+        static_cast<void>(frame->read(offset, size_log2, value));
+        return value;
+    }
+    void start() override {
+        write(pci::kCommand, 1, pci::kCommandMemory | pci::kCommandMaster);
+        write(0x42, 1, 0x8000); // MSI-X, which is the first capability: enable
+        for (u64 vector = 0; vector < 2; ++vector) write(kMsix + vector * 16 + 12, 2, 0);
+        write(kCommon + 0x14, 0, 0); // device_status: reset
+        write(kCommon + 0x14, 0, 3);
+        for (u64 half = 0; half < 2; ++half) {
+            write(kCommon + 0x00, 2, half);
+            write(kCommon + 0x08, 2, half);
+            write(kCommon + 0x0c, 2, read(kCommon + 0x04, 2));
+        }
+        write(kCommon + 0x14, 0, 0xb);
+        for (u64 queue = 0; queue < 2; ++queue) {
+            write(kCommon + 0x16, 1, queue);
+            if (read(kCommon + 0x18, 1) == 0) break;
+            const Rings rings(queue);
+            write(kCommon + 0x18, 1, Rings::kSize);
+            write(kCommon + 0x1a, 1, queue); // vector
+            write(kCommon + 0x20, 3, rings.descriptors);
+            write(kCommon + 0x28, 3, rings.available);
+            write(kCommon + 0x30, 3, rings.used);
+            write(kCommon + 0x1c, 1, 1);
+        }
+        write(kCommon + 0x14, 0, 0xf);
+    }
+    void notify(u32 queue) override { write(kNotify + queue * 4, 1, queue); }
+    u32 virtio_status() override { return static_cast<u32>(read(kCommon + 0x14, 0)); }
+};
+
+template <typename Slot>
+struct BlkSpecimen final : Slot {
+    BlkSpecimen() { this->plug(std::make_unique<VirtioBlk>(this->disk, 2)); }
     void disturb(u32 choice) override {
-        disk.holds_requests = (choice & 1) != 0;
-        disk.answer = (choice & 2) != 0 ? BlockStatus::IoError : BlockStatus::Ok;
-        if ((choice & 4) != 0) disk.complete_all();
+        this->disk.holds_requests = (choice & 1) != 0;
+        this->disk.answer = (choice & 2) != 0 ? BlockStatus::IoError : BlockStatus::Ok;
+        if ((choice & 4) != 0) this->disk.complete_all();
     }
 };
-struct ConsoleSpecimen final : VirtioSpecimen {
-    ConsoleSpecimen() { plug(std::make_unique<VirtioConsole>(line)); }
+template <typename Slot>
+struct ConsoleSpecimen final : Slot {
+    ConsoleSpecimen() { this->plug(std::make_unique<VirtioConsole>(this->line)); }
     void disturb(u32 choice) override {
         if ((choice & 1) != 0)
-            line.type("typed");
+            this->line.type("typed");
         else
-            line.set_room(choice >> 1 & 7);
+            this->line.set_room(choice >> 1 & 7);
     }
 };
-struct RngSpecimen final : VirtioSpecimen {
-    RngSpecimen() { plug(std::make_unique<VirtioRng>(entropy)); }
+template <typename Slot>
+struct RngSpecimen final : Slot {
+    RngSpecimen() { this->plug(std::make_unique<VirtioRng>(this->entropy)); }
 };
-struct EmptySlotSpecimen final : VirtioSpecimen {
+struct EmptySlotSpecimen final : MmioSlot {
     EmptySlotSpecimen() { plug(nullptr); }
+};
+
+/// Configuration space of one bus, and a window for base address registers that a script hits.
+struct PcieSpecimen final : Specimen {
+    static constexpr u64 kWindow = 0x8000;
+    PcieHostBridge bridge{{.ecam = {0x100000, PcieHostBridge::kBusSize},
+                           .memory = {kWindow, 0x8000},
+                           .io = {0x200000, 0x1000},
+                           .high_memory = {u64{1} << 32, 0x10000},
+                           .first_spi = 0},
+                          irq,
+                          nullptr};
+    PcieSpecimen() {
+        static_cast<void>(bridge.add(
+            std::make_unique<VirtioPci>("virtio0", std::make_unique<VirtioBlk>(disk, 1), memory)));
+    }
+    MmioDevice &device() override { return bridge.ecam(); }
+    MmioDevice *second_frame() override { return &bridge.memory(); }
+    /// Writes where a function has registers: most of configuration space is nobody's.
+    void disturb(u32 choice) override {
+        const u64 offset = (choice & 1) << 15 | (choice >> 1 & 0xff);
+        const unsigned size_log2 = choice >> 9 & 1;
+        static_cast<void>(bridge.ecam().write(align_down(offset, 1u << size_log2), size_log2,
+                                              (choice >> 10) & ones(8u << size_log2)));
+    }
 };
 
 template <typename T>
@@ -138,9 +254,13 @@ constexpr std::array kKinds{
     SpecimenKind{"flash", make<FlashSpecimen>},
     SpecimenKind{"gicv2", make<GicV2Specimen>},
     SpecimenKind{"gicv3", make<GicV3Specimen>},
-    SpecimenKind{"virtio_blk", make<BlkSpecimen>, false, true},
-    SpecimenKind{"virtio_console", make<ConsoleSpecimen>, false, true},
-    SpecimenKind{"virtio_rng", make<RngSpecimen>, false, true},
+    SpecimenKind{"pcie", make<PcieSpecimen>},
+    SpecimenKind{"virtio_blk", make<BlkSpecimen<MmioSlot>>, false, true},
+    SpecimenKind{"virtio_console", make<ConsoleSpecimen<MmioSlot>>, false, true},
+    SpecimenKind{"virtio_rng", make<RngSpecimen<MmioSlot>>, false, true},
+    SpecimenKind{"virtio_blk_pci", make<BlkSpecimen<PciSlot>>, false, true},
+    SpecimenKind{"virtio_console_pci", make<ConsoleSpecimen<PciSlot>>, false, true},
+    SpecimenKind{"virtio_rng_pci", make<RngSpecimen<PciSlot>>, false, true},
     SpecimenKind{"virtio_empty_slot", make<EmptySlotSpecimen>},
 };
 
@@ -203,37 +323,6 @@ void run_script(Specimen &specimen, std::span<const u8> script) {
         case 7: specimen.disturb(static_cast<u32>(reader.take(4))); break;
         }
     }
-}
-
-void start_virtio(Specimen &specimen) {
-    MmioDevice &slot = specimen.device();
-    const auto write = [&slot](u64 offset, u64 value) {
-        static_cast<void>(slot.write(offset, 2, value));
-    };
-    const auto read = [&slot](u64 offset) {
-        u64 value = 0;
-        static_cast<void>(slot.read(offset, 2, value));
-        return value;
-    };
-    write(0x070, 0); // Status: reset
-    write(0x070, 3); // ACKNOWLEDGE, DRIVER
-    for (u64 half = 0; half < 2; ++half) {
-        write(0x014, half);        // DeviceFeaturesSel
-        write(0x024, half);        // DriverFeaturesSel
-        write(0x020, read(0x010)); // all features
-    }
-    write(0x070, 0xb); // FEATURES_OK
-    for (u64 queue = 0; queue < 2; ++queue) {
-        write(0x030, queue); // QueueSel
-        if (read(0x034) == 0) break;
-        const u64 base = 0x1000 * (queue + 1);
-        write(0x038, 16); // QueueNum
-        write(0x080, base);
-        write(0x090, base + 0x400);
-        write(0x0a0, base + 0x800);
-        write(0x044, 1); // QueueReady
-    }
-    write(0x070, 0xf); // DRIVER_OK
 }
 
 std::vector<std::byte> saved_state(const MmioDevice &device) {

@@ -17,6 +17,11 @@ public:
     [[nodiscard]] virtual MmioDevice &device() = 0;
     /// A second register frame of the same device, or null.
     [[nodiscard]] virtual MmioDevice *second_frame() { return nullptr; }
+    // Virtio only. Negotiates features and starts queues whose rings lie in the specimen's memory,
+    // so that a script that scribbles there meets a running device.
+    virtual void start() {}
+    virtual void notify(u32 queue) { static_cast<void>(queue); }
+    [[nodiscard]] virtual u32 virtio_status() { return 0; }
     /// Something from outside: a key typed, a wire set, a CPU's system register; `choice` picks.
     virtual void disturb(u32 choice) { static_cast<void>(choice); }
 
@@ -44,10 +49,6 @@ struct SpecimenKind {
 /// Drives the device as the bytes say: MMIO of every width anywhere, guest memory, time, the
 /// outside. Any bytes are a valid script.
 void run_script(Specimen &, std::span<const u8> script);
-
-/// Virtio only: negotiates features and starts queues whose rings lie in the specimen's memory, so
-/// that a script that scribbles there meets a running device.
-void start_virtio(Specimen &);
 
 /// What the device saves.
 [[nodiscard]] std::vector<std::byte> saved_state(const MmioDevice &);

@@ -3,15 +3,18 @@
 #include "devices/flash/cfi_flash.h"
 #include "devices/fwcfg/fw_cfg.h"
 #include "devices/gpio/pl061.h"
+#include "devices/pcie/host_bridge.h"
 #include "devices/rtc/pl031.h"
 #include "devices/uart/pl011.h"
 #include "devices/virtio/blk/virtio_blk.h"
 #include "devices/virtio/rng/virtio_rng.h"
 #include "devices/virtio/transport/virtio_mmio.h"
+#include "devices/virtio/transport/virtio_pci.h"
 #include "frontend-arm/state/pstate.h"
 #include "machine/board/memory_map.h"
 #include "machine/boot/boot_loader.h"
 #include "machine/boot/file_bytes.h"
+#include "support/check.h"
 
 #include <fmt/format.h>
 
@@ -58,6 +61,7 @@ Board::~Board() {
     // Back ends and timers call devices, devices call CPUs, CPUs need the accelerator: in that
     // order.
     for (devices::Block *disk : backends_.disks) disk->drain();
+    pcie_.reset();
     devices_.clear();
     cpus_.detach();
 }
@@ -75,6 +79,7 @@ Result<> Board::build() {
     fw_cfg_ = fw_cfg.get();
     fw_cfg_->add_item(devices::FwCfg::kCpuCount, config_.cpus);
     add_device(kFwCfg.base, 0, std::move(fw_cfg));
+    add_pcie();
     add_virtio();
     return {};
 }
@@ -96,18 +101,45 @@ void Board::add_flash() {
     }
 }
 
+void Board::add_pcie() {
+    const auto range = [](Region region) {
+        return devices::PcieHostBridge::Range{region.base, region.size};
+    };
+    pcie_ = std::make_unique<devices::PcieHostBridge>(
+        devices::PcieHostBridge::Config{.ecam = range(kPcieEcam),
+                                        .memory = range(kPcieMemory),
+                                        .io = range(kPcieIo),
+                                        .high_memory = range(kPcieHighMemory),
+                                        .first_spi = kPcieSpi},
+        interrupts_->spis(), nullptr);
+    map_.add_device(GuestPhysAddr{kPcieEcam.base}, pcie_->ecam());
+    map_.add_device(GuestPhysAddr{kPcieMemory.base}, pcie_->memory());
+    map_.add_device(GuestPhysAddr{kPcieIo.base}, pcie_->io());
+    map_.add_device(GuestPhysAddr{kPcieHighMemory.base}, pcie_->high_memory());
+}
+
 void Board::add_virtio() {
-    // Disks first, in the order given: Linux names them vda, vdb, ... in the order of the slots.
-    std::vector<std::unique_ptr<devices::VirtioDevice>> present;
-    for (devices::Block *disk : backends_.disks)
-        present.push_back(std::make_unique<devices::VirtioBlk>(*disk, config_.cpus));
-    present.push_back(std::make_unique<devices::VirtioRng>(*backends_.entropy));
+    std::vector<std::unique_ptr<devices::VirtioDevice>> in_slots;
+    const auto plug = [&](std::string name, VirtioBus bus,
+                          std::unique_ptr<devices::VirtioDevice> device) {
+        if (bus == VirtioBus::Mmio) {
+            in_slots.push_back(std::move(device));
+        } else {
+            CHECK(pcie_->add(
+                std::make_unique<devices::VirtioPci>(std::move(name), std::move(device), map_)));
+        }
+    };
+    // Disks first, in the order given: Linux names them vda, vdb, ... in the order it meets them.
+    for (std::size_t i = 0; i < backends_.disks.size(); ++i)
+        plug(fmt::format("disk{}", i), config_.disks[i].bus,
+             std::make_unique<devices::VirtioBlk>(*backends_.disks[i], config_.cpus));
+    plug("rng", VirtioBus::Pci, std::make_unique<devices::VirtioRng>(*backends_.entropy));
+    in_slots.resize(kVirtioSlots);
     for (unsigned slot = 0; slot < kVirtioSlots; ++slot) {
         const u32 spi = kVirtioSpi + slot;
-        auto device = slot < present.size() ? std::move(present[slot]) : nullptr;
         add_device(kVirtioBase + slot * kVirtioStride, spi,
-                   std::make_unique<devices::VirtioMmio>(fmt::format("virtio{}", slot),
-                                                         std::move(device), map_, line(spi)));
+                   std::make_unique<devices::VirtioMmio>(
+                       fmt::format("virtio{}", slot), std::move(in_slots[slot]), map_, line(spi)));
     }
 }
 
@@ -168,7 +200,8 @@ void Board::describe(FdtTree &tree) const {
     psci.cells("migrate", {0xc400'0005});
 
     describe_cpus(root);
-    root.cells("interrupt-parent", {interrupts_->describe(root)});
+    const u32 gic = interrupts_->describe(root);
+    root.cells("interrupt-parent", {gic});
 
     const u32 flags = interrupts_->ppi_flags();
     const u32 ppi = devices::kFdtInterruptPpi;
@@ -192,6 +225,7 @@ void Board::describe(FdtTree &tree) const {
                                       static_cast<u32>(backends_.flash.size()));
     for (const PlacedDevice &placed : devices_)
         placed.device->describe(root, {GuestPhysAddr{placed.base}, placed.spi, clock_phandle});
+    pcie_->describe(root, gic, 0);
     root.child("chosen").strings("stdout-path", {fmt::format("/pl011@{:x}", kUart.base)});
 }
 

@@ -22,14 +22,16 @@
 
 namespace tandem::devices {
 class FwCfg;
-}
+class PcieHostBridge;
+class VirtioDevice;
+} // namespace tandem::devices
 
 namespace tandem::machine {
 
 /// What connects a board to the host. Outlives the board.
 struct HostBackends {
     devices::Char *serial = nullptr;
-    std::vector<devices::Block *> disks;
+    std::vector<devices::Block *> disks; ///< as MachineConfig::disks has them
     std::array<devices::FlashStorage *, 2> flash{};
     devices::Entropy *entropy = nullptr;
 };
@@ -60,6 +62,7 @@ private:
     void add_device(u64 base, u32 spi, std::unique_ptr<devices::MmioDevice>);
     [[nodiscard]] devices::IrqLine line(u32 spi) { return {interrupts_->spis(), spi}; }
     void add_flash();
+    void add_pcie();
     void add_virtio();
     Result<> add_accelerator();
     void describe(FdtTree &) const;
@@ -83,6 +86,7 @@ private:
     std::unique_ptr<RandomNumbers> random_;
     std::unique_ptr<InterruptController> interrupts_;
     std::vector<PlacedDevice> devices_;
+    std::unique_ptr<devices::PcieHostBridge> pcie_;
     devices::FwCfg *fw_cfg_ = nullptr;
     std::unique_ptr<Accelerator> accelerator_;
 };

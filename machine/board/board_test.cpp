@@ -101,6 +101,8 @@ TEST_F(BoardTest, DescribesItselfAsVirt) {
     EXPECT_EQ(property(tree, "/flash@0", "bank-width"), cells({4}));
     EXPECT_EQ(property(tree, "/virtio_mmio@a000000", "interrupts"), cells({0, 16, 1}));
     EXPECT_EQ(property(tree, "/virtio_mmio@a003e00", "interrupts"), cells({0, 47, 1}));
+    EXPECT_EQ(property(tree, "/pcie@10000000", "reg"), cells({0x40, 0x1000'0000, 0, 0x1000'0000}));
+    EXPECT_EQ(property(tree, "/pcie@10000000", "bus-range"), cells({0, 255}));
     EXPECT_EQ(property(tree, "/chosen", "stdout-path"), "/pl011@9000000\0"s);
 }
 

@@ -9,10 +9,14 @@
 
 namespace tandem::machine {
 
+/// How a virtio device is plugged into the board.
+enum class VirtioBus : u8 { Pci, Mmio };
+
 struct DiskConfig {
     std::string path;
     bool readonly = false;
     bool snapshot = false; ///< writes go to a temporary overlay and are lost at the end
+    VirtioBus bus = VirtioBus::Pci;
 };
 
 struct SerialConfig {

@@ -23,11 +23,19 @@ inline constexpr Region kGpio{0x0903'0000, 0x1000};
 inline constexpr u64 kVirtioBase = 0x0a00'0000;
 inline constexpr u64 kVirtioStride = 0x200;
 inline constexpr unsigned kVirtioSlots = 32;
+inline constexpr unsigned kPciDiskSlots = 30; ///< of 32: the root complex and the entropy device
+inline constexpr Region kPcieMemory{0x1000'0000, 0x2eff'0000};
+inline constexpr Region kPcieIo{0x3eff'0000, 0x1'0000};
 inline constexpr u64 kRamBase = 0x4000'0000;
+
+// Above the largest RAM.
+inline constexpr Region kPcieEcam{0x40'1000'0000, 0x1000'0000}; ///< 256 buses
+inline constexpr Region kPcieHighMemory{0x80'0000'0000, 0x80'0000'0000};
 
 // Shared peripheral interrupts; INTID = 32 + n.
 inline constexpr unsigned kUartSpi = 1;
 inline constexpr unsigned kRtcSpi = 2;
+inline constexpr unsigned kPcieSpi = 3; ///< to 6: INTA to INTD
 inline constexpr unsigned kGpioSpi = 7;
 inline constexpr unsigned kVirtioSpi = 16; ///< of slot 0
 inline constexpr unsigned kSpiCount = 256;

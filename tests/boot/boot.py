@@ -56,20 +56,23 @@ def shell(tandem, guest):
 
 
 def debian(tandem, guest):
-    """systemd to a login on a virtio disk; log in; poweroff ends the process with 0."""
+    """systemd to a login on a virtio disk, over PCI and over MMIO; log in; poweroff ends the process with 0."""
     disk = os.path.join(guest, "disk.img")
-    console = Console(run_arguments(tandem, guest, "initrd", "root=/dev/vda rw console=ttyAMA0 quiet") +
-                      ["--disk", disk + ",format=raw,snapshot"], 500)
-    console.expect(rb"login:")
-    console.send(b"root\r")
-    console.expect(rb"# ")
-    console.send(b"systemctl is-system-running; grep -c processor /proc/cpuinfo; sha256sum /usr/bin/* | wc -l\r")
-    console.expect(rb"running|degraded|starting")
-    console.expect(rb"\n2\r")
-    console.send(b"dmesg --level=err,crit,alert,emerg\r")
-    console.expect(rb"# ")
-    console.send(b"poweroff\r")
-    check(console.wait() == 0, "exit status 0 after poweroff")
+    for bus, transport in ((",bus=mmio", rb"virtio-mmio"), ("", rb"virtio-pci")):
+        console = Console(run_arguments(tandem, guest, "initrd", "root=/dev/vda rw console=ttyAMA0 quiet") +
+                          ["--disk", f"{disk},format=raw,snapshot{bus}"], 250)
+        console.expect(rb"login:")
+        console.send(b"root\r")
+        console.expect(rb"# ")
+        console.send(b"basename $(readlink /sys/block/vda/device/../driver)\r")
+        console.expect(transport + rb"\r")
+        console.send(b"systemctl is-system-running; grep -c processor /proc/cpuinfo; sha256sum /usr/bin/* | wc -l\r")
+        console.expect(rb"running|degraded|starting")
+        console.expect(rb"\n2\r")
+        console.send(b"dmesg --level=err,crit,alert,emerg\r")
+        console.expect(rb"# ")
+        console.send(b"poweroff\r")
+        check(console.wait() == 0, "exit status 0 after poweroff")
 
 
 def main():

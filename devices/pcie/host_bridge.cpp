@@ -1,0 +1,218 @@
+#include "devices/pcie/host_bridge.h"
+
+#include "support/check.h"
+
+#include <algorithm>
+
+namespace tandem::devices {
+
+namespace {
+
+// PCI Express 5.0, 7.2.2: bus<27:20>, device<19:15>, function<14:12>, register<11:0>.
+constexpr u64 kFunctionMask = 0xfff;
+
+/// The root of the hierarchy as device 0: it only has an identity.
+class RootComplex final : public PciFunction {
+public:
+    RootComplex()
+        : PciFunction("pcie-root", {.vendor = 0x1b36, // as on other boards of this kind
+                                    .device = 0x0008,
+                                    .class_code = 0x06'00'00,
+                                    .subsystem_vendor = 0x1af4,
+                                    .subsystem = 0x1100}) {}
+    void save(StateWriter &writer) const override {
+        const std::scoped_lock lock(mutex_);
+        save_state(writer, "pcie-root", SavedState{saved_function()});
+    }
+    Result<> restore(StateReader &reader) override {
+        SavedState state;
+        if (auto result = restore_state(reader, "pcie-root", state); !result) return result;
+        const std::scoped_lock lock(mutex_);
+        return restore_function(state.function);
+    }
+
+private:
+    struct SavedState {
+        static constexpr u32 kVersion = 1;
+        State function;
+        template <typename Self, typename Archive>
+        static void transfer(Self &self, Archive &archive) {
+            archive(self.function);
+        }
+    };
+    u64 read_own_bar(u32, u64, unsigned) override { return 0; }
+    void write_own_bar(u32, u64, unsigned, u64) override {}
+};
+
+} // namespace
+
+PcieHostBridge::PcieHostBridge(const Config &config, IrqSink &irq, MsiSink *msi)
+    : layout_(config), msi_(msi) {
+    for (u32 line = 0; line < kInterrupts; ++line) lines_[line] = {irq, config.first_spi + line};
+    CHECK(add(std::make_unique<RootComplex>()));
+}
+
+PcieHostBridge::~PcieHostBridge() = default;
+
+bool PcieHostBridge::add(std::unique_ptr<PciFunction> function) {
+    const auto slot = std::ranges::find_if(functions_, [](const auto &f) { return f == nullptr; });
+    if (slot == functions_.end()) return false;
+    function->connect(*this, static_cast<u32>(slot - functions_.begin()));
+    *slot = std::move(function);
+    return true;
+}
+
+// -------------------------------------------------------------------------- configuration space
+
+PciFunction *PcieHostBridge::function_at(u64 ecam_offset) const {
+    const u64 function = ecam_offset >> 12;
+    // One function for each device, all of them on bus 0.
+    if (function >= kDevices * 8 || function % 8 != 0) return nullptr;
+    return functions_[function / 8].get();
+}
+
+bool PcieHostBridge::Ecam::read(u64 offset, unsigned size_log2, u64 &value) {
+    PciFunction *function = bridge_.function_at(offset);
+    const u32 at = static_cast<u32>(offset & kFunctionMask);
+    if (function == nullptr) {
+        value = ones(8u << size_log2); // nobody answers
+    } else if (size_log2 == 3) {
+        value = function->read_config(at, 2);
+        value |= u64{function->read_config(at + 4, 2)} << 32;
+    } else {
+        value = function->read_config(at, size_log2);
+    }
+    return true;
+}
+
+bool PcieHostBridge::Ecam::write(u64 offset, unsigned size_log2, u64 value) {
+    PciFunction *function = bridge_.function_at(offset);
+    const u32 at = static_cast<u32>(offset & kFunctionMask);
+    if (function == nullptr) return true;
+    function->write_config(at, std::min(size_log2, 2u), static_cast<u32>(value));
+    if (size_log2 == 3) function->write_config(at + 4, 2, static_cast<u32>(value >> 32));
+    return true;
+}
+
+void PcieHostBridge::Ecam::reset() {
+    for (const auto &function : bridge_.functions_)
+        if (function != nullptr) function->reset();
+}
+
+void PcieHostBridge::Ecam::save(StateWriter &writer) const {
+    for (const auto &function : bridge_.functions_)
+        if (function != nullptr) function->save(writer);
+}
+
+Result<> PcieHostBridge::Ecam::restore(StateReader &reader) {
+    for (const auto &function : bridge_.functions_) {
+        if (function == nullptr) continue;
+        if (auto result = function->restore(reader); !result) return result;
+    }
+    bridge_.mapping_changed();
+    return {};
+}
+
+// --------------------------------------------------------------------------------- memory space
+
+void PcieHostBridge::mapping_changed() {
+    // Under the lock, so that of two changes at a time the later map has both.
+    const std::unique_lock lock(map_mutex_);
+    map_.clear();
+    for (const auto &function : functions_) {
+        if (function == nullptr) continue;
+        for (u32 bar = 0; bar < PciFunction::kBarCount; ++bar)
+            if (const auto range = function->mapping(bar))
+                map_.push_back({range->base, range->size, function.get(), bar});
+    }
+}
+
+PcieHostBridge::Mapped PcieHostBridge::find(u64 address) const {
+    const std::shared_lock lock(map_mutex_);
+    const auto found = std::ranges::find_if(
+        map_, [address](const Mapped &mapped) { return address - mapped.base < mapped.size; });
+    return found == map_.end() ? Mapped{} : *found;
+}
+
+bool PcieHostBridge::Window::read(u64 offset, unsigned size_log2, u64 &value) {
+    const u64 address = range_.base + offset;
+    const Mapped target = space_ == Space::Memory ? bridge_.find(address) : Mapped{};
+    // PCI Local Bus 3.0, 3.7.1: a read that no device claims returns ones.
+    value = target.function == nullptr
+                ? ones(8u << size_log2)
+                : target.function->read_bar(target.bar, address - target.base, size_log2);
+    return true;
+}
+
+bool PcieHostBridge::Window::write(u64 offset, unsigned size_log2, u64 value) {
+    const u64 address = range_.base + offset;
+    const Mapped target = space_ == Space::Memory ? bridge_.find(address) : Mapped{};
+    if (target.function != nullptr)
+        target.function->write_bar(target.bar, address - target.base, size_log2, value);
+    return true;
+}
+
+// ----------------------------------------------------------------------------------- interrupts
+
+void PcieHostBridge::set_interrupt(u32 device, bool level) {
+    // PCI-to-PCI Bridge 1.2, 9.1: INTA of device n comes out at line n modulo 4.
+    const u32 line = device % kInterrupts;
+    const std::scoped_lock lock(interrupt_mutex_);
+    u32 &asserted = asserted_[line];
+    asserted = level ? asserted | u32{1} << device : asserted & ~(u32{1} << device);
+    lines_[line].set(asserted != 0);
+}
+
+void PcieHostBridge::send_message(u32 device, u64 address, u32 data) {
+    if (msi_ != nullptr) msi_->send_message(device << 3, address, data);
+}
+
+void PcieHostBridge::describe(FdtNode &parent, u32 interrupt_parent, u32 msi_parent) const {
+    const auto high = fdt_high, low = fdt_low;
+    const Config &at = layout_;
+    FdtNode &node = parent.child(fdt_unit_name("pcie", GuestPhysAddr(at.memory.base)));
+    node.strings("compatible", {"pci-host-ecam-generic"});
+    node.strings("device_type", {"pci"});
+    node.cells("#address-cells", {3});
+    node.cells("#size-cells", {2});
+    node.cells("linux,pci-domain", {0});
+    node.cells("bus-range", {0, static_cast<u32>(at.ecam.size / kBusSize) - 1});
+    node.flag("dma-coherent");
+    fdt_reg(node, GuestPhysAddr(at.ecam.base), at.ecam.size);
+    if (msi_parent != 0) node.cells("msi-map", {0, msi_parent, 0, 0x10000});
+    // First cell: 1 I/O, 2 memory of 32 bits, 3 of 64 (IEEE 1275 PCI bus binding, 2.2.1.1).
+    constexpr u32 kIo = 1u << 24, kMemory32 = 2u << 24, kMemory64 = 3u << 24;
+    node.cells("ranges", {kIo,
+                          0,
+                          0,
+                          high(at.io.base),
+                          low(at.io.base),
+                          high(at.io.size),
+                          low(at.io.size),
+                          kMemory32,
+                          high(at.memory.base),
+                          low(at.memory.base),
+                          high(at.memory.base),
+                          low(at.memory.base),
+                          high(at.memory.size),
+                          low(at.memory.size),
+                          kMemory64,
+                          high(at.high_memory.base),
+                          low(at.high_memory.base),
+                          high(at.high_memory.base),
+                          low(at.high_memory.base),
+                          high(at.high_memory.size),
+                          low(at.high_memory.size)});
+    node.cells("#interrupt-cells", {1});
+    // Devices repeat after four, so the mask leaves two bits of the device number, and the pin.
+    std::vector<u32> map;
+    for (u32 device = 0; device < kInterrupts; ++device)
+        for (u32 pin = 0; pin < kInterrupts; ++pin)
+            map.insert(map.end(),
+                       {device << 11, 0, 0, pin + 1, interrupt_parent, 0, 0, kFdtInterruptSpi,
+                        at.first_spi + (device + pin) % kInterrupts, kFdtLevelHigh});
+    node.cells("interrupt-map", map);
+    node.cells("interrupt-map-mask", {0x1800, 0, 0, 7});
+}
+
+} // namespace tandem::devices
