@@ -66,7 +66,8 @@ Result<> GicV2::restore(StateReader &reader) {
     return {};
 }
 
-u32 GicV2::describe(FdtNode &parent, GuestPhysAddr distributor, GuestPhysAddr cpu_interface) const {
+FdtNode &GicV2::describe(FdtNode &parent, GuestPhysAddr distributor,
+                         GuestPhysAddr cpu_interface) const {
     FdtNode &node = parent.child(fdt_unit_name("intc", distributor));
     node.strings("compatible", {"arm,cortex-a15-gic"});
     node.flag("interrupt-controller");
@@ -77,7 +78,8 @@ u32 GicV2::describe(FdtNode &parent, GuestPhysAddr distributor, GuestPhysAddr cp
     node.cells("reg", {fdt_high(distributor.value()), fdt_low(distributor.value()), 0,
                        fdt_low(kDistributorSize), fdt_high(cpu_interface.value()),
                        fdt_low(cpu_interface.value()), 0, fdt_low(kCpuInterfaceSize)});
-    return node.phandle();
+    node.phandle();
+    return node;
 }
 
 // ------------------------------------------------------------------------------------- delivery

@@ -53,8 +53,9 @@ public:
     /// For the memory map. The distributor resets, saves and restores the whole GIC.
     [[nodiscard]] MmioDevice &distributor() { return distributor_; }
     [[nodiscard]] MmioDevice &cpu_interface() { return cpu_interface_; }
-    /// Adds the node; its phandle is the board's interrupt-parent.
-    u32 describe(FdtNode &parent, GuestPhysAddr distributor, GuestPhysAddr cpu_interface) const;
+    /// Adds the node, ready for children; its phandle is the board's interrupt-parent.
+    FdtNode &describe(FdtNode &parent, GuestPhysAddr distributor,
+                      GuestPhysAddr cpu_interface) const;
 
     // Wires. Any thread.
     void set_level(u32 spi, bool level) override; ///< spi is INTID - 32

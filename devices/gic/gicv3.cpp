@@ -9,7 +9,8 @@
 namespace tandem::devices {
 
 GicV3::GicV3(GicV3Config config, CpuInterruptSink &sink)
-    : affinities_(std::move(config.affinities)), spi_count_(config.spi_count), sink_(sink) {
+    : affinities_(std::move(config.affinities)), spi_count_(config.spi_count), sink_(sink),
+      memory_(config.memory) {
     CHECK(!affinities_.empty() && affinities_.size() <= kMaxCpus);
     CHECK(spi_count_ % 32 == 0 && spi_count_ <= 960);
     for (std::size_t i = 0; i < affinities_.size(); ++i) cpus_.push_back(std::make_unique<Cpu>());
@@ -76,6 +77,7 @@ Result<> GicV3::restore(StateReader &reader) {
         const std::scoped_lock cpu_lock(cpu.mutex);
         cpu.state = state.cpus[index];
         cpu.state.priority.sanitize();
+        cpu.state.lpis.sanitize();
         cpu.distributor_groups = control_ & gicv3::distributor::kGroupEnables;
         cpu.irq = cpu.fiq = false;
         sink_.set_interrupt_lines(index, false, false);
@@ -84,8 +86,8 @@ Result<> GicV3::restore(StateReader &reader) {
     return {};
 }
 
-u32 GicV3::describe(FdtNode &parent, GuestPhysAddr distributor,
-                    GuestPhysAddr redistributors) const {
+FdtNode &GicV3::describe(FdtNode &parent, GuestPhysAddr distributor,
+                         GuestPhysAddr redistributors) const {
     FdtNode &node = parent.child(fdt_unit_name("intc", distributor));
     node.strings("compatible", {"arm,gic-v3"});
     node.flag("interrupt-controller");
@@ -99,7 +101,8 @@ u32 GicV3::describe(FdtNode &parent, GuestPhysAddr distributor,
                        fdt_low(kDistributorSize), fdt_high(redistributors.value()),
                        fdt_low(redistributors.value()), fdt_high(redistributors_size),
                        fdt_low(redistributors_size)});
-    return node.phandle();
+    node.phandle();
+    return node;
 }
 
 // ------------------------------------------------------------------------------------- delivery
@@ -121,6 +124,9 @@ void GicV3::update(u32 index, Cpu &cpu) {
     if (const u32 ready = bank.ready(); ready != 0)
         best.consider(bank, 0, ready & in_groups(bank, enabled_groups(cpu)));
     if (cpu.best_spi.priority < best.priority) best = cpu.best_spi;
+    if (const PendingInterrupt lpi = cpu.state.lpis.best();
+        lpi.priority < best.priority && (enabled_groups(cpu) & 2) != 0)
+        best = lpi;
     cpu.best = best;
     update_lines(index, cpu);
 }
@@ -201,6 +207,67 @@ void GicV3::set_ppi(u32 index, u32 intid, bool level) {
     const u32 before = cpu.state.bank.ready();
     cpu.state.bank.set_level(intid, level);
     if (cpu.state.bank.ready() != before) update(index, cpu);
+}
+
+// ----------------------------------------------------------------------------------------- LPIs
+
+void GicV3::pend_lpi(u32 index, u32 intid) {
+    if (index >= cpus_.size() || memory_ == nullptr) return;
+    Cpu &cpu = *cpus_[index];
+    const std::scoped_lock lock(cpu.mutex);
+    cpu.state.lpis.pend(intid, *memory_);
+    update(index, cpu);
+}
+
+void GicV3::clear_lpi(u32 index, u32 intid) {
+    if (index >= cpus_.size()) return;
+    Cpu &cpu = *cpus_[index];
+    const std::scoped_lock lock(cpu.mutex);
+    cpu.state.lpis.clear(intid);
+    update(index, cpu);
+}
+
+void GicV3::move_lpi(u32 from, u32 to, u32 intid) {
+    if (from >= cpus_.size() || to >= cpus_.size() || from == to) return;
+    {
+        Cpu &cpu = *cpus_[from];
+        const std::scoped_lock lock(cpu.mutex);
+        if (!cpu.state.lpis.is_pending(intid)) return;
+        cpu.state.lpis.clear(intid);
+        update(from, cpu);
+    }
+    pend_lpi(to, intid);
+}
+
+void GicV3::move_lpis(u32 from, u32 to) {
+    if (from >= cpus_.size() || to >= cpus_.size() || from == to || memory_ == nullptr) return;
+    std::vector<u32> moved;
+    {
+        Cpu &cpu = *cpus_[from];
+        const std::scoped_lock lock(cpu.mutex);
+        moved = cpu.state.lpis.take_all();
+        update(from, cpu);
+    }
+    Cpu &cpu = *cpus_[to];
+    const std::scoped_lock lock(cpu.mutex);
+    for (const u32 intid : moved) cpu.state.lpis.pend(intid, *memory_);
+    update(to, cpu);
+}
+
+void GicV3::reread_lpi(u32 index, u32 intid) {
+    if (index >= cpus_.size() || memory_ == nullptr) return;
+    Cpu &cpu = *cpus_[index];
+    const std::scoped_lock lock(cpu.mutex);
+    cpu.state.lpis.reread(intid, *memory_);
+    update(index, cpu);
+}
+
+void GicV3::reread_lpis(u32 index) {
+    if (index >= cpus_.size() || memory_ == nullptr) return;
+    Cpu &cpu = *cpus_[index];
+    const std::scoped_lock lock(cpu.mutex);
+    cpu.state.lpis.reread_all(*memory_);
+    update(index, cpu);
 }
 
 } // namespace tandem::devices

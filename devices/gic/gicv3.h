@@ -1,6 +1,7 @@
 #pragma once
 /// GICv3 interrupt controller (IHI 0069H): distributor, redistributors with affinity routing, and
-/// the CPU interfaces' system registers. One security state; Groups 0 (FIQ) and 1 (IRQ); no LPIs.
+/// the CPU interfaces' system registers. One security state; Groups 0 (FIQ) and 1 (IRQ). LPIs come
+/// from an ITS (gicv3_its.h).
 ///
 /// Locks. Each CPU has one, over its SGIs, PPIs, interface registers and best SPI; the distributor
 /// has one, over all SPIs. Order: distributor before CPU, never two CPUs. So timers and SGIs never
@@ -20,6 +21,7 @@ namespace tandem::devices {
 struct GicV3Config {
     u32 spi_count = 256;         ///< a multiple of 32, up to 960
     std::vector<u32> affinities; ///< of each CPU: Aff3.Aff2.Aff1.Aff0, a byte each, as in MPIDR_EL1
+    DmaSpace *memory = nullptr;  ///< holds the guest's LPI tables; null: no LPIs
 };
 
 class GicV3 final : public IrqSink {
@@ -32,12 +34,22 @@ public:
     /// For the memory map. The distributor resets, saves, restores and describes the whole GIC.
     [[nodiscard]] MmioDevice &distributor() { return distributor_; }
     [[nodiscard]] MmioDevice &redistributors() { return redistributors_; }
-    /// Adds the node; its phandle is the board's interrupt-parent.
-    u32 describe(FdtNode &parent, GuestPhysAddr distributor, GuestPhysAddr redistributors) const;
+    /// Adds the node, ready for children; its phandle is the board's interrupt-parent.
+    FdtNode &describe(FdtNode &parent, GuestPhysAddr distributor,
+                      GuestPhysAddr redistributors) const;
 
     // Wires. Any thread.
     void set_level(u32 spi, bool level) override; ///< spi is INTID - 32
     void set_ppi(u32 cpu, u32 intid, bool level); ///< intid is 16..31
+
+    // LPIs, for the ITS. Any thread; CPUs and INTIDs that there are not are ignored.
+    [[nodiscard]] u32 cpu_count() const { return static_cast<u32>(cpus_.size()); }
+    void pend_lpi(u32 cpu, u32 intid);
+    void clear_lpi(u32 cpu, u32 intid);
+    void move_lpi(u32 from, u32 to, u32 intid); ///< its pending state
+    void move_lpis(u32 from, u32 to);
+    void reread_lpi(u32 cpu, u32 intid); ///< its configuration has changed
+    void reread_lpis(u32 cpu);
 
     // CPU interface; called on the CPU's own thread. Group is 0 or 1.
     [[nodiscard]] u32 acknowledge(u32 cpu, u32 group);           ///< IAR
@@ -101,6 +113,7 @@ private:
 
     private:
         [[nodiscard]] u32 read_control_frame(u32 cpu, u32 offset) const;
+        void write_control_frame(u32 index, u32 offset, u32 value);
         GicV3 &gic_;
     };
 
@@ -127,6 +140,8 @@ private:
     /// Whether the SPI is for this CPU. Holds the distributor's lock.
     [[nodiscard]] bool takes_spi(u32 index, u32 spi) const;
     [[nodiscard]] u32 take_spi(u32 index, u32 group);
+    /// Acknowledges an interrupt of the CPU's own: SGI, PPI or LPI. Holds the CPU's lock.
+    void take_private(u32 index, Cpu &cpu, const PendingInterrupt &);
     void pend_sgi(u32 index, u32 group, u32 intid);
     void set_group_enable(u32 index, u32 group, bool enabled);
     void write_spi_bank(BankAddress, unsigned size_log2, u64 value);
@@ -141,6 +156,7 @@ private:
     std::vector<u32> affinities_;
     u32 spi_count_;
     CpuInterruptSink &sink_;
+    DmaSpace *memory_;
     std::vector<std::unique_ptr<Cpu>> cpus_;
 
     mutable std::mutex mutex_; ///< the distributor's

@@ -14,7 +14,10 @@ enum class Icc : u32 {
 #undef ICC
 };
 
-constexpr u32 kFirstSpecialIntid = 1020;
+/// INTIDs 1020 to 1023 are special; from there to the LPIs there is nothing.
+[[nodiscard]] constexpr bool is_special(u32 intid) {
+    return intid >= 1020 && intid < LpiQueue::kFirstIntid;
+}
 
 // ICC_CTLR_EL1
 constexpr u64 kControlCbpr = 1 << 0;
@@ -49,14 +52,21 @@ u32 GicV3::acknowledge(u32 index, u32 group) {
         const PendingInterrupt best = cpu.best;
         // IHI 0069H, ICC_IAR1_EL1: 1023 also if the best pending interrupt is in the other group.
         if (best.group != group || !cpu.state.priority.admits(best)) return PendingInterrupt::kNone;
-        if (best.intid < 32) {
-            cpu.state.priority.activate(best);
-            cpu.state.bank.activate(best.intid);
-            update(index, cpu);
+        if (best.intid < 32 || best.intid >= LpiQueue::kFirstIntid) {
+            take_private(index, cpu, best);
             return best.intid;
         }
     }
     return take_spi(index, group);
+}
+
+void GicV3::take_private(u32 index, Cpu &cpu, const PendingInterrupt &best) {
+    cpu.state.priority.activate(best);
+    if (best.intid < 32)
+        cpu.state.bank.activate(best.intid);
+    else
+        cpu.state.lpis.clear(best.intid); // LPIs have no active state
+    update(index, cpu);
 }
 
 u32 GicV3::take_spi(u32 index, u32 group) {
@@ -66,11 +76,10 @@ u32 GicV3::take_spi(u32 index, u32 group) {
     // The best interrupt may have changed since the caller looked.
     const PendingInterrupt best = cpu.best;
     if (best.group != group || !cpu.state.priority.admits(best)) return PendingInterrupt::kNone;
-    cpu.state.priority.activate(best);
-    if (best.intid < 32) {
-        cpu.state.bank.activate(best.intid);
-        update(index, cpu);
+    if (best.intid < 32 || best.intid >= LpiQueue::kFirstIntid) {
+        take_private(index, cpu, best);
     } else {
+        cpu.state.priority.activate(best);
         spis_[best.intid / 32 - 1].activate(best.intid % 32);
         refresh_spis(index, cpu);
     }
@@ -79,7 +88,7 @@ u32 GicV3::take_spi(u32 index, u32 group) {
 
 void GicV3::end_of_interrupt(u32 index, u32 group, u64 value) {
     const u32 intid = static_cast<u32>(bits(value, 23, 0));
-    if (intid >= kFirstSpecialIntid) return;
+    if (is_special(intid)) return;
     Cpu &cpu = *cpus_[index];
     {
         const std::scoped_lock lock(cpu.mutex);
@@ -101,7 +110,7 @@ void GicV3::end_of_interrupt(u32 index, u32 group, u64 value) {
 
 void GicV3::deactivate(u32 index, u64 value) {
     const u32 intid = static_cast<u32>(bits(value, 23, 0));
-    if (intid >= kFirstSpecialIntid) return;
+    if (is_special(intid)) return;
     Cpu &cpu = *cpus_[index];
     {
         const std::scoped_lock lock(cpu.mutex);

@@ -53,8 +53,9 @@ u32 GicV3::Distributor::read_word(u32 offset) const {
     case Register::TYPER: {
         const u32 lines =
             static_cast<u32>(gic_.spis_.size()); // 32 * (N + 1) INTIDs with the first 32
-        constexpr u32 kInterruptIdBits = 9;      // INTIDs of 10 bits
-        return lines | TYPER_MBIS | kInterruptIdBits << 19 | TYPER_A3V;
+        const bool has_lpis = gic_.memory_ != nullptr;
+        const u32 id_bits = (has_lpis ? LpiQueue::kIntidBits : 10) - 1;
+        return lines | TYPER_MBIS | (has_lpis ? TYPER_LPIS : 0) | id_bits << 19 | TYPER_A3V;
     }
     case Register::IIDR: return gicv3::kImplementer;
     default:

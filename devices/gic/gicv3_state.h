@@ -1,6 +1,7 @@
 #pragma once
 /// Saved state of the GICv3.
 #include "devices/gic/cpu_priority.h"
+#include "devices/gic/gicv3_lpi.h"
 
 #include <vector>
 
@@ -12,15 +13,17 @@ struct GicV3CpuState {
     std::array<bool, 2> group_enabled{}; ///< IGRPEN0, IGRPEN1
     bool split_eoi = false;              ///< CTLR.EOImode: EOI drops the priority, DIR deactivates
     bool asleep = true;                  ///< WAKER.ProcessorSleep
+    LpiQueue lpis;
 
     template <typename Self, typename Archive>
     static void transfer(Self &self, Archive &archive) {
-        archive(self.bank, self.priority, self.group_enabled, self.split_eoi, self.asleep);
+        archive(self.bank, self.priority, self.group_enabled, self.split_eoi, self.asleep,
+                self.lpis);
     }
 };
 
 struct GicV3State {
-    static constexpr u32 kVersion = 1;
+    static constexpr u32 kVersion = 2;
 
     u32 control = 0;                 ///< the writable bits of GICD_CTLR
     std::vector<InterruptBank> spis; ///< from INTID 32

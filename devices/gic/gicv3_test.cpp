@@ -339,7 +339,7 @@ TEST_F(GicV3Test, ThreadsDoNotLoseInterrupts) {
 
 TEST_F(GicV3Test, DescribesItself) {
     testing::FakeFdtNode root;
-    EXPECT_EQ(gic.describe(root, GuestPhysAddr(0x8000000), GuestPhysAddr(0x80a0000)), 1u);
+    EXPECT_EQ(gic.describe(root, GuestPhysAddr(0x8000000), GuestPhysAddr(0x80a0000)).phandle(), 1u);
     EXPECT_NE(root.text().find("intc@8000000"), std::string::npos);
     EXPECT_NE(root.text().find("0x80a0000 0x0 0x60000"), std::string::npos) << root.text();
 }

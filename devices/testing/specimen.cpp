@@ -2,7 +2,8 @@
 
 #include "devices/fwcfg/fw_cfg.h"
 #include "devices/gic/gicv2.h"
-#include "devices/gic/gicv3.h"
+#include "devices/gic/gicv2m.h"
+#include "devices/gic/gicv3_its.h"
 #include "devices/gpio/pl061.h"
 #include "devices/pcie/host_bridge.h"
 #include "devices/rtc/pl031.h"
@@ -93,6 +94,81 @@ struct GicV3Specimen final : Specimen {
                 static_cast<void>(gic.write_system_register(cpu, encoding, value));
         }
         }
+    }
+};
+
+struct GicV2mSpecimen final : Specimen {
+    GicV2m frame{irq, GuestPhysAddr(0x8020000), 48, 64};
+    MmioDevice &device() override { return frame; }
+    void disturb(u32 choice) override { frame.send_message(0, 0x8020040, choice); }
+};
+
+/// An ITS that works, and the GIC behind it: both are saved.
+struct ItsSpecimen final : Specimen, MmioDevice {
+    static constexpr u64 kBase = 0x8080000, kQueue = 0x2000;
+    GicV3 gic{GicV3Config{.spi_count = 32, .affinities = {0, 1}, .memory = &memory}, cpus};
+    GicV3Its its{gic, memory, GuestPhysAddr(kBase)};
+    u64 write_offset = 0;
+    ItsSpecimen() {
+        MmioDevice &redistributors = gic.redistributors();
+        for (u64 cpu = 0; cpu < 2; ++cpu) {
+            const u64 frame = cpu * GicV3::kRedistributorSize;
+            static_cast<void>(redistributors.write(frame + 0x70, 3, 15)); // properties at 0
+            static_cast<void>(redistributors.write(frame + 0x78, 3, u64{1} << 62));
+            static_cast<void>(redistributors.write(frame, 2, 1));
+            // PMR, IGRPEN1
+            static_cast<void>(gic.write_system_register(static_cast<u32>(cpu), 0xc230, 0xf0));
+            static_cast<void>(gic.write_system_register(static_cast<u32>(cpu), 0xc667, 1));
+        }
+        static_cast<void>(gic.distributor().write(0, 2, 2));
+        static_cast<void>(its.write(0x100, 3, u64{1} << 63 | 0x4000));
+        static_cast<void>(its.write(0x108, 3, u64{1} << 63 | 0x5000));
+        static_cast<void>(its.write(0x080, 3, u64{1} << 63 | kQueue));
+        static_cast<void>(its.write(0x000, 2, 1));
+        for (u64 i = 0; i < 16; ++i) memory.put(i, u8{0xa1});
+        command({8 | u64{1} << 32, 3, u64{1} << 63 | 0x6000, 0}); // MAPD
+        command({9, 0, u64{1} << 63 | 1, 0});                     // MAPC
+        for (u64 event = 0; event < 8; ++event)                   // MAPTI
+            command({0xa | u64{1} << 32, event | (8192 + event) << 32, 1, 0});
+    }
+    void command(std::array<u64, 4> words) {
+        memory.put(kQueue + write_offset, words);
+        write_offset = (write_offset + 32) % 0x1000;
+        static_cast<void>(its.write(0x088, 3, write_offset));
+    }
+    MmioDevice &device() override { return *this; }
+    MmioDevice *second_frame() override { return &gic.redistributors(); }
+    void disturb(u32 choice) override {
+        if ((choice & 7) == 0) {
+            const u64 operand = choice >> 8;
+            command({(choice >> 3 & 15) | (operand & 3) << 32, operand >> 2 & 15,
+                     u64{choice >> 7 & 1} << 63 | (operand & 0xff00) | (operand & 3), operand & 1});
+        } else {
+            its.send_message(choice >> 3 & 3, kBase + 0x10040, choice >> 5 & 15);
+        }
+    }
+    std::string_view name() const override { return its.name(); }
+    u64 size() const override { return its.size(); }
+    bool read(u64 offset, unsigned size_log2, u64 &value) override {
+        return its.read(offset, size_log2, value);
+    }
+    bool write(u64 offset, unsigned size_log2, u64 value) override {
+        return its.write(offset, size_log2, value);
+    }
+    void reset() override {
+        gic.reset();
+        its.reset();
+    }
+    void save(StateWriter &writer) const override {
+        gic.save(writer);
+        its.save(writer);
+    }
+    Result<> restore(StateReader &reader) override {
+        if (auto result = gic.restore(reader); !result) return result;
+        return its.restore(reader);
+    }
+    void describe(FdtNode &parent, const FdtPlacement &) const override {
+        static_cast<void>(its.describe_in(parent));
     }
 };
 
@@ -254,6 +330,8 @@ constexpr std::array kKinds{
     SpecimenKind{"flash", make<FlashSpecimen>},
     SpecimenKind{"gicv2", make<GicV2Specimen>},
     SpecimenKind{"gicv3", make<GicV3Specimen>},
+    SpecimenKind{"gicv2m", make<GicV2mSpecimen>},
+    SpecimenKind{"gicv3_its", make<ItsSpecimen>},
     SpecimenKind{"pcie", make<PcieSpecimen>},
     SpecimenKind{"virtio_blk", make<BlkSpecimen<MmioSlot>>, false, true},
     SpecimenKind{"virtio_console", make<ConsoleSpecimen<MmioSlot>>, false, true},

@@ -55,7 +55,8 @@ Board::Board(const MachineConfig &config, const HostBackends &backends,
     : config_(config), backends_(backends), ram_(std::move(ram)), map_(*ram_),
       affinities_(affinities_of(config)), cpus_(affinities_), psci_(cpus_, kRamBase + ram_->size()),
       random_(std::make_unique<RandomNumbers>(*backends.entropy)),
-      interrupts_(InterruptController::create(config.gic_version, affinities_, cpus_, cpus_)) {}
+      interrupts_(
+          InterruptController::create(config.gic_version, affinities_, cpus_, cpus_, map_)) {}
 
 Board::~Board() {
     // Back ends and timers call devices, devices call CPUs, CPUs need the accelerator: in that
@@ -111,7 +112,7 @@ void Board::add_pcie() {
                                         .io = range(kPcieIo),
                                         .high_memory = range(kPcieHighMemory),
                                         .first_spi = kPcieSpi},
-        interrupts_->spis(), nullptr);
+        interrupts_->spis(), &interrupts_->messages());
     map_.add_device(GuestPhysAddr{kPcieEcam.base}, pcie_->ecam());
     map_.add_device(GuestPhysAddr{kPcieMemory.base}, pcie_->memory());
     map_.add_device(GuestPhysAddr{kPcieIo.base}, pcie_->io());
@@ -200,8 +201,8 @@ void Board::describe(FdtTree &tree) const {
     psci.cells("migrate", {0xc400'0005});
 
     describe_cpus(root);
-    const u32 gic = interrupts_->describe(root);
-    root.cells("interrupt-parent", {gic});
+    const InterruptController::Phandles gic = interrupts_->describe(root);
+    root.cells("interrupt-parent", {gic.controller});
 
     const u32 flags = interrupts_->ppi_flags();
     const u32 ppi = devices::kFdtInterruptPpi;
@@ -225,7 +226,7 @@ void Board::describe(FdtTree &tree) const {
                                       static_cast<u32>(backends_.flash.size()));
     for (const PlacedDevice &placed : devices_)
         placed.device->describe(root, {GuestPhysAddr{placed.base}, placed.spi, clock_phandle});
-    pcie_->describe(root, gic, 0);
+    pcie_->describe(root, gic.controller, gic.messages);
     root.child("chosen").strings("stdout-path", {fmt::format("/pl011@{:x}", kUart.base)});
 }
 

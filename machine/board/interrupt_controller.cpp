@@ -1,7 +1,9 @@
 #include "machine/board/interrupt_controller.h"
 
 #include "devices/gic/gicv2.h"
+#include "devices/gic/gicv2m.h"
 #include "devices/gic/gicv3.h"
+#include "devices/gic/gicv3_its.h"
 #include "frontend-arm/sysreg/sysreg.h"
 #include "machine/board/memory_map.h"
 
@@ -32,8 +34,9 @@ private:
 
 class GicV3Controller final : public InterruptController {
 public:
-    GicV3Controller(const std::vector<u64> &affinities, devices::CpuInterruptSink &sink)
-        : gic_(config(affinities), sink) {
+    GicV3Controller(const std::vector<u64> &affinities, devices::CpuInterruptSink &sink,
+                    devices::DmaSpace &memory)
+        : gic_(config(affinities, memory), sink), its_(gic_, memory, GuestPhysAddr{kGicIts.base}) {
         for (u32 i = 0; i < affinities.size(); ++i)
             interfaces_.push_back(std::make_unique<GicV3CpuInterface>(gic_, i));
     }
@@ -41,26 +44,32 @@ public:
     void set_ppi(u32 cpu, u32 intid, bool level) override { gic_.set_ppi(cpu, intid, level); }
     arm::GicCpuInterface *cpu_interface(u32 cpu) override { return interfaces_[cpu].get(); }
     devices::IrqSink &spis() override { return gic_; }
+    devices::MsiSink &messages() override { return its_; }
     void map_into(PhysicalMap &map) override {
         map.add_device(GuestPhysAddr{kGicDistributor.base}, gic_.distributor());
+        map.add_device(GuestPhysAddr{kGicIts.base}, its_);
         map.add_device(GuestPhysAddr{kGicRedistributors.base}, gic_.redistributors());
     }
-    u32 describe(FdtTreeNode &root) const override {
-        return gic_.describe(root, GuestPhysAddr{kGicDistributor.base},
-                             GuestPhysAddr{kGicRedistributors.base});
+    Phandles describe(FdtTreeNode &root) const override {
+        devices::FdtNode &node = gic_.describe(root, GuestPhysAddr{kGicDistributor.base},
+                                               GuestPhysAddr{kGicRedistributors.base});
+        return {node.phandle(), its_.describe_in(node)};
     }
     u32 ppi_flags() const override { return devices::kFdtLevelHigh; }
 
 private:
-    static devices::GicV3Config config(const std::vector<u64> &affinities) {
+    static devices::GicV3Config config(const std::vector<u64> &affinities,
+                                       devices::DmaSpace &memory) {
         devices::GicV3Config config;
         config.spi_count = kSpiCount;
+        config.memory = &memory;
         for (const u64 affinity : affinities)
             config.affinities.push_back(static_cast<u32>(affinity));
         return config;
     }
 
     devices::GicV3 gic_;
+    devices::GicV3Its its_;
     std::vector<std::unique_ptr<GicV3CpuInterface>> interfaces_;
 };
 
@@ -68,18 +77,22 @@ private:
 class GicV2Controller final : public InterruptController {
 public:
     GicV2Controller(u32 cpus, devices::CpuInterruptSink &sink, const devices::VcpuIdentity &who)
-        : cpus_(cpus), gic_(cpus, kSpiCount, who, sink) {}
+        : cpus_(cpus), gic_(cpus, kSpiCount, who, sink),
+          frame_(gic_, GuestPhysAddr{kGicV2m.base}, kGicV2mSpi, kGicV2mSpis) {}
 
     void set_ppi(u32 cpu, u32 intid, bool level) override { gic_.set_ppi(cpu, intid, level); }
     arm::GicCpuInterface *cpu_interface(u32) override { return nullptr; }
     devices::IrqSink &spis() override { return gic_; }
+    devices::MsiSink &messages() override { return frame_; }
     void map_into(PhysicalMap &map) override {
         map.add_device(GuestPhysAddr{kGicDistributor.base}, gic_.distributor());
         map.add_device(GuestPhysAddr{kGicCpuInterface.base}, gic_.cpu_interface());
+        map.add_device(GuestPhysAddr{kGicV2m.base}, frame_);
     }
-    u32 describe(FdtTreeNode &root) const override {
-        return gic_.describe(root, GuestPhysAddr{kGicDistributor.base},
-                             GuestPhysAddr{kGicCpuInterface.base});
+    Phandles describe(FdtTreeNode &root) const override {
+        devices::FdtNode &node = gic_.describe(root, GuestPhysAddr{kGicDistributor.base},
+                                               GuestPhysAddr{kGicCpuInterface.base});
+        return {node.phandle(), frame_.describe_in(node)};
     }
     // Linux arm,gic.yaml: bits 15:8 are the CPUs a PPI is wired to.
     u32 ppi_flags() const override {
@@ -89,6 +102,7 @@ public:
 private:
     u32 cpus_;
     devices::GicV2 gic_;
+    devices::GicV2m frame_;
 };
 
 } // namespace
@@ -96,10 +110,11 @@ private:
 std::unique_ptr<InterruptController> InterruptController::create(unsigned version,
                                                                  const std::vector<u64> &affinities,
                                                                  devices::CpuInterruptSink &sink,
-                                                                 const devices::VcpuIdentity &who) {
+                                                                 const devices::VcpuIdentity &who,
+                                                                 PhysicalMap &map) {
     if (version == 2)
         return std::make_unique<GicV2Controller>(static_cast<u32>(affinities.size()), sink, who);
-    return std::make_unique<GicV3Controller>(affinities, sink);
+    return std::make_unique<GicV3Controller>(affinities, sink, map);
 }
 
 } // namespace tandem::machine

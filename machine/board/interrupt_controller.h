@@ -1,6 +1,7 @@
 #pragma once
 /// The board's interrupt controller, whichever version it is.
 #include "devices/core/irq_line.h"
+#include "devices/core/msi_sink.h"
 #include "devices/core/vcpu_identity.h"
 #include "devices/gic/cpu_interrupt_sink.h"
 #include "machine/accel/jit/jit_accelerator.h"
@@ -17,12 +18,16 @@ public:
     /// `affinities` are the CPUs' MPIDR_EL1 values without RES1.
     [[nodiscard]] static std::unique_ptr<InterruptController>
     create(unsigned version, const std::vector<u64> &affinities, devices::CpuInterruptSink &,
-           const devices::VcpuIdentity &);
+           const devices::VcpuIdentity &, PhysicalMap &);
 
     [[nodiscard]] virtual devices::IrqSink &spis() = 0;
+    [[nodiscard]] virtual devices::MsiSink &messages() = 0;
     virtual void map_into(PhysicalMap &) = 0;
-    /// Adds the node; returns its phandle.
-    virtual u32 describe(FdtTreeNode &root) const = 0;
+    struct Phandles {
+        u32 controller = 0, messages = 0;
+    };
+    /// Adds the nodes.
+    virtual Phandles describe(FdtTreeNode &root) const = 0;
     /// Third cell of a PPI's interrupt specifier.
     [[nodiscard]] virtual u32 ppi_flags() const = 0;
 };

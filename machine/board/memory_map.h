@@ -14,6 +14,8 @@ inline constexpr Region kFlash{0x0000'0000, 0x0800'0000}; ///< two banks of 64 M
 inline constexpr u64 kFlashBankSize = 0x0400'0000;
 inline constexpr Region kGicDistributor{0x0800'0000, 0x1'0000};
 inline constexpr Region kGicCpuInterface{0x0801'0000, 0x1'0000};    ///< GICv2 only
+inline constexpr Region kGicV2m{0x0802'0000, 0x1000};               ///< GICv2 only
+inline constexpr Region kGicIts{0x0808'0000, 0x2'0000};             ///< GICv3 only
 inline constexpr Region kGicRedistributors{0x080a'0000, 0xf6'0000}; ///< GICv3 only
 inline constexpr u64 kGicRedistributorStride = 0x2'0000;
 inline constexpr Region kUart{0x0900'0000, 0x1000};
@@ -38,6 +40,8 @@ inline constexpr unsigned kRtcSpi = 2;
 inline constexpr unsigned kPcieSpi = 3; ///< to 6: INTA to INTD
 inline constexpr unsigned kGpioSpi = 7;
 inline constexpr unsigned kVirtioSpi = 16; ///< of slot 0
+inline constexpr unsigned kGicV2mSpi = 48; ///< first of kGicV2mSpis for messages
+inline constexpr unsigned kGicV2mSpis = 64;
 inline constexpr unsigned kSpiCount = 256;
 
 // Private peripheral interrupts; INTID = 16 + n. Arm BSA recommends these numbers.

@@ -56,16 +56,18 @@ def shell(tandem, guest):
 
 
 def debian(tandem, guest):
-    """systemd to a login on a virtio disk, over PCI and over MMIO; log in; poweroff ends the process with 0."""
+    """systemd to a login on a virtio disk, over MMIO and PCI (with MSIs through GICv2m and ITS); log in; poweroff
+    ends the process with 0."""
     disk = os.path.join(guest, "disk.img")
-    for bus, transport in ((",bus=mmio", rb"virtio-mmio"), ("", rb"virtio-pci")):
+    for bus, gic, interrupt in (("mmio", "3", rb"GICv3.*Edge .*virtio0"), ("pci", "2", rb"MSI.*virtio0-req.0"),
+                                ("pci", "3", rb"ITS-MSI.*virtio0-req.0")):
         console = Console(run_arguments(tandem, guest, "initrd", "root=/dev/vda rw console=ttyAMA0 quiet") +
-                          ["--disk", f"{disk},format=raw,snapshot{bus}"], 250)
+                          ["--disk", f"{disk},format=raw,snapshot,bus={bus}", "--gic", gic], 200)
         console.expect(rb"login:")
         console.send(b"root\r")
         console.expect(rb"# ")
-        console.send(b"basename $(readlink /sys/block/vda/device/../driver)\r")
-        console.expect(transport + rb"\r")
+        console.send(b"cat /proc/interrupts\r")
+        console.expect(interrupt)
         console.send(b"systemctl is-system-running; grep -c processor /proc/cpuinfo; sha256sum /usr/bin/* | wc -l\r")
         console.expect(rb"running|degraded|starting")
         console.expect(rb"\n2\r")
