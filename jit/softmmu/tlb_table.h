@@ -16,8 +16,10 @@ using ir::TlbEntry;
 
 inline constexpr u64 kPageMask = ~u64{0xfff};
 
-/// Bit in a tag: the page is mapped with this permission, but each access takes the slow path.
-inline constexpr u64 kSlowTag = 1;
+/// Bit in a tag: the page is mapped with this permission, but each access takes the slow path. None
+/// of the low bits that translated code leaves in an address to find it misaligned: such an address
+/// would equal the tag.
+inline constexpr u64 kSlowTag = u64{1} << 11;
 
 /// Flags in the low bits of TlbEntry::physical_page.
 enum TlbFlag : u64 {

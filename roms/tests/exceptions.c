@@ -3,6 +3,7 @@
 
 const char rom_name[] = "exceptions";
 
+enum { kClock = 0x09010000, kHot = 40 };
 static u64 seen_vector, seen_esr, seen_elr, seen_spsr, seen_far, seen_count;
 static u64 resume_offset;
 static char el0_stack[4096] __attribute__((aligned(16)));
@@ -72,6 +73,14 @@ void rom_main(void) {
     CHECK_EQUAL(seen_esr, 0x96000021);
     CHECK_EQUAL(seen_elr, at + 12);
 
+    /* Often enough to be translated, on a page that is known to be a device's. */
+    for (int i = 0; i < kHot; ++i) {
+        (void)*mmio32(kClock);
+        TRY_INSTRUCTION("mov x1, #0x9010000\n add x1, x1, #1\n ldadd w0, w0, [x1]");
+        CHECK_EQUAL(seen_esr & ~0x40ull, 0x96000021);
+        CHECK_EQUAL(seen_far, kClock + 1);
+    }
+
     /* A misaligned stack pointer (the handler itself runs on the aligned SP_EL1; SP_EL0 is used). */
     write_register(sctlr_el1, read_register(sctlr_el1) | 1 << 3);
     write_register(sp_el0, (u64)el0_stack + 8);
@@ -89,6 +98,6 @@ void rom_main(void) {
     write_register(sctlr_el1, read_register(sctlr_el1) & ~(1ull << 16));
     CHECK_EQUAL(at_el0(el0_wfi_trapped) & 0xfc000001, 0x04000000);
 
-    CHECK_EQUAL(seen_count, 13);
+    CHECK_EQUAL(seen_count, 13 + kHot);
     passed();
 }
