@@ -239,6 +239,18 @@ TEST_F(MopsTest, CopiesOverlappingBlocksBothWays) {
     }
 }
 
+// The byte's sign bit set: the vector of copies that is stored at once has no sign to overflow.
+TEST_F(MopsTest, FillsWithAnyByte) {
+    code({0x19c20420, 0x19c24420, 0x19c28420, 0xd4000001}); // setp/m/e [x0]!, x1!, x2
+    s.gpr[0] = kFrom;
+    s.gpr[1] = 40;
+    s.gpr[2] = 0xc5;
+    run_all();
+    EXPECT_EQ(s.gpr[1], 0u);
+    for (u64 i = 0; i < 40; i += 8) EXPECT_EQ(read(kFrom + i), 0xc5c5c5c5c5c5c5c5);
+    EXPECT_EQ(read(kFrom + 40), 40 * u64{0x0101010101010101});
+}
+
 TEST_F(MopsTest, WrongOptionTraps) {
     code({0x1d410440});
     s.flags = ir::kFlagC;

@@ -83,7 +83,7 @@ public:
 
     u64 set(u64 to, u8 value, u64 room) {
         if (room >= 16) {
-            const u64 repeated = value * 0x0101010101010101;
+            const u64 repeated = value * u64{0x0101010101010101};
             memory_.store128(state_, to, ir::Vec{{repeated, repeated}}, write_);
             return failed() ? 0 : 16;
         }
