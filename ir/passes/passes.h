@@ -1,30 +1,35 @@
 #pragma once
-/// Optimisations of a block. Each keeps the contract: the same instructions retire, the same
-/// exceptions rise at the same instruction with the same state visible. Removed instructions become
-/// Nop; compact() drops them.
-#include "ir/block.h"
+/// Optimisation of a block, in three sweeps. It keeps the contract: the same instructions retire,
+/// the same exceptions rise at the same instruction with the same state visible.
+#include "ir/passes/slot_table.h"
 
 #include <span>
 
 namespace tandem::ir {
 
-/// A read of state already read or written in the block becomes a use of the known value.
-void forward_state(Block &block, std::span<const Helper> helpers);
+/// Not thread-safe: one per translating thread; it reuses its memory.
+class Optimiser {
+public:
+    explicit Optimiser(std::span<const Helper> helpers) : helpers_(helpers) {}
 
-/// Evaluates integer operations on constants and simplifies x + 0, x & ~0 and their like.
-void fold_constants(Block &block);
+    void run(Block &block);
 
-/// Removes writes of state (flags among them) that a later write in the block overwrites before
-/// anything could observe them: an exit, an exception, a helper.
-void remove_dead_state_writes(Block &block, std::span<const Helper> helpers);
+private:
+    /// A read of state already read or written in the block becomes a use of the known value
+    /// (forward_state.cpp); integer operations on constants are evaluated, x + 0, x & ~0 and their
+    /// like simplified (fold_constants.cpp).
+    void forward(Block &block);
+    /// Removes writes of state (flags among them) that a later write in the block overwrites before
+    /// anything could observe them (an exit, an exception, a helper), and values nobody uses.
+    void remove_dead(Block &block);
 
-/// Removes values nobody uses.
-void remove_dead_values(Block &block);
+    std::span<const Helper> helpers_;
+    SlotTable<ValueId> known_; ///< what slots hold
+    struct Nothing {};
+    SlotTable<Nothing> overwritten_; ///< slots that will be overwritten unseen
+};
 
-/// Drops Nops and renumbers values.
-void compact(Block &block);
-
-/// All of the above, in the order that pays.
+/// The same, for a single block.
 void optimise(Block &block, std::span<const Helper> helpers);
 
 } // namespace tandem::ir

@@ -9,10 +9,6 @@ struct StateAccess {
     u32 size = 0;
     bool is_write = false;
     bool exists = false; ///< false: the instruction accesses no state slot
-
-    [[nodiscard]] bool overlaps(u64 other_offset, u32 other_size) const {
-        return offset < other_offset + other_size && other_offset < offset + size;
-    }
 };
 
 [[nodiscard]] inline StateAccess state_access(const Inst &inst) {
@@ -32,11 +28,6 @@ struct StateAccess {
     case Opcode::SetStateV128: return write(16);
     default: return {};
     }
-}
-
-/// Does the instruction give other code a chance to read or write guest state?
-[[nodiscard]] inline bool is_state_barrier(const Inst &inst, std::span<const Helper> helpers) {
-    return info(inst.op).op_class == OpClass::Call && helpers[inst.imm & 0xffff].accesses_state;
 }
 
 } // namespace tandem::ir

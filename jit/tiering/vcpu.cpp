@@ -1,6 +1,5 @@
 #include "jit/tiering/vcpu.h"
 
-#include "ir/passes/passes.h"
 #include "ir/verifier/verifier.h"
 #include "support/check.h"
 
@@ -47,7 +46,7 @@ struct Vcpu::Where {
 
 Vcpu::Vcpu(ir::ExecContext &context, EngineShared &shared)
     : shared_(shared), context_(context), softmmu_(context, shared.softmmu),
-      predecoder_(shared.frontend.helpers()) {
+      optimiser_(shared.frontend.helpers()), predecoder_(shared.frontend.helpers()) {
     softmmu_.owner = this;
     if (shared.runtime != nullptr)
         compiler_ = std::make_unique<Compiler>(*shared.runtime, shared.frontend.helpers());
@@ -127,7 +126,7 @@ void Vcpu::translate_ir(const Where &where, u32 max_instructions, ir::Block *raw
     block_.clear();
     shared_.frontend.translate(page_copy_, offset, where.mode, max_instructions, block_);
     if (raw != nullptr) *raw = block_;
-    ir::optimise(block_, shared_.frontend.helpers());
+    optimiser_.run(block_);
     if (shared_.options.verify) {
         const Result<> verified = ir::verify(block_, shared_.frontend.helpers());
         if (!verified.has_value()) {

@@ -1,6 +1,7 @@
 #pragma once
 /// The dispatcher of one vCPU: finds the next block, translates and promotes it, runs it.
 #include "ir/interpreter/predecoder.h"
+#include "ir/passes/passes.h"
 #include "jit/cache/block_cache.h"
 #include "jit/runtime/stopwatch.h"
 #include "jit/tiering/engine.h"
@@ -77,6 +78,7 @@ private:
     CodeChunk chunk_; ///< what is left of this vCPU's share of code memory
     CompiledBlock compiled_;
     ir::Block block_;
+    ir::Optimiser optimiser_;
     ir::Predecoder predecoder_;
     Stopwatch stopwatch_;
     u32 sample_countdown_ = 0;
