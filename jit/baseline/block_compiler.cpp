@@ -5,6 +5,7 @@
 #include "support/check.h"
 
 #include <bit>
+#include <cstring>
 
 namespace tandem::jit {
 namespace {
@@ -142,15 +143,18 @@ void BlockCompiler::prepass() {
             v.is_dead = true;
             continue;
         }
-        for (unsigned p = 0; p < kPinned.size(); ++p)
-            if (next_set[p] == i) v.hint = static_cast<i8>(p);
-        if (v.hint >= 0 && in.op == Opcode::ZeroExtend32)
+        if (v.hint >= 0 && next_set[static_cast<unsigned>(v.hint)] != i) v.hint = -1;
+        if (v.hint >= 0 && in.op == Opcode::ZeroExtend32) {
             next_set[static_cast<unsigned>(v.hint)] = in.args[0];
+            values_[in.args[0]].hint = v.hint;
+        }
         if (t.is_barrier) next_set.fill(kNoValue);
         switch (in.op) {
         case Opcode::SetState64:
-            if (const i8 p = pinned_slot(in.imm); p >= 0)
+            if (const i8 p = pinned_slot(in.imm); p >= 0) {
                 next_set[static_cast<unsigned>(p)] = in.args[0];
+                values_[in.args[0]].hint = p;
+            }
             break;
         case Opcode::GetState64:
         case Opcode::GetState32:
@@ -273,34 +277,34 @@ void BlockCompiler::store_argument(unsigned index, const Location &where, ir::Ty
         }
         return;
     }
-    if (where.kind == Location::Kind::Register && type == ir::Type::I64) {
-        mov(ptr[to], Xbyak::Reg64(where.reg));
-        return;
-    }
+    const auto slot = static_cast<i32>(offsetof(Frame, args) + index * 16);
+    if (where.kind == Location::Kind::Register && type == ir::Type::I64)
+        return move_memory(Direction::Store, where.reg, true, slot, true);
     if (where.kind == Location::Kind::Register)
         mov(eax, Xbyak::Reg32(where.reg));
     else
         load_location(kRax, where);
     if (type == ir::Type::Flags) and_(eax, ir::kFlagMask);
     if (type == ir::Type::I32) mov(eax, eax);
-    mov(ptr[to], rax);
+    move_memory(Direction::Store, kRax, true, slot, true);
 }
 
 void BlockCompiler::store_imm(u64 imm) {
-    const auto to = qword[frame(offsetof(Frame, imm))];
-    if (static_cast<i64>(imm) == static_cast<i32>(imm)) return mov(to, imm);
+    const auto slot = static_cast<i32>(offsetof(Frame, imm));
+    if (static_cast<i64>(imm) == static_cast<i32>(imm))
+        return store_imm32(true, slot, static_cast<u32>(imm), true);
     mov(rax, imm);
-    mov(to, rax);
+    move_memory(Direction::Store, kRax, true, slot, true);
 }
 
 void BlockCompiler::load_result(HostReg reg, unsigned index, ir::Type type) {
-    const Xbyak::RegExp from = frame(offsetof(Frame, result) + index * 16);
+    const auto slot = static_cast<i32>(offsetof(Frame, result) + index * 16);
     switch (type) {
-    case ir::Type::I64: mov(Xbyak::Reg64(reg), ptr[from]); break;
+    case ir::Type::I64: move_memory(Direction::Load, reg, true, slot, true); break;
     case ir::Type::I1:
     case ir::Type::I32:
-    case ir::Type::Flags: mov(Xbyak::Reg32(reg), ptr[from]); break;
-    default: movaps(Xbyak::Xmm(reg - kFirstXmm), ptr[from]); break;
+    case ir::Type::Flags: move_memory(Direction::Load, reg, true, slot, false); break;
+    default: movaps(Xbyak::Xmm(reg - kFirstXmm), ptr[rsp + slot]); break;
     }
 }
 
@@ -343,26 +347,109 @@ BlockCompiler::ColdPath &BlockCompiler::thunk_path(const Inst &in, HostReg resul
 // --- code helpers
 // ---------------------------------------------------------------------------------
 
+void BlockCompiler::append_code(u64 bytes, unsigned count) {
+    if (size_ + sizeof bytes > maxSize_) throw Xbyak::Error(Xbyak::ERR_CODE_IS_TOO_BIG);
+    std::memcpy(top_ + size_, &bytes, sizeof bytes);
+    size_ += count;
+}
+
+namespace {
+
+/// Up to 8 bytes of code in the making.
+class Bytes {
+public:
+    void add(unsigned byte) {
+        bytes_ |= u64{byte & 0xff} << (8 * count_);
+        ++count_;
+    }
+    void add32(u32 value) {
+        bytes_ |= u64{value} << (8 * count_);
+        count_ += 4;
+    }
+    void add_rex(bool is_64_bit, HostReg reg, HostReg rm) {
+        const unsigned bits = (is_64_bit ? 8u : 0u) | (reg >= 8 ? 4u : 0u) | (rm >= 8 ? 1u : 0u);
+        if (bits != 0) add(0x40 | bits);
+    }
+    /// ModRM and the rest of an operand at a displacement from rsp or rbp.
+    void add_memory(HostReg reg, bool on_stack, i32 displacement) {
+        const bool is_short = displacement == static_cast<i8>(displacement);
+        add((is_short ? 0x40u : 0x80u) | (static_cast<unsigned>(reg) & 7) << 3 |
+            (on_stack ? 4 : 5));
+        if (on_stack) add(0x24);
+        if (is_short)
+            add(static_cast<u8>(displacement));
+        else
+            add32(static_cast<u32>(displacement));
+    }
+    void add_registers(HostReg reg, HostReg rm) {
+        add(0xc0 | (static_cast<unsigned>(reg) & 7) << 3 | (static_cast<unsigned>(rm) & 7));
+    }
+    void append_to(BlockCompiler &c) const { c.append_code(bytes_, count_); }
+
+private:
+    u64 bytes_ = 0;
+    unsigned count_ = 0;
+};
+
+} // namespace
+
+void BlockCompiler::move_memory(Direction direction, HostReg reg, bool on_stack, i32 displacement,
+                                bool is_64_bit) {
+    Bytes code;
+    code.add_rex(is_64_bit, reg, 0);
+    code.add(direction == Direction::Load ? 0x8b : 0x89);
+    code.add_memory(reg, on_stack, displacement);
+    code.append_to(*this);
+}
+
+void BlockCompiler::store_imm32(bool on_stack, i32 displacement, u32 value, bool is_64_bit) {
+    Bytes code;
+    code.add_rex(is_64_bit, 0, 0);
+    code.add(0xc7);
+    code.add_memory(0, on_stack, displacement);
+    code.append_to(*this);
+    append_code(value, 4);
+}
+
+void BlockCompiler::move_constant(HostReg reg, u64 value) {
+    // Not XOR for zero: the host's flags may be in use.
+    if (value >> 32 != 0) return mov(Xbyak::Reg64(reg), value);
+    Bytes code;
+    code.add_rex(false, 0, reg);
+    code.add(0xb8 | (static_cast<unsigned>(reg) & 7));
+    code.add32(static_cast<u32>(value));
+    code.append_to(*this);
+}
+
+void BlockCompiler::move(HostReg to, HostReg from) {
+    if (to == from) return;
+    if (to >= kFirstXmm) return movaps(Xbyak::Xmm(to - kFirstXmm), Xbyak::Xmm(from - kFirstXmm));
+    Bytes code;
+    code.add_rex(true, from, to);
+    code.add(0x89);
+    code.add_registers(from, to);
+    code.append_to(*this);
+}
+
 void BlockCompiler::alu_reg(Alu op, HostReg a, HostReg b, bool is_64_bit) {
-    const unsigned rex = (is_64_bit ? 8u : 0u) | (b >= 8 ? 4u : 0u) | (a >= 8 ? 1u : 0u);
-    if (rex != 0) db(static_cast<int>(0x40 | rex));
-    db(static_cast<int>(static_cast<unsigned>(op) * 8 + 1));
-    db(0xc0 | (b & 7) << 3 | (a & 7));
+    Bytes code;
+    code.add_rex(is_64_bit, b, a);
+    code.add(static_cast<unsigned>(op) * 8 + 1);
+    code.add_registers(b, a);
+    code.append_to(*this);
 }
 
 void BlockCompiler::alu_imm(Alu op, HostReg a, i32 imm, bool is_64_bit) {
-    const unsigned rex = (is_64_bit ? 8u : 0u) | (a >= 8 ? 1u : 0u);
-    if (rex != 0) db(static_cast<int>(0x40 | rex));
-    const int modrm = static_cast<int>(0xc0 | static_cast<unsigned>(op) << 3) | (a & 7);
-    if (imm == static_cast<i8>(imm)) {
-        db(0x83);
-        db(modrm);
-        db(imm & 0xff);
-    } else {
-        db(0x81);
-        db(modrm);
-        dd(static_cast<u32>(imm));
-    }
+    const bool is_short = imm == static_cast<i8>(imm);
+    Bytes code;
+    code.add_rex(is_64_bit, 0, a);
+    code.add(is_short ? 0x83 : 0x81);
+    code.add_registers(static_cast<HostReg>(op), a);
+    if (is_short)
+        code.add(static_cast<u8>(imm));
+    else
+        code.add32(static_cast<u32>(imm));
+    code.append_to(*this);
 }
 
 void BlockCompiler::alu(Alu op, HostReg a, ValueId b, bool is_64_bit) {
@@ -400,20 +487,18 @@ void BlockCompiler::cmov(CC cc, HostReg a, HostReg b, bool is_64_bit) {
 }
 
 u32 BlockCompiler::jump(CC cc) {
-    db(0x0f);
-    db(0x80 | static_cast<int>(cc));
-    dd(0);
+    append_code(0x800f | u64{static_cast<u8>(cc)} << 8, 6);
     return static_cast<u32>(getSize()) - 4;
 }
 
 u32 BlockCompiler::jump() {
-    db(0xe9);
-    dd(0);
+    append_code(0xe9, 5);
     return static_cast<u32>(getSize()) - 4;
 }
 
 void BlockCompiler::bind(u32 jump_position, u32 target) {
-    rewrite(jump_position, target - (jump_position + 4), 4);
+    const u32 distance = target - (jump_position + 4);
+    std::memcpy(top_ + jump_position, &distance, sizeof distance);
 }
 
 void BlockCompiler::jump_to_stub(CC cc, u32 offset) {

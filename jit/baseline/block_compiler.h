@@ -168,6 +168,14 @@ public:
     [[nodiscard]] const HostFeatures &host() const { return runtime_.features(); }
     void move_constant(HostReg reg, u64 value);
     void move(HostReg to, HostReg from);
+    /// A general register from or to memory at a displacement from rsp or rbp. These and the other
+    /// commonest instructions are encoded here: Xbyak takes several times as long.
+    enum class Direction : u8 { Load, Store };
+    void move_memory(Direction direction, HostReg reg, bool on_stack, i32 displacement,
+                     bool is_64_bit);
+    void store_imm32(bool on_stack, i32 displacement, u32 value, bool is_64_bit);
+    /// Appends up to 8 bytes of code, the first one lowest.
+    void append_code(u64 bytes, unsigned count);
     void alu(Alu op, HostReg a, ValueId b, bool is_64_bit);
     void alu_imm(Alu op, HostReg a, i32 imm, bool is_64_bit);
     void alu_reg(Alu op, HostReg a, HostReg b, bool is_64_bit);

@@ -325,10 +325,10 @@ void BlockCompiler::emit_cold_path(const ColdPath &path) {
     for (unsigned a = 0; a < row.arg_count; ++a)
         if (path.args[a].kind != Location::Kind::None) store_argument(a, path.args[a], row.args[a]);
     if (path.address_offset != 0) add(qword[frame(offsetof(Frame, args))], path.address_offset);
-    mov(dword[frame(offsetof(Frame, opcode))], static_cast<u32>(path.op));
+    store_imm32(true, offsetof(Frame, opcode), static_cast<u32>(path.op), false);
     store_imm(path.imm);
     const bool is_memory = path.kind == ColdKind::Memory;
-    if (is_memory) mov(dword[frame(offsetof(Frame, insn))], path.insn);
+    if (is_memory) store_imm32(true, offsetof(Frame, insn), path.insn, false);
     call_stub((is_memory ? stubs().memory : stubs().thunk)[path.saves_xmm ? 1 : 0]);
     for (unsigned i = 0; i < path.results.size(); ++i)
         if (path.results[i] != kNoReg) load_result(path.results[i], i, row.result);

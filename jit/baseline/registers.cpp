@@ -47,11 +47,11 @@ void BlockCompiler::spill(ValueId root) {
     ValueState &v = values_[root];
     if (v.spill != 0 || v.form == Form::Constant) return;
     v.spill = take_spill_slot();
-    const Xbyak::RegExp to = frame(offsetof(Frame, spill) + (v.spill - 1u) * 16);
+    const auto to = static_cast<i32>(offsetof(Frame, spill) + (v.spill - 1u) * 16);
     if (v.is_vector)
-        movaps(ptr[to], Xbyak::Xmm(v.reg - kFirstXmm));
+        movaps(ptr[rsp + to], Xbyak::Xmm(v.reg - kFirstXmm));
     else
-        mov(ptr[to], Xbyak::Reg64(v.reg));
+        move_memory(Direction::Store, v.reg, true, to, true);
 }
 
 /// Brings a value from memory, or a constant, to a register.
@@ -64,13 +64,9 @@ void BlockCompiler::load(ValueId root, HostReg reg) {
     }
     const Xbyak::RegExp from = memory_location(v);
     const bool is_spilled = v.spill != 0;
-    if (!v.is_vector) {
-        if (is_spilled || v.is_wide)
-            mov(Xbyak::Reg64(reg), ptr[from]);
-        else
-            mov(Xbyak::Reg32(reg), ptr[from]);
-        return;
-    }
+    if (!v.is_vector)
+        return move_memory(Direction::Load, reg, is_spilled, static_cast<i32>(from.getDisp()),
+                           is_spilled || v.is_wide);
     const Xbyak::Xmm x(reg - kFirstXmm);
     switch (is_spilled ? 16 : v.home_bytes) {
     case 16: movaps(x, ptr[from]); break;
@@ -345,22 +341,6 @@ void BlockCompiler::claim(HostReg reg) {
         }
     }
     locked_ |= bit;
-}
-
-void BlockCompiler::move_constant(HostReg reg, u64 value) {
-    // Not XOR for zero: the host's flags may be in use.
-    if (value >> 32 == 0)
-        mov(Xbyak::Reg32(reg), static_cast<u32>(value));
-    else
-        mov(Xbyak::Reg64(reg), value);
-}
-
-void BlockCompiler::move(HostReg to, HostReg from) {
-    if (to == from) return;
-    if (to >= kFirstXmm)
-        movaps(Xbyak::Xmm(to - kFirstXmm), Xbyak::Xmm(from - kFirstXmm));
-    else
-        mov(Xbyak::Reg64(to), Xbyak::Reg64(from));
 }
 
 void BlockCompiler::prepare_call() {

@@ -241,10 +241,8 @@ void BlockCompiler::load_location(HostReg reg, const Location &where) {
             (where.on_stack ? Xbyak::RegExp(rsp) : Xbyak::RegExp(rbp)) + where.displacement;
         if (reg >= kFirstXmm)
             movups(Xbyak::Xmm(reg - kFirstXmm), ptr[from]);
-        else if (where.is_wide)
-            mov(Xbyak::Reg64(reg), ptr[from]);
         else
-            mov(Xbyak::Reg32(reg), ptr[from]);
+            move_memory(Direction::Load, reg, where.on_stack, where.displacement, where.is_wide);
         break;
     }
     case Location::Kind::None: CHECK(false);
@@ -252,7 +250,7 @@ void BlockCompiler::load_location(HostReg reg, const Location &where) {
 }
 
 void BlockCompiler::store_location(const DirtySlot &d) {
-    const Xbyak::RegExp to = context(d.offset);
+    const i32 displacement = static_cast<i32>(d.offset) - ir::ExecContext::kContextBias;
     if (d.is_deferred_flags) {
         const bool is_64 = d.op == Opcode::AddFlags64 || d.op == Opcode::SubFlags64 ||
                            d.op == Opcode::LogicFlags64;
@@ -269,8 +267,7 @@ void BlockCompiler::store_location(const DirtySlot &d) {
             if (!is_add) cmc();
         }
         pack_host_flags();
-        mov(dword[to], eax);
-        return;
+        return move_memory(Direction::Store, kRax, false, displacement, false);
     }
     Location where = d.location;
     if (d.size == 16) {
@@ -292,22 +289,19 @@ void BlockCompiler::store_location(const DirtySlot &d) {
             movd(scratch, eax);
             break;
         }
-        movaps(ptr[to], d.view == View::Full ? x : scratch);
+        movaps(ptr[context(d.offset)], d.view == View::Full ? x : scratch);
         return;
     }
     if (where.kind == Location::Kind::Constant) {
         const bool fits = static_cast<i64>(where.constant) == static_cast<i32>(where.constant);
-        if (d.size == 4) return mov(dword[to], static_cast<u32>(where.constant));
-        if (fits) return mov(qword[to], where.constant);
+        if (d.size == 4 || fits)
+            return store_imm32(false, displacement, static_cast<u32>(where.constant), d.size == 8);
     }
     if (where.kind != Location::Kind::Register) {
         load_location(kRax, where);
         where.reg = kRax;
     }
-    if (d.size == 4)
-        mov(dword[to], Xbyak::Reg32(where.reg));
-    else
-        mov(qword[to], Xbyak::Reg64(where.reg));
+    move_memory(Direction::Store, where.reg, false, displacement, d.size == 8);
 }
 
 void BlockCompiler::write_back_slot(Slot &slot) {

@@ -59,6 +59,7 @@ void BlockCache::set_code(TranslationBlock &block, CodeWindow window,
         block.code.load(std::memory_order_relaxed) != nullptr)
         return;
     block.window = window;
+    block.links.reserve(compiled.links.size());
     for (const LinkSite &site : compiled.links) block.links.push_back({site, nullptr});
     bytes_.fetch_add(block.links.size() * sizeof(TranslationBlock::Link),
                      std::memory_order_relaxed);

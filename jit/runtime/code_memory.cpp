@@ -43,6 +43,11 @@ CodeChunk CodeMemory::allocate(std::size_t size) {
     do {
         if (rounded > size_ - offset) return {};
     } while (!used_.compare_exchange_weak(offset, offset + rounded, std::memory_order_relaxed));
+    // All pages at once take a fraction of the time of a fault for each. A kernel that cannot
+    // (before Linux 5.14) leaves it to the faults.
+    static_cast<void>(::madvise(
+        reinterpret_cast<void *>(align_down(reinterpret_cast<u64>(writable_ + offset), 4096)),
+        align_up(size, 4096), MADV_POPULATE_WRITE));
     return {writable_ + offset, executable_ + offset, size};
 }
 
