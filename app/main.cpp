@@ -1,3 +1,4 @@
+#include "app/image.h"
 #include "app/run.h"
 #include "machine/host/terminal.h"
 
@@ -22,11 +23,12 @@ int main(int argc, char **argv) {
         return fmt::format("tandem: {}; see tandem --help\n", error.what());
     });
     tandem::app::RunCommand run(program);
+    tandem::app::ImageCommand image(program);
     try {
         program.parse(argc, argv);
     } catch (const CLI::ParseError &error) {
         const int status = program.exit(error);
         return status == 0 ? 0 : tandem::app::kExitUsage;
     }
-    return run.run();
+    return image.is_chosen() ? image.run() : run.run();
 }

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
 #include <charconv>
 #include <cmath>
 
@@ -21,38 +23,51 @@ bool parse_number(std::string_view text, u64 &value, int base = 10) {
     return error == std::errc{} && end == text.data() + text.size() && !text.empty();
 }
 
-} // namespace
-
-Result<u64> parse_size(std::string_view text) {
-    const auto bad = [text] {
-        return failure(
-            fmt::format("--memory {}: not a size; write it like 512M, 2G or 4096 (MiB)", text));
+/// A number with a suffix; `plain_shift` is the scale of a number without one.
+Result<u64> parse_scaled(std::string_view what, std::string_view text, unsigned plain_shift,
+                         std::string_view examples) {
+    const auto bad = [&] {
+        return failure(fmt::format("{} {}: not a size; write it like {}", what, text, examples));
     };
+    static constexpr std::string_view kSuffixes = "KMGTP";
     std::string_view digits = text;
     if (digits.ends_with("iB")) digits.remove_suffix(2);
-    unsigned shift = 20;
     if (digits.empty()) return bad();
-    switch (digits.back()) {
-    case 'k':
-    case 'K': shift = 10; break;
-    case 'm':
-    case 'M': shift = 20; break;
-    case 'g':
-    case 'G': shift = 30; break;
-    case 't':
-    case 'T': shift = 40; break;
-    default: shift = 0; break;
-    }
-    if (shift != 0) {
+    unsigned shift = plain_shift;
+    const char last = digits.back() >= 'a' ? static_cast<char>(digits.back() - 32) : digits.back();
+    if (const std::size_t at = kSuffixes.find(last); at != std::string_view::npos) {
+        shift = 10 * (static_cast<unsigned>(at) + 1);
         digits.remove_suffix(1);
-    } else {
-        shift = 20;
     }
     u64 value = 0;
     if (!parse_number(digits, value)) return bad();
     if (value > (~u64{0} >> shift))
-        return failure(fmt::format("--memory {}: too large; use less", text));
+        return failure(fmt::format("{} {}: too large; use less", what, text));
     return value << shift;
+}
+
+struct NamedCache {
+    std::string_view name;
+    machine::CacheMode mode;
+};
+// clang-format off
+constexpr std::array kCacheModes{
+    NamedCache{"writeback",    machine::CacheMode::Writeback},
+    NamedCache{"writethrough", machine::CacheMode::Writethrough},
+    NamedCache{"none",         machine::CacheMode::None},
+    NamedCache{"directsync",   machine::CacheMode::Directsync},
+    NamedCache{"unsafe",       machine::CacheMode::Unsafe},
+};
+// clang-format on
+
+} // namespace
+
+Result<u64> parse_size(std::string_view text) {
+    return parse_scaled("--memory", text, 20, "512M, 2G or 4096 (MiB)");
+}
+
+Result<u64> parse_bytes(std::string_view what, std::string_view text) {
+    return parse_scaled(what, text, 0, "512M, 2G or 65536 (bytes)");
 }
 
 Result<machine::DiskConfig> parse_disk(std::string_view text) {
@@ -74,10 +89,17 @@ Result<machine::DiskConfig> parse_disk(std::string_view text) {
             return failure(
                 fmt::format("--disk {}: {} is unknown; use bus=pci or bus=mmio", text, option));
         } else if (option.starts_with("format=")) {
-            if (option != "format=raw")
-                return failure(fmt::format("--disk {}: {} is not supported yet; convert it: "
-                                           "qemu-img convert -O raw IN OUT",
+            disk.format = machine::format_named(option.substr(7));
+            if (!disk.format.has_value())
+                return failure(
+                    fmt::format("--disk {}: unknown {}; use raw or qcow2", text, option));
+        } else if (option.starts_with("cache=")) {
+            const auto found = std::ranges::find(kCacheModes, option.substr(6), &NamedCache::name);
+            if (found == kCacheModes.end())
+                return failure(fmt::format("--disk {}: unknown {}; use writeback, none, "
+                                           "writethrough, directsync or unsafe",
                                            text, option));
+            disk.cache = found->mode;
         } else {
             break;
         }

@@ -10,7 +10,9 @@ namespace tandem::app {
 
 /// "2G", "512M", "65536K"; a number alone is MiB.
 [[nodiscard]] Result<u64> parse_size(std::string_view text);
-/// "FILE[,format=raw][,readonly][,snapshot]"; other commas belong to the name.
+/// The same, but a number alone is bytes; `what` names the option.
+[[nodiscard]] Result<u64> parse_bytes(std::string_view what, std::string_view text);
+/// "FILE[,format=F][,cache=MODE][,readonly][,snapshot]"; other commas belong to the name.
 [[nodiscard]] Result<machine::DiskConfig> parse_disk(std::string_view text);
 /// "stdio", "none", "file:F", "pty", "tcp:ADDR:PORT".
 [[nodiscard]] Result<machine::SerialConfig> parse_serial(std::string_view text);

@@ -26,7 +26,9 @@ TEST(OptionValues, Disks) {
     EXPECT_EQ(disk.bus, machine::VirtioBus::Pci);
     EXPECT_EQ(parse_disk("x,bus=mmio")->bus, machine::VirtioBus::Mmio);
     EXPECT_FALSE(parse_disk("x,bus=usb").has_value());
-    EXPECT_FALSE(parse_disk("x,format=qcow2").has_value());
+    EXPECT_EQ(parse_disk("x,format=qcow2,cache=none")->format, machine::ImageFormat::Qcow2);
+    EXPECT_EQ(parse_disk("x,cache=none")->cache, machine::CacheMode::None);
+    EXPECT_FALSE(parse_disk("x,format=zip").has_value());
     EXPECT_FALSE(parse_disk(",snapshot").has_value());
 }
 

@@ -87,8 +87,8 @@ RunCommand::RunCommand(CLI::App &program)
     // clang-format on
     for (const Row &row : rows)
         verb_->add_option(row.name, *row.value, row.help)->option_text(row.type);
-    verb_->add_option("--disk", o.disks, "raw disk image; repeatable")
-        ->option_text("FILE[,format=raw][,readonly][,snapshot]")
+    verb_->add_option("--disk", o.disks, "disk image, raw or qcow2; repeatable")
+        ->option_text("FILE[,format=F][,cache=MODE][,readonly][,snapshot]")
         ->expected(1)
         ->take_all()
         ->allow_extra_args(false);

@@ -24,7 +24,7 @@ Result<> use_image(MachineConfig &config, const std::string &path) {
                                        "there yet; add --kernel F --initrd F --append "
                                        "root=/dev/vda",
                                        path, what.description));
-        config.disks.insert(config.disks.begin(), DiskConfig{path, false, false});
+        config.disks.insert(config.disks.begin(), DiskConfig{.path = path});
         return {};
     case FileKind::Unsupported: break;
     }

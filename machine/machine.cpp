@@ -85,7 +85,7 @@ Result<> Machine::open_flash() {
 Result<> Machine::open_backends() {
     for (const DiskConfig &disk : config_.disks) {
         const DiskOptions options{disk.readonly, disk.snapshot,
-                                  fmt::format("disk{}", disks_.size())};
+                                  fmt::format("disk{}", disks_.size()), disk.format, disk.cache};
         disks_.push_back(TRY(HostDisk::open(disk.path, options)));
     }
     TRY(open_flash());

@@ -5,7 +5,16 @@ _tandem() {
     previous=${COMP_WORDS[COMP_CWORD-1]}
     local options="--kernel --initrd --append --dtb --bios --disk --cpus --memory --cpu --accel
         --gic --serial --display --timeout --no-reboot --stats -d --dfilter --help"
+    if [[ ${COMP_WORDS[1]} == image ]]; then
+        options="--format --from --to --backing --backing-format --cluster-size --qcow2-version --refcount-bits
+            --compression --compress --lazy-refcounts --repair --shrink --json --help"
+    fi
     case $previous in
+    image) COMPREPLY=($(compgen -W "create info convert check resize snapshot" -- "$current")); return ;;
+    snapshot) COMPREPLY=($(compgen -W "create apply delete list" -- "$current")); return ;;
+    --format | --from | --to | --backing-format) COMPREPLY=($(compgen -W "raw qcow2" -- "$current")); return ;;
+    --compression) COMPREPLY=($(compgen -W "zlib zstd" -- "$current")); return ;;
+    --repair) COMPREPLY=($(compgen -W "leaks all" -- "$current")); return ;;
     --cpu) COMPREPLY=($(compgen -W "cortex-a53 cortex-a72 neoverse-n1 max" -- "$current")); return ;;
     --accel) COMPREPLY=($(compgen -W "auto jit interp" -- "$current")); return ;;
     --gic) COMPREPLY=($(compgen -W "2 3" -- "$current")); return ;;
@@ -15,7 +24,7 @@ _tandem() {
     --append | --cpus | --memory | --timeout | --dfilter) return ;;
     esac
     if ((COMP_CWORD == 1)); then
-        COMPREPLY=($(compgen -W "run --help --version" -- "$current"))
+        COMPREPLY=($(compgen -W "run image --help --version" -- "$current"))
     elif [[ $current == -* ]]; then
         COMPREPLY=($(compgen -W "$options" -- "$current"))
     else

@@ -1,6 +1,8 @@
 #pragma once
 /// What a machine is made of and started with. Plain data: the command line fills it in, tests
 /// write it by hand.
+#include "machine/storage/host_file.h"
+#include "machine/storage/image_format.h"
 #include "support/bits.h"
 
 #include <optional>
@@ -16,6 +18,8 @@ struct DiskConfig {
     std::string path;
     bool readonly = false;
     bool snapshot = false; ///< writes go to a temporary overlay and are lost at the end
+    std::optional<ImageFormat> format = {}; ///< else the content decides
+    CacheMode cache = CacheMode::Writeback;
     VirtioBus bus = VirtioBus::Pci;
 };
 

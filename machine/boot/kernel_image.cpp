@@ -121,9 +121,7 @@ Sniffed sniff(std::span<const std::byte> head) {
     if (has_text(head, 0, "\x27\x05\x19\x56"sv))
         return {FileKind::Unsupported, "a U-Boot image (uImage)",
                 "extract the kernel with dumpimage(1)"};
-    if (has_text(head, 0, "QFI\xfb"))
-        return {FileKind::Unsupported, "a qcow2 disk image",
-                "convert it: qemu-img convert -O raw IN OUT"};
+    if (has_text(head, 0, "QFI\xfb")) return {FileKind::Disk, "a qcow2 disk image", ""};
     std::string name;
     switch (sniff_compression(head, name)) {
     case Compression::Gzip:

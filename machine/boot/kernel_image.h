@@ -10,7 +10,7 @@ namespace tandem::machine {
 enum class FileKind : u8 {
     Arm64Image,  ///< Linux boot protocol, raw or compressed or in an EFI zboot wrapper
     Elf,         ///< AArch64 ELF64 executable
-    Disk,        ///< a raw disk: partition table or file system
+    Disk,        ///< a partition table, a file system, or a disk image
     Unsupported, ///< recognised, but nothing that can run; `description` says what
 };
 

@@ -1,5 +1,8 @@
 #include "machine/host/disk.h"
 
+#include "machine/storage/image/open_image.h"
+#include "machine/storage/overlay_disk.h"
+
 #include <sys/uio.h>
 
 namespace tandem::machine {
@@ -32,9 +35,12 @@ BlockStatus block_status(StoreStatus status) {
 Result<std::unique_ptr<HostDisk>> HostDisk::open(const std::string &path,
                                                  const DiskOptions &options) {
     const bool writes_file = !options.readonly && !options.snapshot;
-    auto store =
-        TRY(open_raw_disk(path, writes_file ? DiskAccess::ReadWrite : DiskAccess::ReadOnly));
-    if (options.snapshot && !options.readonly) store = TRY(create_overlay(std::move(store)));
+    ImageOptions image;
+    image.access = writes_file ? DiskAccess::ReadWrite : DiskAccess::ReadOnly;
+    image.format = options.format;
+    image.cache = options.cache;
+    auto store = std::move(TRY(open_image(path, image)).store);
+    if (options.snapshot && !options.readonly) store = TRY(OverlayDisk::create(std::move(store)));
     return std::make_unique<HostDisk>(std::move(store), options);
 }
 

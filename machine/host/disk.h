@@ -1,12 +1,15 @@
 #pragma once
 /// A disk store served by a few worker threads: the Block back end of virtio-blk.
 #include "devices/backend/block.h"
-#include "machine/host/disk_store.h"
+#include "machine/storage/disk_store.h"
+#include "machine/storage/host_file.h"
+#include "machine/storage/image_format.h"
 
 #include <condition_variable>
 #include <deque>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -17,6 +20,8 @@ struct DiskOptions {
     bool readonly = false;
     bool snapshot = false;
     std::string identity;
+    std::optional<ImageFormat> format = {}; ///< else the content decides
+    CacheMode cache = CacheMode::Writeback;
 };
 
 class HostDisk final : public devices::Block {

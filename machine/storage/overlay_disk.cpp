@@ -1,16 +1,13 @@
-#include "machine/host/overlay_disk.h"
+#include "machine/storage/overlay_disk.h"
 
-#include "machine/host/raw_disk.h"
+#include "machine/storage/host_file.h"
+#include "machine/storage/raw_disk.h"
+#include "machine/storage/vectors.h"
 
-#include <fcntl.h>
-#include <fmt/format.h>
 #include <sys/uio.h>
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
-#include <cstdlib>
-#include <cstring>
 #include <mutex>
 
 namespace tandem::machine {
@@ -34,14 +31,7 @@ StoreStatus OverlayDisk::read(u64 offset, u64 length, std::span<iovec> vectors, 
         while (end < offset + length && is_changed(end / kClusterSize) == changed)
             end += kClusterSize;
         const u64 count = std::min(end - offset, length);
-        // Cut the vectors to the run: the last one is split by copying it.
-        std::vector<iovec> part;
-        u64 have = 0;
-        for (const iovec &vector : vectors) {
-            if (have == count) break;
-            part.push_back({vector.iov_base, std::min<u64>(vector.iov_len, count - have)});
-            have += part.back().iov_len;
-        }
+        std::vector<iovec> part = first_bytes(vectors, count);
         DiskStore &source = changed ? *changes_ : *base_;
         const StoreStatus status = source.read(offset, count, part, may_wait || started);
         if (status != StoreStatus::Ok) return status;
@@ -100,21 +90,17 @@ StoreStatus OverlayDisk::write_zeroes(u64 offset, u64 length, bool may_unmap) {
     return StoreStatus::Ok;
 }
 
-Result<std::unique_ptr<DiskStore>> create_overlay(std::unique_ptr<DiskStore> base) {
-    const char *directory = std::getenv("TMPDIR");
-    // /tmp is often memory; changes to a disk may be large.
-    if (directory == nullptr || *directory == '\0') directory = "/var/tmp";
-    ScopedFd file{::open(directory, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600)};
-    if (!file.is_open() && errno == EOPNOTSUPP) {
-        std::string name = fmt::format("{}/tandem-XXXXXX", directory);
-        file.reset(::mkostemp(name.data(), O_CLOEXEC));
-        if (file.is_open()) ::unlink(name.c_str());
-    }
-    if (!file.is_open() || ::ftruncate(file.get(), static_cast<off_t>(base->size())) != 0)
-        return failure(fmt::format("{}: cannot create a temporary file for ,snapshot: {}; set "
-                                   "TMPDIR to a directory with room",
-                                   directory, std::strerror(errno)));
-    auto changes = std::make_unique<RawDisk>(std::move(file), base->size());
+Extent OverlayDisk::extent(u64 offset, u64 length) {
+    const std::shared_lock lock(mutex_);
+    const bool changed = is_changed(offset / kClusterSize);
+    u64 end = align_down(offset, kClusterSize) + kClusterSize;
+    while (end < offset + length && is_changed(end / kClusterSize) == changed) end += kClusterSize;
+    return (changed ? *changes_ : *base_).extent(offset, std::min(end - offset, length));
+}
+
+Result<std::unique_ptr<DiskStore>> OverlayDisk::create(std::unique_ptr<DiskStore> base) {
+    auto changes = std::make_unique<RawDisk>(TRY(HostFile::create_temporary(base->size())),
+                                             FormatSource::Named);
     return std::make_unique<OverlayDisk>(std::move(base), std::move(changes));
 }
 

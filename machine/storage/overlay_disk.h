@@ -1,7 +1,6 @@
 #pragma once
 /// Copy-on-write on a disk that is only read: changed clusters live in a sparse temporary file.
-#include "machine/host/disk_store.h"
-#include "support/scoped_fd.h"
+#include "machine/storage/disk_store.h"
 
 #include <shared_mutex>
 #include <vector>
@@ -12,6 +11,8 @@ class OverlayDisk final : public DiskStore {
 public:
     static constexpr u64 kClusterSize = 4096;
 
+    /// Writes go to an unnamed temporary file; `base` is only read.
+    [[nodiscard]] static Result<std::unique_ptr<DiskStore>> create(std::unique_ptr<DiskStore> base);
     OverlayDisk(std::unique_ptr<DiskStore> base, std::unique_ptr<DiskStore> changes);
 
     u64 size() const override { return base_->size(); }
@@ -20,6 +21,7 @@ public:
     StoreStatus flush() override { return StoreStatus::Ok; } // nothing outlives the machine
     StoreStatus discard(u64, u64) override { return StoreStatus::Ok; }
     StoreStatus write_zeroes(u64 offset, u64 length, bool may_unmap) override;
+    Extent extent(u64 offset, u64 length) override;
 
 private:
     [[nodiscard]] bool is_changed(u64 cluster) const {
