@@ -58,6 +58,7 @@ struct OpTraits {
     bool is_pure = false;
     bool is_barrier = false; ///< state must be exact: an exception or an exit may come here
     bool has_vector_result = false;
+    bool is_fp = false;
     u8 arg_count = 0;
 };
 const std::array<OpTraits, ir::kOpcodeCount> &op_traits() {
@@ -70,6 +71,7 @@ const std::array<OpTraits, ir::kOpcodeCount> &op_traits() {
                         (row.op_class == OpClass::State && row.result != Type::Void);
             t.is_barrier = row.op_class == OpClass::Memory || row.op_class == OpClass::Call ||
                            row.op_class == OpClass::Exit;
+            t.is_fp = row.op_class == OpClass::Fp;
             t.has_vector_result = is_vector_type(row.result);
             t.arg_count = row.arg_count;
         }
@@ -124,6 +126,7 @@ void BlockCompiler::reset(const ir::Block &block) {
     dirty_.clear();
     exit_stubs_.clear();
     insn_ = 0;
+    has_fp_ = false;
 }
 
 /// Backward: counts uses, marks dead values, finds values to compute into pinned registers, and
@@ -223,6 +226,7 @@ CompileResult BlockCompiler::compile(const ir::Block &block, u64 owner, CodeWind
 }
 
 void BlockCompiler::emit_body() {
+    const auto &traits = op_traits();
     const std::size_t count = block_->insts.size();
     for (std::size_t i = 0; i < count; ++i) {
         const Inst &in = block_->insts[i];
@@ -233,7 +237,9 @@ void BlockCompiler::emit_body() {
         consumed_ = false;
         keeps_host_flags_ = false;
         v.payload = 0;
-        emitters_->table[static_cast<unsigned>(in.op)](*this, in, current_);
+        const Emitter emit = emitters_->table[static_cast<unsigned>(in.op)];
+        if (traits[static_cast<unsigned>(in.op)].is_fp && emit != call_the_thunk) ensure_fp();
+        emit(*this, in, current_);
         consume();
         for (PageCheck &check : checks_)
             if (check.reg != kNoReg && check.followers == 0) end_check(check);
@@ -243,6 +249,16 @@ void BlockCompiler::emit_body() {
             spill_used_[(spill - 1u) / 64] &= ~(u64{1} << (spill - 1u) % 64);
         spills_to_free_.clear();
     }
+}
+
+void BlockCompiler::ensure_fp() {
+    if (has_fp_) return;
+    has_fp_ = true;
+    lose_host_flags();
+    cmp(dword[frame(offsetof(Frame, fp_loaded))], 0);
+    ColdPath &path = cold_path(ColdKind::LoadFp);
+    add_jump(path, jump(CC::E));
+    path.resume = static_cast<u32>(getSize());
 }
 
 BlockCompiler::ColdPath &BlockCompiler::cold_path(ColdKind kind) {

@@ -258,9 +258,13 @@ public:
     /// Write back, and save all live values where a call of C++ code that accesses the state leaves
     /// them alone. Forgets what slots hold.
     void prepare_call();
+    /// Makes the host's mxcsr the guest's: before the first FP instruction of a block, and after
+    /// every helper call, which leaves it to C++ code.
+    void ensure_fp();
+    void forget_fp() { has_fp_ = false; }
 
     // --- cold paths ------------------------------------------------------------------------------
-    enum class ColdKind : u8 { Memory, Thunk, Exit, Dispatch, Raise };
+    enum class ColdKind : u8 { Memory, Thunk, Exit, Dispatch, Raise, LoadFp };
     /// Where a value is, for code emitted later.
     struct Location {
         enum class Kind : u8 { None, Register, Memory, Constant } kind = Kind::None;
@@ -404,6 +408,8 @@ private:
     std::vector<u16> slot_index_; ///< by offset / 4
     std::array<u64, kSpillSlots / 64> spill_used_{};
     std::vector<u16> spills_to_free_;
+
+    bool has_fp_ = false; ///< ensure_fp() has been emitted, and no helper called since
 
     ValueId host_flags_ = kNoValue;
     bool host_carry_inverted_ = false;

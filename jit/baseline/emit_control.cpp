@@ -319,6 +319,11 @@ void BlockCompiler::emit_cold_path(const ColdPath &path) {
         sub(r14, (path.insn >> 16) + 1);
         jmp(static_cast<const void *>(stub_address(stubs().exit_pc_set)), T_NEAR);
         return;
+    case ColdKind::LoadFp:
+        ldmxcsr(dword[CONTEXT(mxcsr)]);
+        mov(dword[frame(offsetof(Frame, fp_loaded))], 1);
+        jmp(static_cast<const void *>(getCode() + path.resume), T_NEAR);
+        return;
     case ColdKind::Memory:
     case ColdKind::Thunk: break;
     }
@@ -353,6 +358,7 @@ void insn(BlockCompiler &c, const Inst &in, ValueId) {
 template <unsigned size>
 void get_state(BlockCompiler &c, const Inst &in, ValueId id) {
     if (in.imm == offsetof(ExecContext, fpsr) && size == 4) {
+        c.ensure_fp();
         // Flags still in mxcsr belong to it (IOC DZC OFC UFC IXC are x86's IE ZE OE UE PE).
         const Xbyak::Reg32 r = c.def32(id);
         c.stmxcsr(c.dword[c.frame(offsetof(Frame, imm))]);
@@ -370,6 +376,7 @@ void get_state(BlockCompiler &c, const Inst &in, ValueId id) {
 template <unsigned size>
 void set_state(BlockCompiler &c, const Inst &in, ValueId) {
     if (in.imm == offsetof(ExecContext, fpsr) && size == 4) {
+        c.ensure_fp();
         const Xbyak::Reg32 r = c.use32(in.args[0]);
         c.mov(c.dword[c.CONTEXT(fpsr)], r);
         const auto mxcsr = c.dword[c.frame(offsetof(Frame, imm))];
@@ -484,6 +491,7 @@ void call_helper(BlockCompiler &c, const Inst &in, ValueId id) {
     c.prepare_call();
     place_arguments(c, std::span(args).first(count));
     c.emit_helper_call(in.imm, c.insn_mark());
+    c.forget_fp();
     if (c.value(id).uses > 0) {
         c.unlock();
         c.move(c.def(id), kRax);

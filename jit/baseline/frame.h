@@ -51,10 +51,11 @@ struct alignas(16) Frame {
     u64 imm;                       ///< its immediate
     u32 insn;                      ///< page offset of the guest instruction | its index << 16
     u32 opcode;
+    u32 fp_loaded; ///< not 0: the host's mxcsr is the guest's; else ExecContext::mxcsr is
     std::array<u64, 16> gpr_save;
     std::array<ir::Vec, 16> xmm_save;
     std::array<ir::Vec, kSpillSlots> spill;
 };
-static_assert(offsetof(Frame, opcode) < 128 && sizeof(Frame) % 16 == 0);
+static_assert(offsetof(Frame, fp_loaded) < 128 && sizeof(Frame) % 16 == 0);
 
 } // namespace tandem::jit

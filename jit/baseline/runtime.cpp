@@ -141,6 +141,21 @@ public:
         for (const PinnedRegister &p : kPinned)
             mov(ptr[context(p.state_offset)], Xbyak::Reg64(p.host));
     }
+    /// The frame being at rsp + delta.
+    static Xbyak::Address fp_loaded(int delta) {
+        return Xbyak::util::dword[Xbyak::util::rsp + delta +
+                                  static_cast<int>(offsetof(Frame, fp_loaded))];
+    }
+    /// From now on ExecContext::mxcsr counts, and C++ code has its default.
+    void save_fp(int delta) {
+        Xbyak::Label is_saved;
+        cmp(fp_loaded(delta), 0);
+        je(is_saved);
+        stmxcsr(ptr[CONTEXT(mxcsr)]);
+        ldmxcsr(ptr[rip + default_mxcsr_]);
+        mov(fp_loaded(delta), 0);
+        L(is_saved);
+    }
     template <typename F>
     void call_function(F *function) {
         mov(rax, reinterpret_cast<u64>(function));
@@ -186,14 +201,14 @@ public:
         lea(rbp, ptr[rdi + ExecContext::kContextBias]);
         mov(r14, ptr[CONTEXT(budget)]);
         sub(r14, ir::kMaxBlockInstructions);
-        ldmxcsr(ptr[CONTEXT(mxcsr)]);
+        mov(fp_loaded(0), 0);
         load_pinned();
         jmp(rsi);
         return start;
     }
 
     void emit_exits(u32 &direct, u32 &rax_set, u32 &pc_set) {
-        Xbyak::Label common, leave, default_mxcsr;
+        Xbyak::Label common, leave;
         direct = here();
         movsxd(rax, eax);
         add(rax, ptr[CONTEXT(pc_page)]);
@@ -206,24 +221,26 @@ public:
         xor_(edx, edx);
         L(common);
         store_pinned();
-        stmxcsr(ptr[CONTEXT(mxcsr)]);
+        save_fp(0);
         L(leave);
         add(r14, ir::kMaxBlockInstructions);
         mov(ptr[CONTEXT(budget)], r14);
-        ldmxcsr(ptr[rip + default_mxcsr]);
         mov(rax, rcx);
         add(rsp, static_cast<u32>(sizeof(Frame)) + 8);
         for (const Xbyak::Reg64 &r : {r15, r14, r13, r12, rbx, rbp}) pop(r);
         ret();
-        align(4);
-        L(default_mxcsr);
-        dd(kDefaultMxcsr);
         // All state, mxcsr included, is in the context already.
         align(16);
         L(exit_saved_);
         xor_(ecx, ecx);
         xor_(edx, edx);
+        cmp(fp_loaded(0), 0);
+        je(leave);
+        ldmxcsr(ptr[rip + default_mxcsr_]);
         jmp(leave);
+        align(4);
+        L(default_mxcsr_);
+        dd(kDefaultMxcsr);
     }
 
     /// A stub that preserves all registers around function(ctx, frame).
@@ -242,7 +259,11 @@ public:
             if ((kGprPool >> r & 1) != 0) mov(saved_gpr(r), Xbyak::Reg64(r));
         if (saves_xmm)
             for (int r = 0; r < 14; ++r) movaps(saved_xmm(r), Xbyak::Xmm(r));
+        Xbyak::Label is_saved, is_restored;
+        cmp(fp_loaded(kDelta), 0);
+        je(is_saved);
         stmxcsr(ptr[CONTEXT(mxcsr)]);
+        L(is_saved);
         if (accesses_state) {
             store_pinned();
             set_pc(kDelta);
@@ -251,7 +272,10 @@ public:
         lea(rsi, ptr[rsp + kDelta]);
         call_function(function);
         if (accesses_state) leave_if_pending(kDelta);
+        cmp(fp_loaded(kDelta), 0);
+        je(is_restored);
         ldmxcsr(ptr[CONTEXT(mxcsr)]); // drops flags raised by C++ code
+        L(is_restored);
         for (int r = 0; r < 16; ++r)
             if ((kGprPool >> r & 1) != 0) mov(Xbyak::Reg64(r), saved_gpr(r));
         if (saves_xmm)
@@ -266,7 +290,9 @@ public:
         constexpr int kDelta = 16;
         sub(rsp, 8);
         store_pinned();
-        stmxcsr(ptr[CONTEXT(mxcsr)]);
+        // The helper may read and change the control and flags in mxcsr. Compilers use FP
+        // instructions for integer code, too, which raises flags of its own.
+        save_fp(kDelta);
         if (may_exit) {
             set_pc(kDelta);
             set_budget(kDelta);
@@ -278,9 +304,6 @@ public:
             leave_if_pending(kDelta);
             mov(rax, r10);
         }
-        // The helper may have read and cleared the flags collected in mxcsr, and compilers use FP
-        // instructions for integer code (variable vector shifts), which raises flags of its own.
-        ldmxcsr(ptr[CONTEXT(mxcsr)]);
         load_pinned();
         add(rsp, 8);
         ret();
@@ -290,6 +313,7 @@ public:
 
 private:
     Xbyak::Label exit_saved_;
+    Xbyak::Label default_mxcsr_;
 };
 
 } // namespace
