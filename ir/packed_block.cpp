@@ -24,7 +24,7 @@ ImmForm imm_form(u64 imm) {
 
 } // namespace
 
-PackedBlock::PackedBlock(const Block &block)
+PackedBlock::PackedBlock(const Block &block, Arena &arena)
     : inst_count_(static_cast<u32>(block.insts.size())), page_offset_(block.page_offset),
       mode_(block.mode), guest_bytes_(block.guest_bytes),
       guest_instructions_(block.guest_instructions) {
@@ -41,7 +41,7 @@ PackedBlock::PackedBlock(const Block &block)
         at += kImmUnits[static_cast<unsigned>(form)];
     }
     unit_count_ = static_cast<u32>(at - units);
-    units_ = std::make_unique_for_overwrite<u16[]>(unit_count_);
+    units_ = make_arena_array<u16>(arena, unit_count_);
     std::memcpy(units_.get(), units, unit_count_ * sizeof(u16));
 }
 

@@ -3,8 +3,7 @@
 /// translated block keeps its optimised IR for the tiers above T0, which need not decode, translate
 /// and optimise it again.
 #include "ir/block.h"
-
-#include <memory>
+#include "support/arena.h"
 
 namespace tandem::ir {
 
@@ -13,7 +12,7 @@ class PackedBlock {
 public:
     PackedBlock() = default;
     /// The block must be valid (ir/verifier).
-    explicit PackedBlock(const Block &block);
+    PackedBlock(const Block &block, Arena &arena);
 
     /// Makes `out` equal to the packed block; its memory is reused.
     void unpack(Block &out) const;
@@ -21,7 +20,7 @@ public:
     [[nodiscard]] std::size_t byte_size() const { return unit_count_ * sizeof(u16); }
 
 private:
-    std::unique_ptr<u16[]> units_;
+    ArenaArray<u16> units_;
     u32 unit_count_ = 0;
     u32 inst_count_ = 0;
     u32 page_offset_ = 0;

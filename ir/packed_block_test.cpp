@@ -10,7 +10,8 @@ namespace {
 Block unpacked(const Block &block) {
     Block out;
     out.insts.resize(3); // what is left of another block
-    PackedBlock(block).unpack(out);
+    Arena arena;
+    PackedBlock(block, arena).unpack(out);
     return out;
 }
 
@@ -44,7 +45,8 @@ TEST(PackedBlock, TakesLittleForCommonCode) {
                              "%2 = Const64 #0x10\n %3 = Add64 %1 %2\n %4 = Load64 %3 #0x1\n"
                              "SetState64 %4 #0x10\n Exit #0x44");
     ASSERT_TRUE(block);
-    EXPECT_LE(PackedBlock(*block).byte_size(), block->insts.size() * sizeof(Inst) / 4);
+    Arena arena;
+    EXPECT_LE(PackedBlock(*block, arena).byte_size(), block->insts.size() * sizeof(Inst) / 4);
 }
 
 } // namespace

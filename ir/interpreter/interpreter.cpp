@@ -7,14 +7,17 @@
 
 namespace tandem::ir {
 
-Predecoded::Predecoded(const Block &block, std::span<const Helper> helpers)
-    : Predecoded(block, *std::make_unique<Predecoder>(helpers)) {}
+Predecoded::Predecoded(const Block &block, std::span<const Helper> helpers) {
+    Arena arena;
+    Predecoder predecoder(helpers, arena);
+    *this = Predecoded(block, predecoder);
+}
 
 Predecoded::Predecoded(const Block &block, Predecoder &predecoder)
     : helpers_(predecoder.helpers().data()) {
     const std::span<const Op> ops = predecoder.predecode(block);
     op_count_ = static_cast<u32>(ops.size());
-    ops_ = std::make_unique_for_overwrite<Op[]>(op_count_);
+    ops_ = make_arena_array<Op>(predecoder.arena(), op_count_);
     std::copy(ops.begin(), ops.end(), ops_.get());
 }
 

@@ -3,8 +3,8 @@
 /// behaviour, the engine for exact stops, and the first tier of every block.
 #include "ir/block.h"
 #include "ir/exec_context.h"
+#include "support/arena.h"
 
-#include <memory>
 #include <span>
 
 namespace tandem::ir {
@@ -22,7 +22,7 @@ public:
     /// Nothing to run.
     Predecoded();
     explicit Predecoded(const Block &block, std::span<const Helper> helpers);
-    /// The same, with working memory that is used again.
+    /// The same, with working memory that is used again, in the predecoder's arena.
     Predecoded(const Block &block, Predecoder &predecoder);
     ~Predecoded();
     Predecoded(Predecoded &&) noexcept;
@@ -41,7 +41,7 @@ public:
     u32 run(ExecContext &ctx) const;
 
 private:
-    std::unique_ptr<Op[]> ops_;
+    ArenaArray<Op> ops_;
     const Helper *helpers_ = nullptr;
     u32 op_count_ = 0;
 };

@@ -58,7 +58,8 @@ protected:
         EXPECT_TRUE(block) << block.error().message;
         const auto valid = verify(*block, kHelpers);
         EXPECT_TRUE(valid) << valid.error().message;
-        Predecoder predecoder(kHelpers);
+        Arena arena;
+        Predecoder predecoder(kHelpers, arena);
         op_count_ = predecoder.predecode(*block).size();
         return Predecoded(*block, predecoder).run(context_);
     }

@@ -14,9 +14,11 @@ namespace tandem::ir {
 /// Not thread-safe: one per translating thread; it reuses its memory.
 class Predecoder {
 public:
-    explicit Predecoder(std::span<const Helper> helpers) : helpers_(helpers) {}
+    /// Predecoded blocks will be in the arena.
+    Predecoder(std::span<const Helper> helpers, Arena &arena) : helpers_(helpers), arena_(arena) {}
 
     [[nodiscard]] std::span<const Helper> helpers() const { return helpers_; }
+    [[nodiscard]] Arena &arena() { return arena_; }
 
     /// Valid until the next call.
     [[nodiscard]] std::span<const Predecoded::Op> predecode(const Block &block);
@@ -95,6 +97,7 @@ private:
     void emit_exit(u16 index);
 
     std::span<const Helper> helpers_;
+    Arena &arena_;
     const Block *block_ = nullptr;
     std::vector<Value> values_;
     std::vector<Predecoded::Op> ops_;

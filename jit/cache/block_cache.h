@@ -54,6 +54,9 @@ public:
         return garbage_bytes_.load(std::memory_order_relaxed);
     }
 
+    /// What the arenas of blocks' T0 code and IR hold: counted by them.
+    [[nodiscard]] std::atomic<std::size_t> &arena_bytes() { return arena_bytes_; }
+
     /// While no vCPU is inside: frees garbage.
     void collect();
     /// While no vCPU is inside: drops every block. The caller empties jump caches and code memory.
@@ -78,6 +81,7 @@ private:
     std::vector<std::unique_ptr<TranslationBlock>> dead_blocks_;
     std::atomic<std::size_t> bytes_ = 0;
     std::atomic<std::size_t> garbage_bytes_ = 0;
+    std::atomic<std::size_t> arena_bytes_ = 0;
 };
 
 } // namespace tandem::jit

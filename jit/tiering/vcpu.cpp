@@ -46,7 +46,8 @@ struct Vcpu::Where {
 
 Vcpu::Vcpu(ir::ExecContext &context, EngineShared &shared)
     : shared_(shared), context_(context), softmmu_(context, shared.softmmu),
-      optimiser_(shared.frontend.helpers()), predecoder_(shared.frontend.helpers()) {
+      arena_(&shared.cache.arena_bytes()), optimiser_(shared.frontend.helpers()),
+      predecoder_(shared.frontend.helpers(), arena_) {
     softmmu_.owner = this;
     if (shared.runtime != nullptr)
         compiler_ = std::make_unique<Compiler>(*shared.runtime, shared.frontend.helpers());
@@ -90,7 +91,11 @@ void Vcpu::flush_cache() {
 }
 
 bool Vcpu::tidy_cache() {
-    if (shared_.cache.byte_size() > shared_.options.block_memory) {
+    // A few blocks may keep whole chunks of the arenas.
+    const std::size_t held = shared_.cache.arena_bytes().load(std::memory_order_relaxed);
+    const std::size_t allowed = shared_.options.block_memory;
+    if (shared_.cache.byte_size() > allowed ||
+        held > 2 * allowed + 2 * Arena::kChunkSize * shared_.vcpus.size()) {
         flush_cache();
         return true;
     }
@@ -150,7 +155,7 @@ ir::Predecoded Vcpu::translate(const Where &where, u32 max_instructions, ir::Pac
         translate_ir(where, max_instructions);
     }
     ir::Predecoded predecoded(block_, predecoder_);
-    if (packed != nullptr) *packed = ir::PackedBlock(block_);
+    if (packed != nullptr) *packed = ir::PackedBlock(block_, arena_);
     Statistics &statistics = softmmu_.statistics;
     if (const std::optional<u64> ticks = stopwatch_.stop()) {
         statistics.translation_ticks += *ticks;

@@ -78,6 +78,7 @@ private:
     CodeChunk chunk_; ///< what is left of this vCPU's share of code memory
     CompiledBlock compiled_;
     ir::Block block_;
+    Arena arena_; ///< of T0 code and packed IR
     ir::Optimiser optimiser_;
     ir::Predecoder predecoder_;
     Stopwatch stopwatch_;
