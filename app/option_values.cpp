@@ -110,7 +110,7 @@ Result<machine::DiskConfig> parse_disk(std::string_view text) {
     return disk;
 }
 
-Result<machine::SerialConfig> parse_serial(std::string_view text) {
+Result<machine::SerialConfig> parse_serial(std::string_view what, std::string_view text) {
     using Kind = machine::SerialConfig::Kind;
     machine::SerialConfig serial;
     if (text == "stdio") {
@@ -129,7 +129,7 @@ Result<machine::SerialConfig> parse_serial(std::string_view text) {
         u64 port = 0;
         if (colon == std::string_view::npos || !parse_number(address.substr(colon + 1), port) ||
             port > 0xffff)
-            return failure(fmt::format("--serial {}: no port; write tcp:ADDRESS:PORT", text));
+            return failure(fmt::format("{} {}: no port; write tcp:ADDRESS:PORT", what, text));
         serial.port = static_cast<u16>(port);
         address = address.substr(0, colon);
         // An IPv6 address is written in brackets.
@@ -137,9 +137,9 @@ Result<machine::SerialConfig> parse_serial(std::string_view text) {
             address = address.substr(1, address.size() - 2);
         serial.address = std::string{address};
     } else {
-        return failure(fmt::format("--serial {}: unknown; use stdio, none, file:F, pty or "
+        return failure(fmt::format("{} {}: unknown; use stdio, none, file:F, pty or "
                                    "tcp:ADDRESS:PORT",
-                                   text));
+                                   what, text));
     }
     return serial;
 }

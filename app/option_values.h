@@ -14,8 +14,9 @@ namespace tandem::app {
 [[nodiscard]] Result<u64> parse_bytes(std::string_view what, std::string_view text);
 /// "FILE[,format=F][,cache=MODE][,readonly][,snapshot]"; other commas belong to the name.
 [[nodiscard]] Result<machine::DiskConfig> parse_disk(std::string_view text);
-/// "stdio", "none", "file:F", "pty", "tcp:ADDR:PORT".
-[[nodiscard]] Result<machine::SerialConfig> parse_serial(std::string_view text);
+/// "stdio", "none", "file:F", "pty", "tcp:ADDR:PORT"; `what` names the option.
+[[nodiscard]] Result<machine::SerialConfig> parse_serial(std::string_view what,
+                                                         std::string_view text);
 /// A number without sign, in range; `what` names the option.
 [[nodiscard]] Result<unsigned> parse_count(std::string_view what, std::string_view text);
 /// Seconds, with a fraction if you like, in nanoseconds.

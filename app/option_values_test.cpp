@@ -33,14 +33,14 @@ TEST(OptionValues, Disks) {
 }
 
 TEST(OptionValues, Serials) {
-    EXPECT_EQ(parse_serial("pty")->kind, Kind::Pty);
-    EXPECT_EQ(parse_serial("file:/tmp/x")->path, "/tmp/x");
-    const auto tcp = parse_serial("tcp:[::1]:4444").value();
+    EXPECT_EQ(parse_serial("--serial", "pty")->kind, Kind::Pty);
+    EXPECT_EQ(parse_serial("--serial", "file:/tmp/x")->path, "/tmp/x");
+    const auto tcp = parse_serial("--serial", "tcp:[::1]:4444").value();
     EXPECT_EQ(tcp.address, "::1");
     EXPECT_EQ(tcp.port, 4444);
-    EXPECT_EQ(parse_serial("tcp::80")->address, "");
+    EXPECT_EQ(parse_serial("--serial", "tcp::80")->address, "");
     for (const char *bad : {"", "file:", "tcp:host", "tcp:host:99999", "vc"})
-        EXPECT_FALSE(parse_serial(bad).has_value()) << bad;
+        EXPECT_FALSE(parse_serial("--serial", bad).has_value()) << bad;
 }
 
 TEST(OptionValues, NumbersAndTimes) {

@@ -15,10 +15,10 @@ using machine::MachineConfig;
 
 /// The options as typed.
 struct RunCommand::Options {
-    std::string image, kernel, initrd, append, dtb, bios;
+    std::string image, kernel, initrd, append, dtb, bios, nvram;
     std::vector<std::string> disks;
     std::string cpus = "2", memory = "1G", cpu = "max", accel = "auto", gic = "3";
-    std::string serial = "stdio", display = "none", timeout, trace, trace_filter;
+    std::string serial, console, display = "none", timeout, trace, trace_filter;
     bool no_reboot = false, stats = false;
 
     [[nodiscard]] Result<MachineConfig> to_config() const;
@@ -31,6 +31,7 @@ Result<MachineConfig> RunCommand::Options::to_config() const {
     config.append = append;
     config.dtb = dtb;
     config.bios = bios;
+    config.nvram = nvram;
     for (const std::string &disk : disks) config.disks.push_back(TRY(parse_disk(disk)));
     config.cpus = TRY(parse_count("--cpus", cpus));
     config.memory = TRY(parse_size(memory));
@@ -43,7 +44,13 @@ Result<MachineConfig> RunCommand::Options::to_config() const {
         return failure(fmt::format("--accel {}: unknown; use auto, jit or interp", accel));
     }
     config.gic_version = TRY(parse_count("--gic", gic));
-    config.serial = TRY(parse_serial(serial));
+    if (!console.empty()) config.console = TRY(parse_serial("--console", console));
+    if (!serial.empty()) {
+        config.serial = TRY(parse_serial("--serial", serial));
+    } else if (config.console.has_value() &&
+               config.console->kind == machine::SerialConfig::Kind::Stdio) {
+        config.serial.kind = machine::SerialConfig::Kind::None;
+    }
     if (display != "none")
         return failure(fmt::format("--display {}: not supported yet; use none", display));
     config.reboot_allowed = !no_reboot;
@@ -73,12 +80,14 @@ RunCommand::RunCommand(CLI::App &program)
         {"--append",  &o.append,       "TEXT",   "kernel command line"},
         {"--dtb",     &o.dtb,          "FILE",   "device tree instead of the board's own"},
         {"--bios",    &o.bios,         "FILE",   "firmware for the first flash bank"},
+        {"--nvram",   &o.nvram,        "FILE",   "keeps the second flash bank, the firmware's variables"},
         {"--cpus",    &o.cpus,         "N",      "number of CPUs, 1 to 64 (default 2)"},
         {"--memory",  &o.memory,       "SIZE",   "RAM, such as 512M or 2G (default 1G)"},
         {"--cpu",     &o.cpu,          "MODEL",  "cortex-a53, cortex-a72, neoverse-n1 or max (default)"},
         {"--accel",   &o.accel,        "KIND",   "auto (default), jit or interp"},
         {"--gic",     &o.gic,          "VERSION","interrupt controller, 2 or 3 (default)"},
         {"--serial",  &o.serial,       "WHERE",  "stdio (default), none, file:F, pty or tcp:ADDR:PORT"},
+        {"--console", &o.console,      "WHERE",  "adds a virtio console (hvc0) there; as --serial"},
         {"--display", &o.display,      "KIND",   "none (default)"},
         {"--timeout", &o.timeout,      "SECONDS","stop after this time with status 124"},
         {"-d",        &o.trace,        "STAGES", "print translated blocks: decode,ir,opt,asm"},

@@ -2,6 +2,7 @@
 
 #include "machine/board/memory_map.h"
 #include "machine/boot/file_bytes.h"
+#include "machine/host/flash_file.h"
 
 #include <fmt/format.h>
 
@@ -34,6 +35,9 @@ Result<> check_config(const MachineConfig &config) {
                                        "with bus=mmio",
                                        count, kPciDiskSlots, kVirtioSlots));
     }
+    if (config.serial.kind == SerialConfig::Kind::Stdio && config.console.has_value() &&
+        config.console->kind == SerialConfig::Kind::Stdio)
+        return failure("--console stdio: the serial line is there already; add --serial none");
     if (config.kernel.empty() && config.bios.empty())
         return failure("nothing to run; name a kernel (tandem run KERNEL) or firmware (--bios F)");
     if (config.kernel.empty() && !config.initrd.empty())
@@ -56,29 +60,33 @@ Machine::Machine(const MachineConfig &config) : config_(config) {
 
 Machine::~Machine() = default;
 
-Result<> Machine::open_serial() {
-    const SerialConfig &serial = config_.serial;
-    switch (serial.kind) {
-    case SerialConfig::Kind::Stdio: serial_ = create_stdio_serial(*this); break;
-    case SerialConfig::Kind::None: serial_ = std::make_unique<devices::Char>(); break;
-    case SerialConfig::Kind::File: serial_ = TRY(create_file_serial(serial.path)); break;
-    case SerialConfig::Kind::Pty: serial_ = TRY(create_pty_serial()); break;
-    case SerialConfig::Kind::Tcp:
-        serial_ = TRY(create_tcp_serial(serial.address, serial.port));
-        break;
+Result<std::unique_ptr<devices::Char>> Machine::open_line(const SerialConfig &config,
+                                                          const LineNames &names) {
+    switch (config.kind) {
+    case SerialConfig::Kind::Stdio: return create_stdio_serial(*this);
+    case SerialConfig::Kind::None: break;
+    case SerialConfig::Kind::File: return create_file_serial(config.path);
+    case SerialConfig::Kind::Pty: return create_pty_serial(names);
+    case SerialConfig::Kind::Tcp: return create_tcp_serial(names, config.address, config.port);
     }
-    return {};
+    return std::make_unique<devices::Char>();
 }
 
 Result<> Machine::open_flash() {
-    for (auto &bank : flash_) bank = TRY(MemoryFlash::create(kFlashBankSize));
-    if (config_.bios.empty()) return {};
-    const FileBytes firmware = TRY(FileBytes::read(config_.bios, kFlashBankSize + 1));
-    if (firmware.size() > kFlashBankSize)
-        return failure(fmt::format("{}: larger than the flash bank ({}); use firmware built for "
-                                   "the virt board",
-                                   config_.bios, human_size(kFlashBankSize)));
-    std::ranges::copy(firmware.span(), flash_[0]->cells().begin());
+    auto code = TRY(MemoryFlash::create(kFlashBankSize));
+    if (!config_.bios.empty()) {
+        const FileBytes firmware = TRY(FileBytes::read(config_.bios, kFlashBankSize + 1));
+        if (firmware.size() > kFlashBankSize)
+            return failure(fmt::format("{}: larger than the flash bank ({}); use firmware built "
+                                       "for the virt board",
+                                       config_.bios, human_size(kFlashBankSize)));
+        std::ranges::copy(firmware.span(), code->cells().begin());
+    }
+    flash_[0] = std::move(code);
+    if (config_.nvram.empty())
+        flash_[1] = TRY(MemoryFlash::create(kFlashBankSize));
+    else
+        flash_[1] = TRY(FlashFile::open(config_.nvram, kFlashBankSize));
     return {};
 }
 
@@ -89,8 +97,10 @@ Result<> Machine::open_backends() {
         disks_.push_back(TRY(HostDisk::open(disk.path, options)));
     }
     TRY(open_flash());
-    // Last, because it may change the terminal.
-    return open_serial();
+    // Last, because they may change the terminal.
+    serial_ = TRY(open_line(config_.serial, kSerialNames));
+    if (config_.console.has_value()) console_ = TRY(open_line(*config_.console, kConsoleNames));
+    return {};
 }
 
 void Machine::stop(RunOutcome outcome) {
@@ -102,6 +112,7 @@ void Machine::stop(RunOutcome outcome) {
 Result<RunOutcome> Machine::run() {
     HostBackends backends;
     backends.serial = serial_.get();
+    backends.console = console_.get();
     for (const auto &disk : disks_) backends.disks.push_back(disk.get());
     for (std::size_t i = 0; i < flash_.size(); ++i) backends.flash[i] = flash_[i].get();
     backends.entropy = &entropy_;

@@ -5,7 +5,6 @@
 #include "machine/board/machine_config.h"
 #include "machine/host/disk.h"
 #include "machine/host/entropy.h"
-#include "machine/host/flash_storage.h"
 #include "machine/host/serial.h"
 #include "machine/host/watcher.h"
 
@@ -39,15 +38,15 @@ public:
 private:
     explicit Machine(const MachineConfig &);
     Result<> open_backends();
-    Result<> open_serial();
+    Result<std::unique_ptr<devices::Char>> open_line(const SerialConfig &, const LineNames &);
     Result<> open_flash();
     void quit() override { stop({StopReason::Quit, 0}); }
 
     MachineConfig config_;
     HostEntropy entropy_;
-    std::unique_ptr<devices::Char> serial_;
+    std::unique_ptr<devices::Char> serial_, console_;
     std::vector<std::unique_ptr<HostDisk>> disks_;
-    std::array<std::unique_ptr<MemoryFlash>, 2> flash_;
+    std::array<std::unique_ptr<devices::FlashStorage>, 2> flash_;
     std::string statistics_;
     std::mutex mutex_; ///< guards board_ and outcome_ against stop()
     Board *board_ = nullptr;

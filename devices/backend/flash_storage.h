@@ -15,8 +15,9 @@ public:
     [[nodiscard]] virtual std::span<std::byte> cells() = 0;
     /// The guest cannot erase or program.
     [[nodiscard]] virtual bool read_only() const = 0;
-    /// These cells were changed: persist them. Called with the flash's lock held; does not block.
-    virtual void changed(u64 offset, u64 length) = 0;
+    /// These cells were changed: keep them. Called with the flash's lock held, on a vCPU's thread.
+    /// False if they could not be kept; the guest is told that the operation failed.
+    [[nodiscard]] virtual bool persist(u64 offset, u64 length) = 0;
 };
 
 } // namespace tandem::devices

@@ -211,7 +211,8 @@ void CfiFlash::finish_buffer() {
         first = std::min(first, i);
         last = i;
     }
-    if (first <= last) storage_.changed(state_.target + first, last - first + 1);
+    if (first <= last && !storage_.persist(state_.target + first, last - first + 1))
+        state_.status |= kStatusProgramError;
 }
 
 void CfiFlash::program(u64 offset, std::span<const u8> bytes) {
@@ -221,7 +222,7 @@ void CfiFlash::program(u64 offset, std::span<const u8> bytes) {
     }
     // Programming clears bits, only erasing sets them.
     for (std::size_t i = 0; i < bytes.size(); ++i) cells_[offset + i] &= std::byte{bytes[i]};
-    storage_.changed(offset, bytes.size());
+    if (!storage_.persist(offset, bytes.size())) state_.status |= kStatusProgramError;
 }
 
 void CfiFlash::erase(u64 offset) {
@@ -231,7 +232,7 @@ void CfiFlash::erase(u64 offset) {
     }
     const u64 start = align_down(offset, kBlockSize);
     std::ranges::fill(cells_.subspan(start, kBlockSize), std::byte{0xff});
-    storage_.changed(start, kBlockSize);
+    if (!storage_.persist(start, kBlockSize)) state_.status |= kStatusEraseError;
 }
 
 void CfiFlash::save(StateWriter &writer) const {

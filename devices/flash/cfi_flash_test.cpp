@@ -106,6 +106,23 @@ TEST_F(CfiFlashTest, LocksBlocks) {
     EXPECT_EQ(read(0), 0x800080u);
 }
 
+TEST_F(CfiFlashTest, SaysWhenTheHostCannotKeepAChange) {
+    storage.is_full = true;
+    command(0, 0x40);
+    write(0, 0);
+    EXPECT_EQ(read(0), 0x900090u) << "program error";
+    command(0, 0x50);
+    command(0, 0x20);
+    command(0, 0xd0);
+    EXPECT_EQ(read(0), 0xa000a0u) << "erase error";
+    command(0, 0x50);
+    command(0, 0xe8);
+    command(0, 0);
+    write(0, 0);
+    command(0, 0xd0);
+    EXPECT_EQ(read(0), 0x900090u);
+}
+
 TEST_F(CfiFlashTest, ReadOnlyStaysAsItIs) {
     storage.is_read_only = true;
     command(0, 0x40);

@@ -165,9 +165,13 @@ public:
     explicit FakeFlashStorage(u64 size) : bytes_(size, std::byte{0xff}) {}
     [[nodiscard]] std::span<std::byte> cells() override { return bytes_; }
     [[nodiscard]] bool read_only() const override { return is_read_only; }
-    void changed(u64 offset, u64 length) override { changes.emplace_back(offset, length); }
+    bool persist(u64 offset, u64 length) override {
+        changes.emplace_back(offset, length);
+        return !is_full;
+    }
 
     bool is_read_only = false;
+    bool is_full = false;
     std::vector<std::pair<u64, u64>> changes;
 
 private:

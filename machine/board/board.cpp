@@ -7,6 +7,7 @@
 #include "devices/rtc/pl031.h"
 #include "devices/uart/pl011.h"
 #include "devices/virtio/blk/virtio_blk.h"
+#include "devices/virtio/console/virtio_console.h"
 #include "devices/virtio/rng/virtio_rng.h"
 #include "devices/virtio/transport/virtio_mmio.h"
 #include "devices/virtio/transport/virtio_pci.h"
@@ -135,6 +136,9 @@ void Board::add_virtio() {
         plug(fmt::format("disk{}", i), config_.disks[i].bus,
              std::make_unique<devices::VirtioBlk>(*backends_.disks[i], config_.cpus));
     plug("rng", VirtioBus::Pci, std::make_unique<devices::VirtioRng>(*backends_.entropy));
+    if (backends_.console != nullptr)
+        plug("console", VirtioBus::Pci,
+             std::make_unique<devices::VirtioConsole>(*backends_.console));
     in_slots.resize(kVirtioSlots);
     for (unsigned slot = 0; slot < kVirtioSlots; ++slot) {
         const u32 spi = kVirtioSpi + slot;

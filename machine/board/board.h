@@ -31,6 +31,7 @@ namespace tandem::machine {
 /// What connects a board to the host. Outlives the board.
 struct HostBackends {
     devices::Char *serial = nullptr;
+    devices::Char *console = nullptr;    ///< of the virtio console; null: there is none
     std::vector<devices::Block *> disks; ///< as MachineConfig::disks has them
     std::array<devices::FlashStorage *, 2> flash{};
     devices::Entropy *entropy = nullptr;

@@ -41,15 +41,16 @@ struct TraceConfig {
 };
 
 struct MachineConfig {
-    std::string kernel, initrd, dtb, bios; ///< paths; empty: none
-    std::string append;                    ///< kernel command line
+    std::string kernel, initrd, dtb, bios, nvram; ///< paths; empty: none
+    std::string append;                           ///< kernel command line
     std::vector<DiskConfig> disks;
     unsigned cpus = 2;
     u64 memory = 1u << 30;
     std::string cpu_model = "max";
     AcceleratorKind accelerator = AcceleratorKind::Auto;
     unsigned gic_version = 3;
-    SerialConfig serial;
+    SerialConfig serial;                 ///< of the UART
+    std::optional<SerialConfig> console; ///< of a virtio console; without it there is none
     bool reboot_allowed = true;
     u64 timeout_ns = 0; ///< of host time; 0: none
     bool statistics = false;

@@ -39,6 +39,8 @@ public:
         tail_ += count;
         return count;
     }
+    /// Forgets the oldest bytes, at most as many as there are.
+    void drop(std::size_t count) { tail_ += std::min(count, size()); }
 
 private:
     std::unique_ptr<std::byte[]> data_;

@@ -26,5 +26,18 @@ TEST(ByteRing, WrapsAround) {
     EXPECT_EQ(pop(1), "");
 }
 
+TEST(ByteRing, DropsTheOldest) {
+    ByteRing ring(4);
+    const std::array in{std::byte{1}, std::byte{2}, std::byte{3}, std::byte{4}};
+    ring.push(in);
+    ring.drop(3);
+    EXPECT_EQ(ring.room(), 3u);
+    std::array<std::byte, 4> out{};
+    EXPECT_EQ(ring.pop(out), 1u);
+    EXPECT_EQ(out[0], std::byte{4});
+    ring.drop(1);
+    EXPECT_TRUE(ring.empty());
+}
+
 } // namespace
 } // namespace tandem::machine

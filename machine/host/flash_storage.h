@@ -1,5 +1,5 @@
 #pragma once
-/// Flash cells in memory: firmware from a file, variables that last as long as the machine.
+/// Flash cells in memory, which last as long as the machine.
 #include "devices/backend/flash_storage.h"
 #include "support/result.h"
 
@@ -17,7 +17,7 @@ public:
 
     std::span<std::byte> cells() override { return cells_; }
     bool read_only() const override { return false; }
-    void changed(u64, u64) override {}
+    bool persist(u64, u64) override { return true; }
 
 private:
     explicit MemoryFlash(std::span<std::byte> cells) : cells_(cells) {}

@@ -43,6 +43,12 @@ void HostChar::stop() {
 std::size_t HostChar::write(std::span<const std::byte> bytes) {
     const std::lock_guard lock(mutex_);
     const bool was_empty = output_.empty();
+    if (!has_output_) {
+        const auto last = bytes.last(std::min(bytes.size(), kRingSize));
+        output_.drop(last.size() - std::min(last.size(), output_.room()));
+        output_.push(last);
+        return bytes.size();
+    }
     const std::size_t taken = output_.push(bytes);
     if (taken < bytes.size()) writer_wants_notice_ = true;
     if (was_empty && !output_busy_) output_changed_.notify_one();
@@ -94,12 +100,23 @@ void HostChar::input_loop(Peer peer) {
         if (peer.input < 0) return; // output only: it stays until the end
         read_peer(peer.input);
         if (stopping_ || peer.output != peer.input) return; // standard input ended, not the output
+        disconnect();
+    }
+}
+
+void HostChar::disconnect() {
+    bool notify = false;
+    {
         std::unique_lock lock(mutex_);
         has_output_ = false;
         output_fd_ = -1;
         // The output thread must let go of the descriptor before the next peer may replace it.
         output_empty_.wait(lock, [this] { return !output_busy_; });
+        notify = std::exchange(writer_wants_notice_, false);
     }
+    if (!notify) return;
+    const std::lock_guard lock(listener_mutex_);
+    if (listener_ != nullptr) listener_->writable();
 }
 
 void HostChar::read_peer(int fd) {
@@ -166,6 +183,7 @@ void HostChar::write_all(int fd, std::span<const std::byte> bytes) {
             if (fds[1].revents != 0) return;
             continue;
         }
+        if ((fds[0].revents & (POLLHUP | POLLERR)) != 0) return; // as below
         const ssize_t written =
             ::write(fd, bytes.data(), std::min<std::size_t>(bytes.size(), 4096));
         if (written < 0 && (errno == EINTR || errno == EAGAIN)) continue;

@@ -29,6 +29,9 @@ public:
     std::size_t read(std::span<std::byte>) override;
     void set_listener(devices::CharListener *) override;
 
+    // While nobody listens (no peer yet, or no longer), everything is taken, and the last kRingSize
+    // bytes are kept for whoever comes: a line without a reader must not hold the guest up.
+
     /// Waits (briefly) until everything written has left.
     void flush();
 
@@ -53,6 +56,7 @@ private:
 
     void input_loop(Peer peer);
     void connect(Peer peer);
+    void disconnect();
     void output_loop();
     /// Reads from one peer until it hangs up.
     void read_peer(int fd);

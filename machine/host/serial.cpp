@@ -10,7 +10,9 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <sys/inotify.h>
 #include <sys/socket.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include <array>
@@ -51,17 +53,33 @@ private:
     ScopedFd file_;
 };
 
+/// A client is whoever has the pseudo-terminal's other end open.
 class PtySerial final : public HostChar {
 public:
-    PtySerial(ScopedFd master, ScopedFd slave)
-        : master_(std::move(master)), slave_(std::move(slave)) {
-        start({master_.get(), master_.get()});
+    PtySerial(ScopedFd master, ScopedFd opens)
+        : master_(std::move(master)), opens_(std::move(opens)) {
+        start({});
     }
     ~PtySerial() override { stop(); }
 
 private:
+    Peer next_peer() override {
+        for (;;) {
+            pollfd line{master_.get(), POLLIN, 0};
+            if (::poll(&line, 1, 0) >= 0 && (line.revents & POLLHUP) == 0)
+                return {master_.get(), master_.get()};
+            std::array<pollfd, 2> fds{{{opens_.get(), POLLIN, 0}, {stop_fd(), POLLIN, 0}}};
+            if (::poll(fds.data(), fds.size(), -1) < 0 && errno != EINTR) return {};
+            if (fds[1].revents != 0) return {};
+            std::array<char, 4096> events{};
+            if (fds[0].revents != 0 && ::read(opens_.get(), events.data(), events.size()) < 0 &&
+                errno != EAGAIN)
+                return {};
+        }
+    }
+
     ScopedFd master_;
-    ScopedFd slave_; ///< kept open, so that a client that leaves is no hang-up
+    ScopedFd opens_; ///< an inotify descriptor that tells when someone opens the other end
 };
 
 class TcpSerial final : public HostChar {
@@ -101,21 +119,33 @@ Result<std::unique_ptr<devices::Char>> create_file_serial(const std::string &pat
     return std::make_unique<FileSerial>(std::move(file));
 }
 
-Result<std::unique_ptr<devices::Char>> create_pty_serial() {
-    ScopedFd master{::posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC)};
+Result<std::unique_ptr<devices::Char>> create_pty_serial(const LineNames &names) {
+    const auto failed = [&names](const char *what) {
+        return failure(fmt::format("{} pty: {}: {}; use another {}", names.option, what,
+                                   std::strerror(errno), names.option));
+    };
+    ScopedFd master{::posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK)};
     std::array<char, 128> name{};
     if (!master.is_open() || ::grantpt(master.get()) != 0 || ::unlockpt(master.get()) != 0 ||
         ::ptsname_r(master.get(), name.data(), name.size()) != 0)
-        return failure(fmt::format("--serial pty: {}; use another --serial", std::strerror(errno)));
+        return failed("no pseudo-terminal");
+    ScopedFd opens{::inotify_init1(IN_CLOEXEC | IN_NONBLOCK)};
+    if (!opens.is_open() || ::inotify_add_watch(opens.get(), name.data(), IN_OPEN) < 0)
+        return failed("cannot watch it");
+    // Raw, or the terminal would echo to the guest what the guest itself wrote. The mode outlasts
+    // this descriptor, and closing it is what makes poll() report the lack of a client.
     ScopedFd slave{::open(name.data(), O_RDWR | O_NOCTTY | O_CLOEXEC)};
-    if (!slave.is_open())
-        return failure(fmt::format("--serial pty: {}: {}; use another --serial", name.data(),
-                                   std::strerror(errno)));
-    fmt::print(stderr, "tandem: serial line at {}\n", name.data());
-    return std::make_unique<PtySerial>(std::move(master), std::move(slave));
+    termios mode{};
+    if (!slave.is_open() || ::tcgetattr(slave.get(), &mode) != 0) return failed(name.data());
+    ::cfmakeraw(&mode);
+    if (::tcsetattr(slave.get(), TCSANOW, &mode) != 0) return failed(name.data());
+    slave.reset();
+    fmt::print(stderr, "tandem: {} at {}\n", names.line, name.data());
+    return std::make_unique<PtySerial>(std::move(master), std::move(opens));
 }
 
-Result<std::unique_ptr<devices::Char>> create_tcp_serial(const std::string &address, u16 port) {
+Result<std::unique_ptr<devices::Char>> create_tcp_serial(const LineNames &names,
+                                                         const std::string &address, u16 port) {
     addrinfo hints{};
     hints.ai_socktype = SOCK_STREAM;
     hints.ai_flags = AI_PASSIVE | AI_NUMERICSERV;
@@ -124,8 +154,8 @@ Result<std::unique_ptr<devices::Char>> create_tcp_serial(const std::string &addr
     if (const int status = ::getaddrinfo(address.empty() ? nullptr : address.c_str(),
                                          service.c_str(), &hints, &found);
         status != 0)
-        return failure(fmt::format("--serial tcp:{}:{}: {}; check the address", address, port,
-                                   ::gai_strerror(status)));
+        return failure(fmt::format("{} tcp:{}:{}: {}; check the address", names.option, address,
+                                   port, ::gai_strerror(status)));
     const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> owner{found, &::freeaddrinfo};
     ScopedFd listener{::socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0)};
     const int yes = 1;
@@ -133,8 +163,8 @@ Result<std::unique_ptr<devices::Char>> create_tcp_serial(const std::string &addr
         ::setsockopt(listener.get(), SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
     if (!listener.is_open() || ::bind(listener.get(), found->ai_addr, found->ai_addrlen) != 0 ||
         ::listen(listener.get(), 1) != 0)
-        return failure(fmt::format("--serial tcp:{}:{}: {}; choose another port", address, port,
-                                   std::strerror(errno)));
+        return failure(fmt::format("{} tcp:{}:{}: {}; choose another port", names.option, address,
+                                   port, std::strerror(errno)));
     sockaddr_storage bound{};
     socklen_t length = sizeof bound;
     std::array<char, NI_MAXHOST> host{};
@@ -142,7 +172,8 @@ Result<std::unique_ptr<devices::Char>> create_tcp_serial(const std::string &addr
     if (::getsockname(listener.get(), reinterpret_cast<sockaddr *>(&bound), &length) == 0 &&
         ::getnameinfo(reinterpret_cast<sockaddr *>(&bound), length, host.data(), host.size(),
                       actual_port.data(), actual_port.size(), NI_NUMERICHOST | NI_NUMERICSERV) == 0)
-        fmt::print(stderr, "tandem: serial line at {} port {}\n", host.data(), actual_port.data());
+        fmt::print(stderr, "tandem: {} at {} port {}\n", names.line, host.data(),
+                   actual_port.data());
     return std::make_unique<TcpSerial>(std::move(listener));
 }
 

@@ -1,11 +1,12 @@
 #pragma once
-/// Makes the host end of the serial line.
+/// Makes the host end of a character line: the UART's or the virtio console's.
 #include "devices/backend/char.h"
 #include "support/bits.h"
 #include "support/result.h"
 
 #include <memory>
 #include <string>
+#include <string_view>
 
 namespace tandem::machine {
 
@@ -16,15 +17,23 @@ public:
     virtual void quit() = 0;
 };
 
+/// How messages to the user name a line.
+struct LineNames {
+    std::string_view option; ///< what it was asked for with
+    std::string_view line;
+};
+inline constexpr LineNames kSerialNames{"--serial", "serial line"};
+inline constexpr LineNames kConsoleNames{"--console", "virtio console"};
+
 /// Standard input and output; the terminal is raw while this lives.
 [[nodiscard]] std::unique_ptr<devices::Char> create_stdio_serial(ConsoleCommands &);
 /// Output to a file, made empty first; no input.
 [[nodiscard]] Result<std::unique_ptr<devices::Char>> create_file_serial(const std::string &path);
 /// A pseudo-terminal; its path goes to standard error.
-[[nodiscard]] Result<std::unique_ptr<devices::Char>> create_pty_serial();
+[[nodiscard]] Result<std::unique_ptr<devices::Char>> create_pty_serial(const LineNames &);
 /// Listens at address:port for one client at a time; port 0 picks one. Says on standard error
 /// where.
-[[nodiscard]] Result<std::unique_ptr<devices::Char>> create_tcp_serial(const std::string &address,
-                                                                       u16 port);
+[[nodiscard]] Result<std::unique_ptr<devices::Char>>
+create_tcp_serial(const LineNames &, const std::string &address, u16 port);
 
 } // namespace tandem::machine

@@ -1,6 +1,7 @@
 #include "machine/host/serial.h"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -47,7 +48,7 @@ TEST(Serial, FileGetsEverythingWritten) {
 
 TEST(Serial, TcpServesOneClientAfterAnother) {
     testing::internal::CaptureStderr();
-    auto serial = create_tcp_serial("127.0.0.1", 0);
+    auto serial = create_tcp_serial(kSerialNames, "127.0.0.1", 0);
     ASSERT_TRUE(serial.has_value()) << serial.error().message;
     const std::string message = testing::internal::GetCapturedStderr();
     const auto port = std::stoi(message.substr(message.rfind(' ')));
@@ -70,6 +71,48 @@ TEST(Serial, TcpServesOneClientAfterAnother) {
         std::array<char, 3> output{};
         EXPECT_EQ(::recv(client.get(), output.data(), output.size(), MSG_WAITALL), 3);
         EXPECT_EQ(std::string(output.data(), 3), "out");
+    }
+    (*serial)->set_listener(nullptr);
+}
+
+TEST(Serial, PtyServesWhoeverOpensIt) {
+    testing::internal::CaptureStderr();
+    auto serial = create_pty_serial(kConsoleNames);
+    ASSERT_TRUE(serial.has_value()) << serial.error().message;
+    const std::string message = testing::internal::GetCapturedStderr();
+    EXPECT_EQ(message.find("tandem: virtio console at /dev/pts/"), 0u) << message;
+    const std::string path =
+        message.substr(message.find('/'), message.size() - 1 - message.find('/'));
+    Listener listener;
+    (*serial)->set_listener(&listener);
+    // Nobody listens: the line takes everything and keeps the end of it.
+    const std::string noise(100'000, 'x');
+    EXPECT_EQ((*serial)->write(bytes(noise)), noise.size());
+    EXPECT_EQ((*serial)->write(bytes("end")), 3u);
+    for (int round = 0; round < 2; ++round) {
+        const ScopedFd client{::open(path.c_str(), O_RDWR | O_NOCTTY | O_CLOEXEC)};
+        ASSERT_TRUE(client.is_open()) << path;
+        std::array<char, 4096> output{};
+        const auto receive = [&](std::size_t size) {
+            std::string received;
+            while (received.size() < size) {
+                const ssize_t got = ::read(client.get(), output.data(), output.size());
+                if (got <= 0) break;
+                received.append(output.data(), static_cast<std::size_t>(got));
+            }
+            return received;
+        };
+        if (round == 0) {
+            EXPECT_EQ(receive(64 * 1024), std::string(64 * 1024 - 3, 'x') + "end");
+        }
+        const int before = listener.reads;
+        ASSERT_EQ(::write(client.get(), "in\r", 3), 3);
+        listener.reads.wait(before);
+        std::array<std::byte, 8> input{};
+        EXPECT_EQ((*serial)->read(input), 3u) << "and no echo of the output";
+        EXPECT_EQ(input[2], std::byte{'\r'}) << "as it was typed";
+        EXPECT_EQ((*serial)->write(bytes("again\n")), 6u);
+        EXPECT_EQ(receive(6), "again\n");
     }
     (*serial)->set_listener(nullptr);
 }

@@ -1,10 +1,13 @@
 #!/usr/bin/env python3
-"""boot.py TANDEM GUEST initramfs|shell|debian: boots a guest of scripts/guest and uses it."""
+"""boot.py TANDEM GUEST initramfs|shell|debian|consoles: boots a guest of scripts/guest and uses it.
+boot.py TANDEM IMAGE firmware: the same with firmware."""
+import hashlib
 import os
 import signal
 import sys
+import tempfile
 
-from console import Console
+from console import Console, Line
 
 
 def check(condition, what):
@@ -77,9 +80,75 @@ def debian(tandem, guest):
         check(console.wait() == 0, "exit status 0 after poweroff")
 
 
+def consoles(tandem, guest):
+    """Debian's serial line on a pseudo-terminal and hvc0 on stdio, both used by a client at once."""
+    disk = os.path.join(guest, "disk.img")
+    console = Console(run_arguments(tandem, guest, "initrd", "root=/dev/vda rw console=ttyAMA0 quiet") +
+                      ["--disk", disk + ",format=raw,snapshot", "--serial", "pty", "--console", "stdio"], 300)
+    path = console.expect(rb"serial line at (\S+)\r\n")[1].decode()
+
+    def client():
+        return Line(os.open(path, os.O_RDWR | os.O_NOCTTY), 300)
+
+    def log_in(line):
+        line.send(b"\r")
+        line.expect(rb"login: ?$")
+        line.send(b"root\r")
+        line.expect(rb"# ")
+        line.send(b"TERM=dumb PS1='s''h> ' exec sh\r")
+        line.expect(rb"sh> ")
+        line.send(b"stty -echo -onlcr; PS1=; tty\r")
+        return line.expect(rb"/dev/(\w+)\r?\n")[1]
+
+    def exchange(line, lines):
+        """Many lines out and in again; nothing is lost or changed."""
+        expected = "".join(f"{i:059}\n" for i in range(lines)).encode()
+        line.send(f"for i in $(seq 0 {lines - 1}); do printf '%059d\\n' $i; done; echo e''nd\r".encode())
+        check(line.expect(rb"(?s)(.*)end\r?\n")[1].replace(b"\r", b"") == expected, "output arrives as it was sent")
+        line.send(b"sha256sum\r" + expected + b"\x04")
+        check(line.expect(rb"([0-9a-f]{64})  -\r?\n")[1].decode() == hashlib.sha256(expected).hexdigest(),
+              "input arrives as it was typed")
+
+    serial = client()
+    check(log_in(serial) == b"ttyAMA0", "the serial line is ttyAMA0")
+    # Debian's kernel has this driver as a module, which its initramfs does not load.
+    serial.send(b"modprobe virtio_console; systemctl start serial-getty@hvc0; echo start''ed\r")
+    serial.expect(rb"started\r?\n")
+    check(log_in(console) == b"hvc0", "the virtio console is hvc0")
+    exchange(serial, 300)
+    exchange(console, 300)
+
+    # The client leaves; the guest goes on, even with more output than anything between can hold.
+    serial.send(b"sleep 1; seq 100000; echo 1 >/tmp/written; echo do''ne\r")
+    os.close(serial.fd)
+    console.send(b"while [ ! -e /tmp/written ]; do sleep 0.1; done; echo writ''ten\r")
+    console.expect(rb"written\r?\n")
+    serial = client()
+    serial.send(b"\r")
+    serial.expect(rb"\n99999\n100000\n(done)?")
+    console.send(b"poweroff\r")
+    check(console.wait() == 0, "exit status 0 after poweroff")
+
+
+def firmware(tandem, image):
+    """EDK2 to its shell; a variable set there outlives the machine in the --nvram file."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = [tandem, "run", "--bios", image, "--nvram", os.path.join(folder, "vars.fd")]
+        for typed, shown in ((b"set tandem kept-4711", b""), (b"set tandem", rb"kept-4711")):
+            console = Console(command, 120)
+            console.expect(rb"Press .*ESC.* in \d seconds")
+            console.send(b"\x1b")
+            console.expect(rb"Shell> ")
+            console.send(typed + b"\r")
+            console.expect(shown)
+            console.expect(rb"Shell> ")
+            console.send(b"reset -s\r")
+            check(console.wait() == 0, "exit status 0 after the firmware's shutdown")
+
+
 def main():
     tandem, guest, what = sys.argv[1:]
-    {"initramfs": initramfs, "shell": shell, "debian": debian}[what](tandem, guest)
+    {"initramfs": initramfs, "shell": shell, "debian": debian, "consoles": consoles, "firmware": firmware}[what](tandem, guest)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A Tandem process on a pseudo-terminal, as a person would use it."""
+"""Terminals as a person would use them: a machine's own, and a client of one of its lines."""
 import os
 import pty
 import re
@@ -9,19 +9,18 @@ import termios
 import time
 
 
-class Console:
-    def __init__(self, command, timeout):
-        self.command = command
+class Line:
+    """A terminal or pseudo-terminal that is open already. `log`, a binary file, gets what is read."""
+
+    def __init__(self, fd, timeout, log=None):
+        self.fd = fd
         self.deadline = time.monotonic() + timeout
+        self.log = log
         self.output = b""
         self.seen = 0
-        self.pid, self.fd = pty.fork()
-        if self.pid == 0:
-            os.execv(command[0], command)
 
     def fail(self, why):
-        os.kill(self.pid, signal.SIGKILL)
-        sys.exit(f"{why}\ncommand: {' '.join(self.command)}\noutput: {self.output.decode(errors='replace')[-4000:]}")
+        sys.exit(f"{why}\noutput: {self.output.decode(errors='replace')[-4000:]}")
 
     def read(self):
         """More output; False at its end."""
@@ -32,6 +31,9 @@ class Console:
         except OSError:
             return False
         self.output += data
+        if self.log:
+            self.log.write(data)
+            self.log.flush()
         return bool(data)
 
     def expect(self, pattern):
@@ -45,7 +47,23 @@ class Console:
                 self.fail(f"ended before {pattern!r}")
 
     def send(self, text):
-        os.write(self.fd, text)
+        while text:
+            text = text[os.write(self.fd, text):]
+
+
+class Console(Line):
+    """A process on a pseudo-terminal of its own."""
+
+    def __init__(self, command, timeout, log=None):
+        self.command = command
+        self.pid, fd = pty.fork()
+        if self.pid == 0:
+            os.execvp(command[0], command)
+        super().__init__(fd, timeout, log)
+
+    def fail(self, why):
+        os.kill(self.pid, signal.SIGKILL)
+        super().fail(f"{why}\ncommand: {' '.join(self.command)}")
 
     def terminal(self):
         return termios.tcgetattr(self.fd)
