@@ -19,7 +19,7 @@ struct RunCommand::Options {
     std::vector<std::string> disks;
     std::string cpus = "2", memory = "1G", cpu = "max", accel = "auto", gic = "3";
     std::string serial, console, display = "none", timeout, trace, trace_filter;
-    bool no_reboot = false, stats = false;
+    bool no_reboot = false, no_acpi = false, stats = false;
 
     [[nodiscard]] Result<MachineConfig> to_config() const;
 };
@@ -54,6 +54,7 @@ Result<MachineConfig> RunCommand::Options::to_config() const {
     if (display != "none")
         return failure(fmt::format("--display {}: not supported yet; use none", display));
     config.reboot_allowed = !no_reboot;
+    config.acpi = !no_acpi;
     if (!timeout.empty()) config.timeout_ns = TRY(parse_seconds("--timeout", timeout));
     config.statistics = stats;
     TRY(parse_trace(trace, config.trace));
@@ -101,6 +102,7 @@ RunCommand::RunCommand(CLI::App &program)
         ->expected(1)
         ->take_all()
         ->allow_extra_args(false);
+    verb_->add_flag("--no-acpi", o.no_acpi, "firmware gets the device tree alone");
     verb_->add_flag("--no-reboot", o.no_reboot, "exit when the guest resets");
     verb_->add_flag("--stats", o.stats, "print statistics at the end");
 }

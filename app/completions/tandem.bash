@@ -4,7 +4,7 @@ _tandem() {
     current=${COMP_WORDS[COMP_CWORD]}
     previous=${COMP_WORDS[COMP_CWORD-1]}
     local options="--kernel --initrd --append --dtb --bios --nvram --disk --cpus --memory --cpu --accel
-        --gic --serial --console --display --timeout --no-reboot --stats -d --dfilter --help"
+        --gic --serial --console --display --timeout --no-acpi --no-reboot --stats -d --dfilter --help"
     if [[ ${COMP_WORDS[1]} == image ]]; then
         options="--format --from --to --backing --backing-format --cluster-size --qcow2-version --refcount-bits
             --compression --compress --lazy-refcounts --repair --shrink --json --help"

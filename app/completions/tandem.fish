@@ -20,6 +20,7 @@ complete -c tandem -n $run -l serial -x -a 'stdio none file: pty tcp:' -d 'Where
 complete -c tandem -n $run -l console -x -a 'stdio none file: pty tcp:' -d 'Where a virtio console goes'
 complete -c tandem -n $run -l display -x -a none -d 'Display'
 complete -c tandem -n $run -l timeout -x -d 'Stop after seconds'
+complete -c tandem -n $run -l no-acpi -d 'Firmware gets the device tree alone'
 complete -c tandem -n $run -l no-reboot -d 'Exit when the guest resets'
 complete -c tandem -n $run -l stats -d 'Print statistics at the end'
 complete -c tandem -n $run -s d -x -a 'decode ir opt asm' -d 'Print translated blocks'

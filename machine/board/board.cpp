@@ -13,6 +13,8 @@
 #include "devices/virtio/transport/virtio_pci.h"
 #include "frontend-arm/state/pstate.h"
 #include "machine/board/memory_map.h"
+#include "machine/boot/acpi/acpi_tables.h"
+#include "machine/boot/acpi/smbios.h"
 #include "machine/boot/boot_loader.h"
 #include "machine/boot/file_bytes.h"
 #include "support/check.h"
@@ -240,6 +242,21 @@ Result<std::vector<std::byte>> Board::device_tree() const {
     return tree.flatten();
 }
 
+void Board::offer_firmware_tables() {
+    const auto add = [this](const char *name, const std::vector<u8> &bytes) {
+        const auto view = std::as_bytes(std::span(bytes));
+        fw_cfg_->add_file(name, {view.begin(), view.end()});
+    };
+    const SmbiosFiles smbios = build_smbios(config_.cpus, kRamBase, ram_->size());
+    add("etc/smbios/smbios-anchor", smbios.anchor);
+    add("etc/smbios/smbios-tables", smbios.tables);
+    if (!config_.acpi) return;
+    const AcpiFiles acpi = build_acpi({config_.gic_version, affinities_});
+    add("etc/acpi/tables", acpi.tables);
+    add("etc/acpi/rsdp", acpi.rsdp);
+    add("etc/table-loader", acpi.loader);
+}
+
 Result<CpuStart> Board::load() {
     BootFiles files{config_.kernel, config_.initrd, config_.dtb, config_.append};
     BootSeeds seeds;
@@ -254,6 +271,7 @@ Result<CpuStart> Board::load() {
     // Firmware starts at the reset vector in flash, finds the device tree at the start of RAM, and
     // a kernel, if one is given, in fw_cfg.
     TRY(load_device_tree(files, seeds, *ram_, tree));
+    offer_firmware_tables();
     const auto offer = [&](const std::string &path, u16 size_key, u16 data_key) -> Result<> {
         if (path.empty()) return {};
         const FileBytes file = TRY(FileBytes::read(path));

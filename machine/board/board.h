@@ -68,6 +68,8 @@ private:
     Result<> add_accelerator();
     void describe(FdtTree &) const;
     void describe_cpus(FdtTreeNode &root) const;
+    /// ACPI and SMBIOS, for firmware to pass on.
+    void offer_firmware_tables();
     Result<CpuStart> load();
 
     struct PlacedDevice {

@@ -49,7 +49,8 @@ struct MachineConfig {
     std::string cpu_model = "max";
     AcceleratorKind accelerator = AcceleratorKind::Auto;
     unsigned gic_version = 3;
-    SerialConfig serial;                 ///< of the UART
+    bool acpi = true;    ///< firmware gets ACPI tables, and with them passes on no device tree
+    SerialConfig serial; ///< of the UART
     std::optional<SerialConfig> console; ///< of a virtio console; without it there is none
     bool reboot_allowed = true;
     u64 timeout_ns = 0; ///< of host time; 0: none
