@@ -109,6 +109,11 @@ void Machine::stop(RunOutcome outcome) {
     if (board_ != nullptr) board_->stop(outcome.reason);
 }
 
+void Machine::press_power_key() {
+    const std::lock_guard lock(mutex_);
+    if (board_ != nullptr) board_->press_power_key();
+}
+
 Result<RunOutcome> Machine::run() {
     HostBackends backends;
     backends.serial = serial_.get();

@@ -41,6 +41,7 @@ private:
     Result<std::unique_ptr<devices::Char>> open_line(const SerialConfig &, const LineNames &);
     Result<> open_flash();
     void quit() override { stop({StopReason::Quit, 0}); }
+    void press_power_key() override;
 
     MachineConfig config_;
     HostEntropy entropy_;

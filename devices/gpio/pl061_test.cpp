@@ -1,5 +1,7 @@
 #include "devices/gpio/pl061.h"
 
+#include "devices/gpio/power_key.h"
+
 #include "devices/testing/fakes.h"
 
 #include <gtest/gtest.h>
@@ -39,6 +41,17 @@ TEST_F(Pl061Test, PowerKeyInterruptsOnBothEdges) {
     EXPECT_FALSE(irq.level());
     gpio.set_input(Pl061::kPowerKeyPin, false);
     EXPECT_TRUE(irq.level());
+}
+
+TEST_F(Pl061Test, PowerKeyComesUpAgain) {
+    testing::FakeClock clock;
+    PowerKey key(gpio, clock);
+    key.press();
+    EXPECT_EQ(read(8 << 2), 8u);
+    clock.advance(99'000'000);
+    EXPECT_EQ(read(8 << 2), 8u);
+    clock.advance(1'000'000);
+    EXPECT_EQ(read(8 << 2), 0u);
 }
 
 TEST_F(Pl061Test, SingleEdgesAndLevels) {

@@ -3,6 +3,7 @@
 #include "devices/flash/cfi_flash.h"
 #include "devices/fwcfg/fw_cfg.h"
 #include "devices/gpio/pl061.h"
+#include "devices/gpio/power_key.h"
 #include "devices/pcie/host_bridge.h"
 #include "devices/rtc/pl031.h"
 #include "devices/uart/pl011.h"
@@ -65,6 +66,7 @@ Board::~Board() {
     // Back ends and timers call devices, devices call CPUs, CPUs need the accelerator: in that
     // order.
     for (devices::Block *disk : backends_.disks) disk->drain();
+    power_key_.reset();
     pcie_.reset();
     devices_.clear();
     cpus_.detach();
@@ -78,7 +80,9 @@ Result<> Board::build() {
     add_device(kUart.base, kUartSpi,
                std::make_unique<devices::Pl011>(*backends_.serial, clock_, line(kUartSpi)));
     add_device(kRtc.base, kRtcSpi, std::make_unique<devices::Pl031>(clock_, line(kRtcSpi)));
-    add_device(kGpio.base, kGpioSpi, std::make_unique<devices::Pl061>(line(kGpioSpi)));
+    auto gpio = std::make_unique<devices::Pl061>(line(kGpioSpi));
+    power_key_ = std::make_unique<devices::PowerKey>(*gpio, clock_);
+    add_device(kGpio.base, kGpioSpi, std::move(gpio));
     auto fw_cfg = std::make_unique<devices::FwCfg>(map_);
     fw_cfg_ = fw_cfg.get();
     fw_cfg_->add_item(devices::FwCfg::kCpuCount, config_.cpus);
@@ -293,6 +297,10 @@ Result<CpuStart> Board::load() {
 Result<StopReason> Board::run() {
     const CpuStart start = TRY(load());
     return cpus_.run(start);
+}
+
+void Board::press_power_key() {
+    power_key_->press();
 }
 
 std::string Board::statistics_report() const {

@@ -23,6 +23,7 @@
 namespace tandem::devices {
 class FwCfg;
 class PcieHostBridge;
+class PowerKey;
 class VirtioDevice;
 } // namespace tandem::devices
 
@@ -49,6 +50,9 @@ public:
     [[nodiscard]] Result<StopReason> run();
     /// Any thread.
     void stop(StopReason reason) { cpus_.stop(reason); }
+
+    /// Any thread: asks the guest to shut down.
+    void press_power_key();
 
     [[nodiscard]] std::string statistics_report() const;
     /// The board's own device tree, as the guest gets it but for /chosen and boot arguments.
@@ -89,6 +93,7 @@ private:
     std::unique_ptr<RandomNumbers> random_;
     std::unique_ptr<InterruptController> interrupts_;
     std::vector<PlacedDevice> devices_;
+    std::unique_ptr<devices::PowerKey> power_key_;
     std::unique_ptr<devices::PcieHostBridge> pcie_;
     devices::FwCfg *fw_cfg_ = nullptr;
     std::unique_ptr<Accelerator> accelerator_;

@@ -19,6 +19,8 @@ EscapeFilter::Command EscapeFilter::filter(std::span<const std::byte> in,
         switch (static_cast<char>(byte)) {
         case 'x':
         case 'X': return Command::Quit;
+        case 'p':
+        case 'P': command = Command::PowerKey; break;
         case 'h':
         case 'H':
         case '?': command = Command::Help; break;

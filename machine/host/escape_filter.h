@@ -8,13 +8,14 @@ namespace tandem::machine {
 
 class EscapeFilter {
 public:
-    enum class Command : unsigned char { None, Quit, Help };
+    enum class Command : unsigned char { None, Quit, Help, PowerKey };
 
     /// Appends the bytes meant for the guest to `out`; returns the command typed, if any (the rest
     /// of the input after a Quit is dropped).
     Command filter(std::span<const std::byte> in, std::vector<std::byte> &out);
 
     static constexpr const char *kHelp = "\r\nCtrl-A x  quit\r\n"
+                                         "Ctrl-A p  press the power key\r\n"
                                          "Ctrl-A h  this help\r\n"
                                          "Ctrl-A Ctrl-A  send Ctrl-A to the guest\r\n";
 

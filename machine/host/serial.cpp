@@ -37,6 +37,7 @@ private:
         bytes = std::move(kept);
         if (command == EscapeFilter::Command::Help) write_now(EscapeFilter::kHelp);
         if (command == EscapeFilter::Command::Quit) commands_.quit();
+        if (command == EscapeFilter::Command::PowerKey) commands_.press_power_key();
     }
 
     ConsoleCommands &commands_;

@@ -15,6 +15,7 @@ class ConsoleCommands {
 public:
     virtual ~ConsoleCommands() = default;
     virtual void quit() = 0;
+    virtual void press_power_key() = 0;
 };
 
 /// How messages to the user name a line.
