@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""boot.py TANDEM GUEST initramfs|shell|debian|consoles: boots a guest of scripts/guest and uses it.
+"""boot.py TANDEM GUEST initramfs|shell|debian|consoles|uefi: boots a guest of scripts/guest and uses it.
 boot.py TANDEM IMAGE firmware: the same with firmware."""
 import hashlib
 import os
@@ -146,9 +146,30 @@ def firmware(tandem, image):
             check(console.wait() == 0, "exit status 0 after the firmware's shutdown")
 
 
+def uefi(tandem, guest):
+    """Debian through firmware and GRUB from its own disk: with ACPI (where the power key shuts it down) and with the
+    device tree, over PCI and MMIO."""
+    disk = os.path.join(guest, "uefi-disk.img")
+    edk2, u_boot = "/usr/share/AAVMF/AAVMF_CODE.fd", "/usr/lib/u-boot/qemu_arm64/u-boot.bin"
+    acpi, tree = "/sys/firmware/acpi/tables/APIC", "/sys/firmware/devicetree/base/pcie@10000000"
+    for image, bus, options, described in ((edk2, "pci", [], acpi), (edk2, "mmio", ["--no-acpi"], tree),
+                                           (edk2, "pci", ["--gic", "2"], acpi), (u_boot, "pci", [], tree)):
+        console = Console([tandem, "run", "--bios", image, "--disk", f"{disk},snapshot,bus={bus}"] + options, 250)
+        console.expect(rb"Booting `Debian")
+        console.expect(rb"login:")
+        console.send(b"root\r")
+        console.expect(rb"# ")
+        console.send(f"test -e /sys/firmware/efi && test -e {described} && echo described $((6 * 7))\r".encode())
+        console.expect(rb"described 42\r")
+        # Debian's cloud kernel has a driver for ACPI's power button, but none for the device tree's gpio-keys.
+        console.send(b"\x01p" if described == acpi else b"poweroff\r")
+        check(console.wait() == 0, f"exit status 0 after power-off with {image} {options}")
+
+
 def main():
     tandem, guest, what = sys.argv[1:]
-    {"initramfs": initramfs, "shell": shell, "debian": debian, "consoles": consoles, "firmware": firmware}[what](tandem, guest)
+    {"initramfs": initramfs, "shell": shell, "debian": debian, "consoles": consoles, "firmware": firmware,
+     "uefi": uefi}[what](tandem, guest)
 
 
 if __name__ == "__main__":
