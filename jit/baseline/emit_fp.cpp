@@ -6,7 +6,7 @@
 // (FPProcessNaNs), and results that may have been tiny before rounding (ARM detects tininess before
 // rounding, x86 after; they differ only where the result is the smallest normal number). With
 // FPCR.FZ set all operations are done out of line.
-#include "jit/baseline/block_compiler.h"
+#include "jit/baseline/fp_ops.h"
 #include "support/check.h"
 
 #include <cstddef>
@@ -14,14 +14,14 @@
 namespace tandem::jit {
 namespace {
 
+using namespace fp;
+
 using Xbyak::Operand;
 using Xbyak::Reg32;
 using Xbyak::Reg64;
 using Xbyak::Xmm;
 
 #define CONSTANT(member) constant_operand(offsetof(RuntimeConstants, member))
-
-constexpr u64 kFlushToZero = 4;
 
 HostReg xmm_reg(const Xmm &x) {
     return static_cast<HostReg>(x.getIdx() + kFirstXmm);
@@ -60,13 +60,10 @@ void check_result(BlockCompiler &c, const Inst &in, const Xmm &d, bool checks_ti
     }
     BlockCompiler::add_jump(c.thunk_path(in, xmm_reg(d)), jump);
 }
-void resume_here(BlockCompiler &c) {
-    c.cold(c.last_cold()).resume = static_cast<u32>(c.getSize());
-}
 
 template <unsigned width, bool checks_tiny, typename F>
 void binary(BlockCompiler &c, const Inst &in, ValueId id, F op) {
-    if ((in.imm & kFlushToZero) != 0) return c.call_thunk(in, id);
+    if (flushes_to_zero(in)) return c.call_thunk(in, id);
     const Xmm a = c.use_x(in.args[0]);
     const Xmm b = c.use_x(in.args[1]);
     const Xmm d = c.def_x(id); // apart from the arguments: the cold path reads them
@@ -91,7 +88,7 @@ BINARY(div64, 64, true, divsd)
 
 template <unsigned width>
 void abs_diff(BlockCompiler &c, const Inst &in, ValueId id) {
-    if ((in.imm & kFlushToZero) != 0) return c.call_thunk(in, id);
+    if (flushes_to_zero(in)) return c.call_thunk(in, id);
     const Xmm a = c.use_x(in.args[0]);
     const Xmm b = c.use_x(in.args[1]);
     const Xmm d = c.def_x(id);
@@ -107,7 +104,7 @@ void abs_diff(BlockCompiler &c, const Inst &in, ValueId id) {
 
 template <unsigned width>
 void sqrt(BlockCompiler &c, const Inst &in, ValueId id) {
-    if ((in.imm & kFlushToZero) != 0) return c.call_thunk(in, id);
+    if (flushes_to_zero(in)) return c.call_thunk(in, id);
     const Xmm a = c.use_x(in.args[0]);
     const Xmm d = c.def_x(id);
     // A full copy first: no dependence on what the register held.
@@ -122,7 +119,7 @@ void sqrt(BlockCompiler &c, const Inst &in, ValueId id) {
 
 template <unsigned width>
 void mul_add(BlockCompiler &c, const Inst &in, ValueId id) {
-    if ((in.imm & kFlushToZero) != 0) return c.call_thunk(in, id);
+    if (flushes_to_zero(in)) return c.call_thunk(in, id);
     const Xmm a = c.use_x(in.args[0]);
     const Xmm b = c.use_x(in.args[1]);
     const Xmm m = c.use_x(in.args[2]);
@@ -140,7 +137,7 @@ void mul_add(BlockCompiler &c, const Inst &in, ValueId id) {
 /// ARM wants. NaNs are left out before it raises flags for them.
 template <unsigned width, bool is_max>
 void min_max(BlockCompiler &c, const Inst &in, ValueId id) {
-    if ((in.imm & kFlushToZero) != 0) return c.call_thunk(in, id);
+    if (flushes_to_zero(in)) return c.call_thunk(in, id);
     const Xmm a = c.use_x(in.args[0]);
     const Xmm b = c.use_x(in.args[1]);
     const Xmm d = c.def_x(id);
@@ -197,7 +194,7 @@ void fselect(BlockCompiler &c, const Inst &in, ValueId id) {
 /// FCMP and FCMPE: the host raises Invalid as ARM does, for signalling NaNs or for all.
 template <unsigned width>
 void fcompare(BlockCompiler &c, const Inst &in, ValueId id) {
-    if ((in.imm & kFlushToZero) != 0) return c.call_thunk(in, id);
+    if (flushes_to_zero(in)) return c.call_thunk(in, id);
     const Xmm a = c.use_x(in.args[0]);
     const Xmm b = c.use_x(in.args[1]);
     const bool signals = bit(in.imm, 8);
@@ -224,7 +221,7 @@ enum class Relation : u8 { Equal, GreaterEqual, Greater };
 /// FCMEQ, FCMGE, FCMGT, FACGE, FACGT on scalars: all ones or zero.
 template <unsigned width, Relation relation, bool is_absolute>
 void compare_mask(BlockCompiler &c, const Inst &in, ValueId id) {
-    if ((in.imm & kFlushToZero) != 0) return c.call_thunk(in, id);
+    if (flushes_to_zero(in)) return c.call_thunk(in, id);
     // CMPSD has "less" only: a >= b is b <= a.
     const bool swaps = relation != Relation::Equal;
     const Xmm x = c.use_x(in.args[swaps ? 1 : 0]);
@@ -251,20 +248,6 @@ void compare_mask(BlockCompiler &c, const Inst &in, ValueId id) {
     }
 }
 
-/// ir::Rounding as the immediate of ROUNDSD; NearestAway and Odd have none.
-int host_rounding(ir::Rounding rounding) {
-    switch (rounding) {
-    case ir::Rounding::NearestEven: return 0;
-    case ir::Rounding::PlusInf: return 2;
-    case ir::Rounding::MinusInf: return 1;
-    case ir::Rounding::Zero: return 3;
-    default: return -1;
-    }
-}
-ir::Rounding rounding_of(u64 imm) {
-    return static_cast<ir::Rounding>(bits(imm, 10, 8));
-}
-
 template <unsigned width>
 void emit_round(BlockCompiler &c, const Xmm &d, const Xmm &a, int mode, bool raises_inexact) {
     const int imm = mode | (raises_inexact ? 0 : 8);
@@ -276,8 +259,8 @@ void emit_round(BlockCompiler &c, const Xmm &d, const Xmm &a, int mode, bool rai
 
 template <unsigned width>
 void round_integral(BlockCompiler &c, const Inst &in, ValueId id) {
-    const int mode = host_rounding(rounding_of(in.imm));
-    if ((in.imm & kFlushToZero) != 0 || mode < 0) return c.call_thunk(in, id);
+    const int mode = host_rounding(in);
+    if (flushes_to_zero(in) || mode < 0) return c.call_thunk(in, id);
     const Xmm a = c.use_x(in.args[0]);
     const Xmm d = c.def_x(id);
     c.movaps(d, a);
@@ -286,16 +269,41 @@ void round_integral(BlockCompiler &c, const Inst &in, ValueId id) {
     resume_here(c);
 }
 
+/// source = a, rounded to an integral value, ties away from zero (FCVTA*), with no flag that the
+/// conversion would not raise: what truncation cuts off is exact, and one more in magnitude is too.
+/// Of an infinity that is a NaN and raises Invalid, as converting it does.
+template <unsigned width>
+void emit_round_away(BlockCompiler &c, const Xmm &source, const Xmm &a) {
+    const Xmm rest(kScratchXmm1);
+    emit_round<width>(c, source, a, 3, false);
+    c.movaps(rest, a);
+    if (width == 64)
+        c.subsd(rest, source);
+    else
+        c.subss(rest, source);
+    c.andps(rest, width == 64 ? c.CONSTANT(abs64) : c.CONSTANT(abs32));
+    compare<width>(c, rest, width == 64 ? c.CONSTANT(half64) : c.CONSTANT(half32));
+    const u32 is_less = c.jump(CC::B); // or unordered
+    c.movaps(rest, a);
+    c.andps(rest, width == 64 ? c.CONSTANT(sign64) : c.CONSTANT(sign32));
+    c.orps(rest, width == 64 ? c.CONSTANT(one64) : c.CONSTANT(one32));
+    if (width == 64)
+        c.addsd(source, rest);
+    else
+        c.addss(source, rest);
+    c.bind(is_less);
+}
+
 /// To integers. What the host cannot represent or represents differently goes to the cold path
 /// before the host raises a flag that ARM would not.
 template <unsigned width, unsigned to_width, bool is_signed>
 void to_integer(BlockCompiler &c, const Inst &in, ValueId id) {
-    const int mode = host_rounding(rounding_of(in.imm));
-    if ((in.imm & kFlushToZero) != 0 || mode < 0 || bits(in.imm, 22, 16) != 0)
-        return c.call_thunk(in, id);
+    const bool is_away = rounding_of(in) == ir::Rounding::NearestAway;
+    const int mode = is_away ? 3 : host_rounding(in);
+    if (flushes_to_zero(in) || mode < 0 || fraction_bits(in) != 0) return c.call_thunk(in, id);
     const Xmm a = c.use_x(in.args[0]);
     const HostReg d = c.def(id);
-    const bool is_truncation = mode == 3;
+    const bool is_truncation = mode == 3 && !is_away;
     const auto leave = [&](u32 jump) { BlockCompiler::add_jump(c.thunk_path(in, d), jump); };
     const auto convert = [&](const Xmm &x, bool is_64) {
         if (is_64)
@@ -304,7 +312,10 @@ void to_integer(BlockCompiler &c, const Inst &in, ValueId id) {
             width == 64 ? c.cvttsd2si(Reg32(d), x) : c.cvttss2si(Reg32(d), x);
     };
     Xmm source = a;
-    if (!is_truncation) {
+    if (is_away) {
+        source = scratch0();
+        emit_round_away<width>(c, source, a);
+    } else if (!is_truncation) {
         source = scratch0();
         c.movaps(source, a);
         emit_round<width>(c, source, a, mode, false);
@@ -338,7 +349,6 @@ void to_integer(BlockCompiler &c, const Inst &in, ValueId id) {
 
 template <unsigned width, unsigned from_width, bool is_signed>
 void from_integer(BlockCompiler &c, const Inst &in, ValueId id) {
-    if (bits(in.imm, 22, 16) != 0) return c.call_thunk(in, id);
     const HostReg a = c.use(in.args[0]);
     const Xmm d = c.def_x(id);
     const auto convert = [&](const Xbyak::Reg &r) {
@@ -347,6 +357,18 @@ void from_integer(BlockCompiler &c, const Inst &in, ValueId id) {
             c.cvtsi2sd(d, r);
         else
             c.cvtsi2ss(d, r);
+        // No result is near the ends of the exponents' range: scaling is exact.
+        const u64 fraction = fraction_bits(in);
+        if (fraction == 0) return;
+        if (width == 64) {
+            c.mov(c.rax, (1023 - fraction) << 52);
+            c.movq(scratch0(), c.rax);
+            c.mulsd(d, scratch0());
+        } else {
+            c.mov(c.eax, static_cast<u32>(127 - fraction) << 23);
+            c.movd(scratch0(), c.eax);
+            c.mulss(d, scratch0());
+        }
     };
     if (from_width == 32 && is_signed) return convert(Reg32(a));
     if (from_width == 32) {
@@ -362,7 +384,7 @@ void from_integer(BlockCompiler &c, const Inst &in, ValueId id) {
 }
 
 void f32_to_f64(BlockCompiler &c, const Inst &in, ValueId id) {
-    if ((in.imm & kFlushToZero) != 0) return c.call_thunk(in, id);
+    if (flushes_to_zero(in)) return c.call_thunk(in, id);
     const Xmm a = c.use_x(in.args[0]);
     const Xmm d = c.def_x(id);
     c.movaps(d, a);
@@ -371,7 +393,7 @@ void f32_to_f64(BlockCompiler &c, const Inst &in, ValueId id) {
     resume_here(c);
 }
 void f64_to_f32(BlockCompiler &c, const Inst &in, ValueId id) {
-    if ((in.imm & kFlushToZero) != 0) return c.call_thunk(in, id);
+    if (flushes_to_zero(in)) return c.call_thunk(in, id);
     const Xmm a = c.use_x(in.args[0]);
     const Xmm d = c.def_x(id);
     c.movaps(d, a);
@@ -384,7 +406,7 @@ void f64_to_f32(BlockCompiler &c, const Inst &in, ValueId id) {
 /// the instructions convert four.
 void f16_to_f32(BlockCompiler &c, const Inst &in, ValueId id) {
     constexpr u64 kAlternativeHalf = 0x20;
-    if ((in.imm & (kFlushToZero | kAlternativeHalf)) != 0) return c.call_thunk(in, id);
+    if (flushes_to_zero(in) || (in.imm & kAlternativeHalf) != 0) return c.call_thunk(in, id);
     const Xmm a = c.use_x(in.args[0]);
     const Xmm d = c.def_x(id);
     c.pextrw(c.eax, a, 0);
@@ -395,7 +417,7 @@ void f16_to_f32(BlockCompiler &c, const Inst &in, ValueId id) {
 }
 void f32_to_f16(BlockCompiler &c, const Inst &in, ValueId id) {
     constexpr u64 kFlushOrAlternative = 0x30;
-    if ((in.imm & (kFlushToZero | kFlushOrAlternative)) != 0) return c.call_thunk(in, id);
+    if (flushes_to_zero(in) || (in.imm & kFlushOrAlternative) != 0) return c.call_thunk(in, id);
     const Xmm a = c.use_x(in.args[0]);
     const Xmm d = c.def_x(id);
     c.movd(c.eax, a);

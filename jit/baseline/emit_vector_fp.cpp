@@ -1,13 +1,13 @@
 // Vector floating point: as emit_fp.cpp, with one check for all lanes. The cold path does the whole
 // vector again.
+#include "jit/baseline/fp_ops.h"
 #include "jit/baseline/vector_moves.h"
 #include "jit/baseline/vector_ops.h"
 
 namespace tandem::jit {
 namespace {
+using namespace fp;
 using namespace vec;
-
-constexpr u64 kFlushToZero = 4;
 
 // clang-format off
 #define OP(name) constexpr auto name = TANDEM_XMM_OP(name);
@@ -16,10 +16,7 @@ OP(maxps) OP(maxpd) OP(minps) OP(minpd)
 #undef OP
     // clang-format on
 
-    void resume_here(BlockCompiler &c) {
-    c.cold(c.last_cold()).resume = static_cast<u32>(c.getSize());
-}
-void leave_unless_zero(BlockCompiler &c, const Inst &in, const Xmm &d, const Xmm &x) {
+    void leave_unless_zero(BlockCompiler &c, const Inst &in, const Xmm &d, const Xmm &x) {
     c.ptest(x, x);
     const u32 jump = c.jump(CC::NE);
     BlockCompiler::add_jump(c.thunk_path(in, index_of(d)), jump);
@@ -66,7 +63,7 @@ void check_result(BlockCompiler &c, const Inst &in, const Xmm &d, bool checks_ti
 
 template <unsigned width, bool checks_tiny, auto op>
 void arithmetic(BlockCompiler &c, const Inst &in, ValueId id) {
-    if ((in.imm & kFlushToZero) != 0) return c.call_thunk(in, id);
+    if (flushes_to_zero(in)) return c.call_thunk(in, id);
     const Xmm a = c.use_x(in.args[0]);
     const Xmm b = c.use_x(in.args[1]);
     const Xmm d = c.def_x(id);
@@ -77,7 +74,7 @@ void arithmetic(BlockCompiler &c, const Inst &in, ValueId id) {
 
 template <unsigned width>
 void add_pairwise(BlockCompiler &c, const Inst &in, ValueId id) {
-    if ((in.imm & kFlushToZero) != 0) return c.call_thunk(in, id);
+    if (flushes_to_zero(in)) return c.call_thunk(in, id);
     const Xmm a = c.use_x(in.args[0]);
     const Xmm b = c.use_x(in.args[1]);
     const Xmm d = c.def_x(id);
@@ -92,7 +89,7 @@ void add_pairwise(BlockCompiler &c, const Inst &in, ValueId id) {
 
 template <unsigned width>
 void abs_diff(BlockCompiler &c, const Inst &in, ValueId id) {
-    if ((in.imm & kFlushToZero) != 0) return c.call_thunk(in, id);
+    if (flushes_to_zero(in)) return c.call_thunk(in, id);
     const Xmm a = c.use_x(in.args[0]);
     const Xmm b = c.use_x(in.args[1]);
     const Xmm d = c.def_x(id);
@@ -107,7 +104,7 @@ void abs_diff(BlockCompiler &c, const Inst &in, ValueId id) {
 
 template <unsigned width>
 void sqrt(BlockCompiler &c, const Inst &in, ValueId id) {
-    if ((in.imm & kFlushToZero) != 0) return c.call_thunk(in, id);
+    if (flushes_to_zero(in)) return c.call_thunk(in, id);
     const Xmm a = c.use_x(in.args[0]);
     const Xmm d = c.def_x(id);
     if (width == 64)
@@ -120,7 +117,7 @@ void sqrt(BlockCompiler &c, const Inst &in, ValueId id) {
 
 template <unsigned width>
 void mul_add(BlockCompiler &c, const Inst &in, ValueId id) {
-    if ((in.imm & kFlushToZero) != 0) return c.call_thunk(in, id);
+    if (flushes_to_zero(in)) return c.call_thunk(in, id);
     const Xmm a = c.use_x(in.args[0]);
     const Xmm b = c.use_x(in.args[1]);
     const Xmm m = c.use_x(in.args[2]);
@@ -156,7 +153,7 @@ void emit_min_max(BlockCompiler &c, const Inst &in, const Xmm &d, const Xmm &a, 
 }
 template <unsigned width, bool is_max>
 void min_max(BlockCompiler &c, const Inst &in, ValueId id) {
-    if ((in.imm & kFlushToZero) != 0) return c.call_thunk(in, id);
+    if (flushes_to_zero(in)) return c.call_thunk(in, id);
     const Xmm a = c.use_x(in.args[0]);
     const Xmm b = c.use_x(in.args[1]);
     const Xmm d = c.def_x(id);
@@ -165,7 +162,7 @@ void min_max(BlockCompiler &c, const Inst &in, ValueId id) {
 }
 template <unsigned width, bool is_max>
 void min_max_pairwise(BlockCompiler &c, const Inst &in, ValueId id) {
-    if ((in.imm & kFlushToZero) != 0) return c.call_thunk(in, id);
+    if (flushes_to_zero(in)) return c.call_thunk(in, id);
     const Xmm a = c.use_x(in.args[0]);
     const Xmm b = c.use_x(in.args[1]);
     const Xmm d = c.def_x(id);
@@ -191,7 +188,7 @@ void sign(BlockCompiler &c, const Inst &in, ValueId id) {
 /// The host's comparisons raise what ARM's do: "equal" for signalling NaNs, the others for all.
 template <unsigned width, u8 predicate, bool is_absolute>
 void compare_mask(BlockCompiler &c, const Inst &in, ValueId id) {
-    if ((in.imm & kFlushToZero) != 0) return c.call_thunk(in, id);
+    if (flushes_to_zero(in)) return c.call_thunk(in, id);
     const bool swaps = predicate != kEqual;
     const Xmm x = c.use_x(in.args[swaps ? 1 : 0]);
     const Xmm y = c.use_x(in.args[swaps ? 0 : 1]);
@@ -207,15 +204,6 @@ void compare_mask(BlockCompiler &c, const Inst &in, ValueId id) {
     }
 }
 
-int host_rounding(u64 imm) {
-    switch (static_cast<ir::Rounding>(bits(imm, 10, 8))) {
-    case ir::Rounding::NearestEven: return 0;
-    case ir::Rounding::PlusInf: return 2;
-    case ir::Rounding::MinusInf: return 1;
-    case ir::Rounding::Zero: return 3;
-    default: return -1;
-    }
-}
 template <unsigned width>
 void emit_round(BlockCompiler &c, const Xmm &d, const Xmm &a, int mode, bool raises_inexact) {
     const auto imm = static_cast<u8>(mode | (raises_inexact ? 0 : 8));
@@ -226,8 +214,8 @@ void emit_round(BlockCompiler &c, const Xmm &d, const Xmm &a, int mode, bool rai
 }
 template <unsigned width>
 void round_integral(BlockCompiler &c, const Inst &in, ValueId id) {
-    const int mode = host_rounding(in.imm);
-    if ((in.imm & kFlushToZero) != 0 || mode < 0) return c.call_thunk(in, id);
+    const int mode = host_rounding(in);
+    if (flushes_to_zero(in) || mode < 0) return c.call_thunk(in, id);
     const Xmm a = c.use_x(in.args[0]);
     const Xmm d = c.def_x(id);
     emit_round<width>(c, d, a, mode, bit(in.imm, 11));
@@ -237,9 +225,8 @@ void round_integral(BlockCompiler &c, const Inst &in, ValueId id) {
 
 /// Of the results only the "integer indefinite" value can be wrong.
 void to_signed32(BlockCompiler &c, const Inst &in, ValueId id) {
-    const int mode = host_rounding(in.imm);
-    if ((in.imm & kFlushToZero) != 0 || mode < 0 || bits(in.imm, 22, 16) != 0)
-        return c.call_thunk(in, id);
+    const int mode = host_rounding(in);
+    if (flushes_to_zero(in) || mode < 0 || fraction_bits(in) != 0) return c.call_thunk(in, id);
     const Xmm a = c.use_x(in.args[0]);
     const Xmm d = c.def_x(id);
     if (mode == 3) {
@@ -256,14 +243,14 @@ void to_signed32(BlockCompiler &c, const Inst &in, ValueId id) {
     resume_here(c);
 }
 void from_signed32(BlockCompiler &c, const Inst &in, ValueId id) {
-    if (bits(in.imm, 22, 16) != 0) return c.call_thunk(in, id);
+    if (fraction_bits(in) != 0) return c.call_thunk(in, id);
     const Xmm a = c.use_x(in.args[0]);
     c.consume();
     c.unlock();
     c.cvtdq2ps(c.def_x(id, index_of(a)), a);
 }
 void from_signed64(BlockCompiler &c, const Inst &in, ValueId id) {
-    if (bits(in.imm, 22, 16) != 0) return c.call_thunk(in, id);
+    if (fraction_bits(in) != 0) return c.call_thunk(in, id);
     const Xmm a = c.use_x(in.args[0]);
     const Xmm d = c.def_x(id);
     c.movq(c.rax, a);
@@ -276,7 +263,7 @@ void from_signed64(BlockCompiler &c, const Inst &in, ValueId id) {
 }
 
 void widen32(BlockCompiler &c, const Inst &in, ValueId id) {
-    if ((in.imm & kFlushToZero) != 0) return c.call_thunk(in, id);
+    if (flushes_to_zero(in)) return c.call_thunk(in, id);
     const Xmm a = c.use_x(in.args[0]);
     const Xmm d = c.def_x(id);
     c.cvtps2pd(d, a);
@@ -284,7 +271,7 @@ void widen32(BlockCompiler &c, const Inst &in, ValueId id) {
     resume_here(c);
 }
 void narrow32(BlockCompiler &c, const Inst &in, ValueId id) {
-    if ((in.imm & kFlushToZero) != 0) return c.call_thunk(in, id);
+    if (flushes_to_zero(in)) return c.call_thunk(in, id);
     const Xmm a = c.use_x(in.args[0]);
     const Xmm d = c.def_x(id);
     c.cvtpd2ps(d, a);

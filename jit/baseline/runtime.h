@@ -15,6 +15,10 @@ struct alignas(16) RuntimeConstants {
     Lanes sign64 = both(0x8000'0000'0000'0000);
     Lanes min_normal32 = both(0x0080'0000'0080'0000);
     Lanes min_normal64 = both(0x0010'0000'0000'0000);
+    Lanes half32 = both(0x3f00'0000'3f00'0000);
+    Lanes half64 = both(0x3fe0'0000'0000'0000);
+    Lanes one32 = both(0x3f80'0000'3f80'0000);
+    Lanes one64 = both(0x3ff0'0000'0000'0000);
     Lanes bytes_01 = both(0x0101'0101'0101'0101);
     Lanes bytes_0f = both(0x0f0f'0f0f'0f0f'0f0f);
     Lanes words_01 = both(0x0001'0001'0001'0001);
