@@ -144,6 +144,52 @@ Result<machine::SerialConfig> parse_serial(std::string_view what, std::string_vi
     return serial;
 }
 
+Result<machine::NetConfig> parse_net(std::string_view text) {
+    using machine::HostForward;
+    machine::NetConfig net;
+    const auto bad = [text](std::string_view why) {
+        return failure(fmt::format("--net {}: {}", text, why));
+    };
+    std::string_view rest = text;
+    const auto next = [&rest](char end) {
+        const std::size_t at = std::min(rest.find(end), rest.size());
+        const std::string_view word = rest.substr(0, at);
+        rest.remove_prefix(std::min(at + 1, rest.size()));
+        return word;
+    };
+    const std::string_view kind = next(',');
+    if (kind == "none" && rest.empty()) {
+        net.kind = machine::NetConfig::Kind::None;
+        return net;
+    }
+    if (kind != "user") return bad("unknown; use user or none");
+    while (!rest.empty()) {
+        std::string_view option = next(',');
+        if (!option.starts_with("hostfwd=")) return bad("unknown option; use hostfwd=");
+        option.remove_prefix(8);
+        HostForward forward;
+        // PROTOCOL:ADDRESS:PORT-:PORT
+        const std::size_t colon = option.find(':'), dash = option.rfind("-:");
+        const std::size_t port =
+            dash == std::string_view::npos ? dash : option.rfind(':', dash - 1);
+        u64 host_port = 0, guest_port = 0;
+        if (colon == std::string_view::npos || port == std::string_view::npos || port <= colon ||
+            !parse_number(option.substr(port + 1, dash - port - 1), host_port) ||
+            !parse_number(option.substr(dash + 2), guest_port) || host_port > 0xffff ||
+            guest_port == 0 || guest_port > 0xffff)
+            return bad("write hostfwd=tcp:ADDRESS:PORT-:PORT");
+        const std::string_view protocol = option.substr(0, colon);
+        if (protocol != "tcp" && protocol != "udp") return bad("forwards are tcp or udp");
+        forward.protocol =
+            protocol == "udp" ? HostForward::Protocol::Udp : HostForward::Protocol::Tcp;
+        forward.address = std::string{option.substr(colon + 1, port - colon - 1)};
+        forward.port = static_cast<u16>(host_port);
+        forward.guest_port = static_cast<u16>(guest_port);
+        net.forwards.push_back(std::move(forward));
+    }
+    return net;
+}
+
 Result<unsigned> parse_count(std::string_view what, std::string_view text) {
     u64 value = 0;
     if (!parse_number(text, value) || value > 0xffff'ffff)

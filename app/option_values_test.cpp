@@ -43,6 +43,22 @@ TEST(OptionValues, Serials) {
         EXPECT_FALSE(parse_serial("--serial", bad).has_value()) << bad;
 }
 
+TEST(OptionValues, Networks) {
+    EXPECT_EQ(parse_net("none")->kind, machine::NetConfig::Kind::None);
+    const auto net = parse_net("user,hostfwd=tcp:127.0.0.1:2222-:22,hostfwd=udp::53-:5353").value();
+    EXPECT_EQ(net.kind, machine::NetConfig::Kind::User);
+    ASSERT_EQ(net.forwards.size(), 2u);
+    EXPECT_EQ(net.forwards[0].address, "127.0.0.1");
+    EXPECT_EQ(net.forwards[0].port, 2222);
+    EXPECT_EQ(net.forwards[0].guest_port, 22);
+    EXPECT_EQ(net.forwards[1].address, "");
+    EXPECT_EQ(net.forwards[1].protocol, machine::HostForward::Protocol::Udp);
+    for (const char *bad : {"", "tap0", "none,x", "user,x", "user,hostfwd=tcp:1-:2",
+                            "user,hostfwd=tcp::1-:0", "user,hostfwd=icmp::1-:1",
+                            "user,hostfwd=tcp::70000-:1", "user,hostfwd=-:", "user,hostfwd="})
+        EXPECT_FALSE(parse_net(bad).has_value()) << bad;
+}
+
 TEST(OptionValues, NumbersAndTimes) {
     EXPECT_EQ(parse_count("--cpus", "64").value(), 64u);
     EXPECT_FALSE(parse_count("--cpus", "two").has_value());

@@ -18,7 +18,7 @@ struct RunCommand::Options {
     std::string image, kernel, initrd, append, dtb, bios, nvram;
     std::vector<std::string> disks;
     std::string cpus = "2", memory = "1G", cpu = "max", accel = "auto", gic = "3";
-    std::string serial, console, display = "none", timeout, trace, trace_filter;
+    std::string net = "user", serial, console, display = "none", timeout, trace, trace_filter;
     bool no_reboot = false, no_acpi = false, stats = false;
 
     [[nodiscard]] Result<MachineConfig> to_config() const;
@@ -44,6 +44,7 @@ Result<MachineConfig> RunCommand::Options::to_config() const {
         return failure(fmt::format("--accel {}: unknown; use auto, jit or interp", accel));
     }
     config.gic_version = TRY(parse_count("--gic", gic));
+    config.net = TRY(parse_net(net));
     if (!console.empty()) config.console = TRY(parse_serial("--console", console));
     if (!serial.empty()) {
         config.serial = TRY(parse_serial("--serial", serial));
@@ -87,6 +88,7 @@ RunCommand::RunCommand(CLI::App &program)
         {"--cpu",     &o.cpu,          "MODEL",  "cortex-a53, cortex-a72, neoverse-n1 or max (default)"},
         {"--accel",   &o.accel,        "KIND",   "auto (default), jit or interp"},
         {"--gic",     &o.gic,          "VERSION","interrupt controller, 2 or 3 (default)"},
+        {"--net",     &o.net,          "KIND",   "user[,hostfwd=tcp:ADDR:PORT-:PORT]... (default) or none"},
         {"--serial",  &o.serial,       "WHERE",  "stdio (default), none, file:F, pty or tcp:ADDR:PORT"},
         {"--console", &o.console,      "WHERE",  "adds a virtio console (hvc0) there; as --serial"},
         {"--display", &o.display,      "KIND",   "none (default)"},
@@ -98,7 +100,7 @@ RunCommand::RunCommand(CLI::App &program)
     for (const Row &row : rows)
         verb_->add_option(row.name, *row.value, row.help)->option_text(row.type);
     verb_->add_option("--disk", o.disks, "disk image, raw or qcow2; repeatable")
-        ->option_text("FILE[,format=F][,cache=MODE][,readonly][,snapshot]")
+        ->option_text("FILE[,format=F][,cache=MODE][,readonly][,snapshot][,bus=pci|mmio]")
         ->expected(1)
         ->take_all()
         ->allow_extra_args(false);

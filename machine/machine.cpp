@@ -97,6 +97,7 @@ Result<> Machine::open_backends() {
         disks_.push_back(TRY(HostDisk::open(disk.path, options)));
     }
     TRY(open_flash());
+    if (config_.net.kind == NetConfig::Kind::User) net_ = TRY(UserNet::create(config_.net));
     // Last, because they may change the terminal.
     serial_ = TRY(open_line(config_.serial, kSerialNames));
     if (config_.console.has_value()) console_ = TRY(open_line(*config_.console, kConsoleNames));
@@ -120,6 +121,7 @@ Result<RunOutcome> Machine::run() {
     backends.console = console_.get();
     for (const auto &disk : disks_) backends.disks.push_back(disk.get());
     for (std::size_t i = 0; i < flash_.size(); ++i) backends.flash[i] = flash_[i].get();
+    backends.net = net_.get();
     backends.entropy = &entropy_;
     for (;;) {
         const auto board = TRY(Board::create(config_, backends));

@@ -5,6 +5,7 @@
 #include "machine/board/machine_config.h"
 #include "machine/host/disk.h"
 #include "machine/host/entropy.h"
+#include "machine/host/net/user_net.h"
 #include "machine/host/serial.h"
 #include "machine/host/watcher.h"
 
@@ -47,6 +48,7 @@ private:
     HostEntropy entropy_;
     std::unique_ptr<devices::Char> serial_, console_;
     std::vector<std::unique_ptr<HostDisk>> disks_;
+    std::unique_ptr<UserNet> net_;
     std::array<std::unique_ptr<devices::FlashStorage>, 2> flash_;
     std::string statistics_;
     std::mutex mutex_; ///< guards board_ and outcome_ against stop()

@@ -4,7 +4,7 @@ _tandem() {
     current=${COMP_WORDS[COMP_CWORD]}
     previous=${COMP_WORDS[COMP_CWORD-1]}
     local options="--kernel --initrd --append --dtb --bios --nvram --disk --cpus --memory --cpu --accel
-        --gic --serial --console --display --timeout --no-acpi --no-reboot --stats -d --dfilter --help"
+        --gic --net --serial --console --display --timeout --no-acpi --no-reboot --stats -d --dfilter --help"
     if [[ ${COMP_WORDS[1]} == image ]]; then
         options="--format --from --to --backing --backing-format --cluster-size --qcow2-version --refcount-bits
             --compression --compress --lazy-refcounts --repair --shrink --json --help"
@@ -19,6 +19,7 @@ _tandem() {
     --accel) COMPREPLY=($(compgen -W "auto jit interp" -- "$current")); return ;;
     --gic) COMPREPLY=($(compgen -W "2 3" -- "$current")); return ;;
     --serial | --console) COMPREPLY=($(compgen -W "stdio none file: pty tcp:" -- "$current")); return ;;
+    --net) COMPREPLY=($(compgen -W "user none" -- "$current")); return ;;
     --display) COMPREPLY=($(compgen -W "none" -- "$current")); return ;;
     -d) COMPREPLY=($(compgen -W "decode ir opt asm" -- "$current")); return ;;
     --append | --cpus | --memory | --timeout | --dfilter) return ;;

@@ -4,6 +4,7 @@
 #include "devices/backend/char.h"
 #include "devices/backend/entropy.h"
 #include "devices/backend/flash_storage.h"
+#include "devices/backend/net.h"
 #include "devices/core/clock.h"
 #include "devices/core/dma_space.h"
 #include "devices/core/fdt_node.h"
@@ -12,6 +13,7 @@
 #include "devices/flash/cfi_flash.h"
 #include "devices/gic/cpu_interrupt_sink.h"
 
+#include <algorithm>
 #include <deque>
 #include <map>
 #include <string>
@@ -158,6 +160,35 @@ public:
 
 private:
     u8 next_ = 1;
+};
+
+/// A port whose frames the test sends and sees.
+class FakeNet final : public Net {
+public:
+    [[nodiscard]] MacAddress mac() const override { return {0x52, 0x54, 0, 0x12, 0x34, 0x56}; }
+    [[nodiscard]] u16 mtu() const override { return 1500; }
+    [[nodiscard]] bool takes_large_segments() const override { return true; }
+    void send(std::span<const std::byte> frame) override {
+        if (sent.size() < 64) sent.emplace_back(frame.begin(), frame.end());
+    }
+    [[nodiscard]] std::size_t receive(std::span<std::byte> target) override {
+        if (waiting_.empty()) return 0;
+        const std::size_t size = std::min(waiting_.front().size(), target.size());
+        std::copy_n(waiting_.front().begin(), size, target.begin());
+        waiting_.pop_front();
+        return size;
+    }
+    void set_listener(NetListener *listener) override { listener_ = listener; }
+
+    void arrive(std::vector<std::byte> frame) {
+        waiting_.push_back(std::move(frame));
+        if (listener_ != nullptr) listener_->frames_wait();
+    }
+    std::vector<std::vector<std::byte>> sent;
+
+private:
+    NetListener *listener_ = nullptr;
+    std::deque<std::vector<std::byte>> waiting_;
 };
 
 class FakeFlashStorage final : public FlashStorage {

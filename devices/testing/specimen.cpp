@@ -11,6 +11,7 @@
 #include "devices/uart/pl011.h"
 #include "devices/virtio/blk/virtio_blk.h"
 #include "devices/virtio/console/virtio_console.h"
+#include "devices/virtio/net/virtio_net.h"
 #include "devices/virtio/rng/virtio_rng.h"
 #include "devices/virtio/transport/virtio_mmio.h"
 #include "devices/virtio/transport/virtio_pci.h"
@@ -285,6 +286,13 @@ struct ConsoleSpecimen final : Slot {
     }
 };
 template <typename Slot>
+struct NetSpecimen final : Slot {
+    NetSpecimen() { this->plug(std::make_unique<VirtioNet>(this->port)); }
+    void disturb(u32 choice) override {
+        this->port.arrive(std::vector<std::byte>(1 + choice % 3000, std::byte{0x5a}));
+    }
+};
+template <typename Slot>
 struct RngSpecimen final : Slot {
     RngSpecimen() { this->plug(std::make_unique<VirtioRng>(this->entropy)); }
 };
@@ -335,9 +343,11 @@ constexpr std::array kKinds{
     SpecimenKind{"pcie", make<PcieSpecimen>},
     SpecimenKind{"virtio_blk", make<BlkSpecimen<MmioSlot>>, false, true},
     SpecimenKind{"virtio_console", make<ConsoleSpecimen<MmioSlot>>, false, true},
+    SpecimenKind{"virtio_net", make<NetSpecimen<MmioSlot>>, false, true},
     SpecimenKind{"virtio_rng", make<RngSpecimen<MmioSlot>>, false, true},
     SpecimenKind{"virtio_blk_pci", make<BlkSpecimen<PciSlot>>, false, true},
     SpecimenKind{"virtio_console_pci", make<ConsoleSpecimen<PciSlot>>, false, true},
+    SpecimenKind{"virtio_net_pci", make<NetSpecimen<PciSlot>>, false, true},
     SpecimenKind{"virtio_rng_pci", make<RngSpecimen<PciSlot>>, false, true},
     SpecimenKind{"virtio_empty_slot", make<EmptySlotSpecimen>},
 };

@@ -32,6 +32,7 @@ public:
     FakeIdentity identity;
     FakeChar line;
     FakeBlock disk{1 << 20};
+    FakeNet port;
     FakeEntropy entropy;
 };
 

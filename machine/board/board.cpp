@@ -9,6 +9,7 @@
 #include "devices/uart/pl011.h"
 #include "devices/virtio/blk/virtio_blk.h"
 #include "devices/virtio/console/virtio_console.h"
+#include "devices/virtio/net/virtio_net.h"
 #include "devices/virtio/rng/virtio_rng.h"
 #include "devices/virtio/transport/virtio_mmio.h"
 #include "devices/virtio/transport/virtio_pci.h"
@@ -141,6 +142,8 @@ void Board::add_virtio() {
     for (std::size_t i = 0; i < backends_.disks.size(); ++i)
         plug(fmt::format("disk{}", i), config_.disks[i].bus,
              std::make_unique<devices::VirtioBlk>(*backends_.disks[i], config_.cpus));
+    if (backends_.net != nullptr)
+        plug("net", VirtioBus::Pci, std::make_unique<devices::VirtioNet>(*backends_.net));
     plug("rng", VirtioBus::Pci, std::make_unique<devices::VirtioRng>(*backends_.entropy));
     if (backends_.console != nullptr)
         plug("console", VirtioBus::Pci,

@@ -5,6 +5,7 @@
 #include "devices/backend/char.h"
 #include "devices/backend/entropy.h"
 #include "devices/backend/flash_storage.h"
+#include "devices/backend/net.h"
 #include "devices/core/mmio_device.h"
 #include "machine/accel/accelerator.h"
 #include "machine/board/interrupt_controller.h"
@@ -35,6 +36,7 @@ struct HostBackends {
     devices::Char *console = nullptr;    ///< of the virtio console; null: there is none
     std::vector<devices::Block *> disks; ///< as MachineConfig::disks has them
     std::array<devices::FlashStorage *, 2> flash{};
+    devices::Net *net = nullptr; ///< null: no network card
     devices::Entropy *entropy = nullptr;
 };
 

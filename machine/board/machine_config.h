@@ -1,6 +1,7 @@
 #pragma once
 /// What a machine is made of and started with. Plain data: the command line fills it in, tests
 /// write it by hand.
+#include "machine/host/net/net_config.h"
 #include "machine/storage/host_file.h"
 #include "machine/storage/image_format.h"
 #include "support/bits.h"
@@ -52,6 +53,7 @@ struct MachineConfig {
     bool acpi = true;    ///< firmware gets ACPI tables, and with them passes on no device tree
     SerialConfig serial; ///< of the UART
     std::optional<SerialConfig> console; ///< of a virtio console; without it there is none
+    NetConfig net = {};
     bool reboot_allowed = true;
     u64 timeout_ns = 0; ///< of host time; 0: none
     bool statistics = false;

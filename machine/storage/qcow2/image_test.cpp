@@ -215,7 +215,8 @@ TEST_F(Qcow2Image, RefusesBadHeaders) {
     EXPECT_FALSE(with(96, u32{7}));
     EXPECT_FALSE(with(100, u32{50}));
     EXPECT_FALSE(with(8, u64{1} << 40));
-    for (const unsigned cut : {0u, 3u, 71u, 103u}) EXPECT_FALSE(parse_header(std::span(head).first(cut), "x"));
+    for (const unsigned cut : {0u, 3u, 71u, 103u})
+        EXPECT_FALSE(parse_header(std::span(head).first(cut), "x"));
 }
 
 TEST_F(Qcow2Image, ServesThreadsAtOnce) {

@@ -1,0 +1,25 @@
+#pragma once
+/// What `--net` says: plain data.
+#include "support/bits.h"
+
+#include <string>
+#include <vector>
+
+namespace tandem::machine {
+
+/// A port of the host that leads to one of the guest.
+struct HostForward {
+    enum class Protocol : u8 { Tcp, Udp };
+    Protocol protocol = Protocol::Tcp;
+    std::string address; ///< of the host, IPv4; empty: all
+    u16 port = 0;
+    u16 guest_port = 0;
+};
+
+struct NetConfig {
+    enum class Kind : u8 { None, User };
+    Kind kind = Kind::User;
+    std::vector<HostForward> forwards;
+};
+
+} // namespace tandem::machine

@@ -1,0 +1,246 @@
+#include "machine/host/net/user_net.h"
+
+#include <arpa/inet.h>
+#include <fmt/format.h>
+#include <slirp/libslirp.h>
+#include <sys/eventfd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <csignal>
+#include <cstring>
+
+namespace tandem::machine {
+namespace {
+
+i64 now_ns() {
+    return std::chrono::steady_clock::now().time_since_epoch() / std::chrono::nanoseconds(1);
+}
+
+UserNet *self(void *opaque) {
+    return static_cast<UserNet *>(opaque);
+}
+
+struct Translation {
+    int slirp;
+    short poll;
+};
+constexpr Translation kEvents[] = {{SLIRP_POLL_IN, POLLIN},
+                                   {SLIRP_POLL_OUT, POLLOUT},
+                                   {SLIRP_POLL_PRI, POLLPRI},
+                                   {SLIRP_POLL_ERR, POLLERR},
+                                   {SLIRP_POLL_HUP, POLLHUP}};
+
+in_addr address(const char *text) {
+    in_addr value{};
+    ::inet_pton(AF_INET, text, &value);
+    return value;
+}
+
+} // namespace
+
+const SlirpCb &UserNet::callbacks() {
+    static const SlirpCb kCallbacks = [] {
+        SlirpCb table{};
+        table.send_packet = [](const void *data, size_t length, void *opaque) -> ssize_t {
+            UserNet &net = *self(opaque);
+            const auto *bytes = static_cast<const std::byte *>(data);
+            const std::lock_guard lock(net.mutex_);
+            if (net.to_guest_.size() < kMaxWaiting && length <= kMaxFrame) {
+                net.to_guest_.emplace_back(bytes, bytes + length);
+                net.untold_ = true;
+            }
+            return static_cast<ssize_t>(length);
+        };
+        // What a guest does wrong is its own affair.
+        table.guest_error = [](const char *, void *) {};
+        table.clock_get_ns = [](void *) -> i64 { return now_ns(); };
+        table.timer_new = [](SlirpTimerCb callback, void *argument, void *opaque) -> void * {
+            auto &timers = self(opaque)->timers_;
+            timers.push_back(std::make_unique<Timer>(Timer{callback, argument}));
+            return timers.back().get();
+        };
+        table.timer_free = [](void *timer, void *opaque) {
+            std::erase_if(self(opaque)->timers_, [timer](auto &t) { return t.get() == timer; });
+        };
+        table.timer_mod = [](void *timer, i64 due_ms, void *) {
+            static_cast<Timer *>(timer)->due_ms = due_ms;
+        };
+        // Descriptors are asked for before each poll.
+        table.register_poll_fd = [](int, void *) {};
+        table.unregister_poll_fd = [](int, void *) {};
+        table.notify = [](void *opaque) { ::eventfd_write(self(opaque)->wake_.get(), 1); };
+        return table;
+    }();
+    return kCallbacks;
+}
+
+Result<std::unique_ptr<UserNet>> UserNet::create(const NetConfig &config) {
+    std::unique_ptr<UserNet> net{new UserNet};
+    TRY(net->start(config));
+    return net;
+}
+
+Result<> UserNet::start(const NetConfig &config) {
+    wake_.reset(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    if (!wake_.is_open())
+        return failure(
+            fmt::format("--net user: {}; free some file descriptors", std::strerror(errno)));
+    // The addresses that QEMU's user network has, which scripts and people know.
+    SlirpConfig slirp{};
+    slirp.version = 1;
+    slirp.in_enabled = true;
+    slirp.vnetwork = address("10.0.2.0");
+    slirp.vnetmask = address("255.255.255.0");
+    slirp.vhost = address("10.0.2.2");
+    slirp.vdhcp_start = address("10.0.2.15");
+    slirp.vnameserver = address("10.0.2.3");
+    slirp.in6_enabled = true;
+    ::inet_pton(AF_INET6, "fec0::", &slirp.vprefix_addr6);
+    slirp.vprefix_len = 64;
+    ::inet_pton(AF_INET6, "fec0::2", &slirp.vhost6);
+    ::inet_pton(AF_INET6, "fec0::3", &slirp.vnameserver6);
+    slirp.vhostname = "tandem";
+    // Frames of the guest may be larger: large TCP segments are taken whole.
+    slirp.if_mtu = slirp.if_mru = mtu();
+    slirp_ = ::slirp_new(&slirp, &callbacks(), this);
+    if (slirp_ == nullptr) return failure("--net user: libslirp does not start; use --net none");
+    for (const HostForward &wanted : config.forwards) TRY(forward(wanted));
+    thread_ = std::thread([this] { run(); });
+    return {};
+}
+
+Result<> UserNet::forward(const HostForward &wanted) {
+    in_addr host{};
+    const std::string text = wanted.address.empty() ? "0.0.0.0" : wanted.address;
+    if (::inet_pton(AF_INET, text.c_str(), &host) != 1)
+        return failure(
+            fmt::format("--net hostfwd: {} is no IPv4 address; write it like 127.0.0.1", text));
+    const bool udp = wanted.protocol == HostForward::Protocol::Udp;
+    if (::slirp_add_hostfwd(slirp_, udp ? 1 : 0, host, wanted.port, in_addr{}, wanted.guest_port) !=
+        0)
+        return failure(fmt::format("--net hostfwd: cannot listen on {} {}:{}: {}; use another "
+                                   "port",
+                                   udp ? "udp" : "tcp", text, wanted.port, std::strerror(errno)));
+    return {};
+}
+
+UserNet::~UserNet() {
+    if (thread_.joinable()) {
+        {
+            const std::lock_guard lock(mutex_);
+            stopping_ = true;
+        }
+        ::eventfd_write(wake_.get(), 1);
+        thread_.join();
+    }
+    if (slirp_ != nullptr) ::slirp_cleanup(slirp_);
+}
+
+void UserNet::send(std::span<const std::byte> frame) {
+    {
+        const std::lock_guard lock(mutex_);
+        if (from_guest_.size() >= kMaxWaiting) return;
+        from_guest_.emplace_back(frame.begin(), frame.end());
+        if (from_guest_.size() != 1) return; // the thread is awake, or about to be
+    }
+    ::eventfd_write(wake_.get(), 1);
+}
+
+std::size_t UserNet::receive(std::span<std::byte> target) {
+    const std::lock_guard lock(mutex_);
+    if (to_guest_.empty()) return 0;
+    const Frame &frame = to_guest_.front();
+    const std::size_t size = frame.size();
+    std::copy_n(frame.begin(), std::min(size, target.size()), target.begin());
+    to_guest_.pop_front();
+    return size;
+}
+
+void UserNet::set_listener(devices::NetListener *listener) {
+    const std::lock_guard lock(listener_mutex_);
+    listener_ = listener;
+}
+
+void UserNet::tell_listener() {
+    {
+        const std::lock_guard lock(mutex_);
+        if (!std::exchange(untold_, false)) return;
+    }
+    const std::lock_guard lock(listener_mutex_);
+    if (listener_ != nullptr) listener_->frames_wait();
+}
+
+void UserNet::run_timers() {
+    const i64 now = now_ns() / 1'000'000;
+    // By index: a callback may make or free timers.
+    for (std::size_t i = 0; i < timers_.size(); ++i) {
+        Timer &timer = *timers_[i];
+        if (timer.due_ms < 0 || timer.due_ms > now) continue;
+        timer.due_ms = -1;
+        timer.callback(timer.argument);
+    }
+}
+
+void UserNet::pass_to_slirp() {
+    std::deque<Frame> frames;
+    {
+        const std::lock_guard lock(mutex_);
+        frames.swap(from_guest_);
+    }
+    for (const Frame &frame : frames) {
+        ::slirp_input(slirp_, reinterpret_cast<const u8 *>(frame.data()),
+                      static_cast<int>(frame.size()));
+        tell_listener();
+    }
+}
+
+void UserNet::run() {
+    // A peer that closes its end must not end the machine.
+    sigset_t pipe;
+    sigemptyset(&pipe);
+    sigaddset(&pipe, SIGPIPE);
+    ::pthread_sigmask(SIG_BLOCK, &pipe, nullptr);
+    for (;;) {
+        {
+            const std::lock_guard lock(mutex_);
+            if (stopping_) return;
+        }
+        polled_.assign(1, {wake_.get(), POLLIN, 0});
+        u32 timeout = 1000;
+        ::slirp_pollfds_fill(
+            slirp_, &timeout,
+            [](int fd, int events, void *opaque) {
+                auto &polled = self(opaque)->polled_;
+                short wanted = 0;
+                for (const Translation &t : kEvents)
+                    if ((events & t.slirp) != 0) wanted = static_cast<short>(wanted | t.poll);
+                polled.push_back({fd, wanted, 0});
+                return static_cast<int>(polled.size() - 1);
+            },
+            this);
+        i64 wait = timeout;
+        for (const auto &timer : timers_)
+            if (timer->due_ms >= 0)
+                wait = std::min(wait, std::max<i64>(0, timer->due_ms - now_ns() / 1'000'000));
+        const int ready = ::poll(polled_.data(), polled_.size(), static_cast<int>(wait));
+        eventfd_t ignored = 0;
+        ::eventfd_read(wake_.get(), &ignored);
+        ::slirp_pollfds_poll(
+            slirp_, ready < 0 ? 1 : 0,
+            [](int index, void *opaque) {
+                const short got = self(opaque)->polled_[static_cast<std::size_t>(index)].revents;
+                int events = 0;
+                for (const Translation &t : kEvents)
+                    if ((got & t.poll) != 0) events |= t.slirp;
+                return events;
+            },
+            this);
+        run_timers();
+        pass_to_slirp();
+        tell_listener();
+    }
+}
+
+} // namespace tandem::machine

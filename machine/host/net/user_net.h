@@ -1,0 +1,68 @@
+#pragma once
+/// A private network for the guest, inside this process (libslirp): the guest gets its address by
+/// DHCP, reaches the host as 10.0.2.2 and the world through the host's own sockets; no privileges.
+#include "devices/backend/net.h"
+#include "machine/host/net/net_config.h"
+#include "support/result.h"
+#include "support/scoped_fd.h"
+
+#include <poll.h>
+
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+struct Slirp;
+struct SlirpCb;
+
+namespace tandem::machine {
+
+class UserNet final : public devices::Net {
+public:
+    /// Starts its thread. Fails if a port of the host is taken.
+    [[nodiscard]] static Result<std::unique_ptr<UserNet>> create(const NetConfig &);
+    ~UserNet() override;
+
+    devices::MacAddress mac() const override { return {0x52, 0x54, 0x00, 0x12, 0x34, 0x56}; }
+    u16 mtu() const override { return 1500; }
+    bool takes_large_segments() const override { return true; }
+    void send(std::span<const std::byte> frame) override;
+    std::size_t receive(std::span<std::byte> frame) override;
+    void set_listener(devices::NetListener *) override;
+
+private:
+    struct Timer {
+        void (*callback)(void *);
+        void *argument;
+        i64 due_ms = -1; ///< -1: not running
+    };
+    using Frame = std::vector<std::byte>;
+    /// Frames that wait in one direction, at most; more are lost, as on a wire.
+    static constexpr std::size_t kMaxWaiting = 1024;
+
+    UserNet() = default;
+    [[nodiscard]] Result<> start(const NetConfig &);
+    [[nodiscard]] Result<> forward(const HostForward &);
+    static const SlirpCb &callbacks();
+    void run();
+    void run_timers();
+    void pass_to_slirp();
+    void tell_listener();
+
+    Slirp *slirp_ = nullptr; ///< used by its thread alone, once that runs
+    std::vector<std::unique_ptr<Timer>> timers_;
+    std::vector<pollfd> polled_;
+    ScopedFd wake_;
+    std::thread thread_;
+
+    std::mutex mutex_; ///< guards the frames and stopping_
+    std::deque<Frame> from_guest_, to_guest_;
+    bool stopping_ = false;
+    bool untold_ = false;       ///< frames have come of which the listener does not know
+    std::mutex listener_mutex_; ///< held while the listener is called
+    devices::NetListener *listener_ = nullptr;
+};
+
+} // namespace tandem::machine
