@@ -110,6 +110,19 @@ Result<machine::DiskConfig> parse_disk(std::string_view text) {
     return disk;
 }
 
+Result<> parse_cpu(std::string_view text, machine::MachineConfig &config) {
+    const std::size_t comma = text.find(',');
+    config.cpu_model = std::string{text.substr(0, comma)};
+    config.architected_pauth = false;
+    if (comma == std::string_view::npos) return {};
+    const std::string_view option = text.substr(comma + 1);
+    if (option != "pauth=impdef" && option != "pauth=qarma5")
+        return failure(
+            fmt::format("--cpu {}: {} is unknown; use pauth=impdef or pauth=qarma5", text, option));
+    config.architected_pauth = option == "pauth=qarma5";
+    return {};
+}
+
 Result<machine::SerialConfig> parse_serial(std::string_view what, std::string_view text) {
     using Kind = machine::SerialConfig::Kind;
     machine::SerialConfig serial;

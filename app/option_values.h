@@ -16,6 +16,8 @@ namespace tandem::app {
 [[nodiscard]] Result<machine::DiskConfig> parse_disk(std::string_view text);
 /// "none" or "user[,hostfwd=tcp|udp:ADDR:PORT-:PORT]...".
 [[nodiscard]] Result<machine::NetConfig> parse_net(std::string_view text);
+/// "MODEL[,pauth=impdef|qarma5]"; whether the model exists is the machine's business.
+[[nodiscard]] Result<> parse_cpu(std::string_view text, machine::MachineConfig &);
 /// "stdio", "none", "file:F", "pty", "tcp:ADDR:PORT"; `what` names the option.
 [[nodiscard]] Result<machine::SerialConfig> parse_serial(std::string_view what,
                                                          std::string_view text);

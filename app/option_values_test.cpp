@@ -59,6 +59,18 @@ TEST(OptionValues, Networks) {
         EXPECT_FALSE(parse_net(bad).has_value()) << bad;
 }
 
+TEST(OptionValues, Cpus) {
+    machine::MachineConfig config;
+    ASSERT_TRUE(parse_cpu("max,pauth=qarma5", config).has_value());
+    EXPECT_EQ(config.cpu_model, "max");
+    EXPECT_TRUE(config.architected_pauth);
+    ASSERT_TRUE(parse_cpu("neoverse-n1", config).has_value());
+    EXPECT_EQ(config.cpu_model, "neoverse-n1");
+    EXPECT_FALSE(config.architected_pauth);
+    EXPECT_FALSE(parse_cpu("max,pauth=qarma9", config).has_value());
+    EXPECT_FALSE(parse_cpu("max,", config).has_value());
+}
+
 TEST(OptionValues, NumbersAndTimes) {
     EXPECT_EQ(parse_count("--cpus", "64").value(), 64u);
     EXPECT_FALSE(parse_count("--cpus", "two").has_value());

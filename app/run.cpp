@@ -35,7 +35,7 @@ Result<MachineConfig> RunCommand::Options::to_config() const {
     for (const std::string &disk : disks) config.disks.push_back(TRY(parse_disk(disk)));
     config.cpus = TRY(parse_count("--cpus", cpus));
     config.memory = TRY(parse_size(memory));
-    config.cpu_model = cpu;
+    TRY(parse_cpu(cpu, config));
     if (accel == "interp") {
         config.accelerator = machine::AcceleratorKind::Interpreter;
     } else if (accel == "jit") {
@@ -85,7 +85,7 @@ RunCommand::RunCommand(CLI::App &program)
         {"--nvram",   &o.nvram,        "FILE",   "keeps the second flash bank, the firmware's variables"},
         {"--cpus",    &o.cpus,         "N",      "number of CPUs, 1 to 64 (default 2)"},
         {"--memory",  &o.memory,       "SIZE",   "RAM, such as 512M or 2G (default 1G)"},
-        {"--cpu",     &o.cpu,          "MODEL",  "cortex-a53, cortex-a72, neoverse-n1 or max (default)"},
+        {"--cpu",     &o.cpu,          "MODEL",  "cortex-a53, cortex-a72, neoverse-n1 or max (default)[,pauth=qarma5]"},
         {"--accel",   &o.accel,        "KIND",   "auto (default), jit or interp"},
         {"--gic",     &o.gic,          "VERSION","interrupt controller, 2 or 3 (default)"},
         {"--net",     &o.net,          "KIND",   "user[,hostfwd=tcp:ADDR:PORT-:PORT]... (default) or none"},

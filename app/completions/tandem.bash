@@ -15,7 +15,7 @@ _tandem() {
     --format | --from | --to | --backing-format) COMPREPLY=($(compgen -W "raw qcow2" -- "$current")); return ;;
     --compression) COMPREPLY=($(compgen -W "zlib zstd" -- "$current")); return ;;
     --repair) COMPREPLY=($(compgen -W "leaks all" -- "$current")); return ;;
-    --cpu) COMPREPLY=($(compgen -W "cortex-a53 cortex-a72 neoverse-n1 max" -- "$current")); return ;;
+    --cpu) COMPREPLY=($(compgen -W "cortex-a53 cortex-a72 neoverse-n1 max max,pauth=qarma5" -- "$current")); return ;;
     --accel) COMPREPLY=($(compgen -W "auto jit interp" -- "$current")); return ;;
     --gic) COMPREPLY=($(compgen -W "2 3" -- "$current")); return ;;
     --serial | --console) COMPREPLY=($(compgen -W "stdio none file: pty tcp:" -- "$current")); return ;;

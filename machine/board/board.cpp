@@ -160,6 +160,7 @@ void Board::add_virtio() {
 Result<> Board::add_accelerator() {
     arm::CpuOptions cpu_options;
     cpu_options.gic_system_registers = config_.gic_version == 3;
+    if (config_.architected_pauth) cpu_options.pac = arm::PacAlgorithm::Qarma5;
     auto model = arm::CpuModel::create(config_.cpu_model, cpu_options);
     if (!model.has_value()) return failure("--cpu: " + model.error().message);
     JitWiring wiring;

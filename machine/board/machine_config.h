@@ -48,6 +48,7 @@ struct MachineConfig {
     unsigned cpus = 2;
     u64 memory = 1u << 30;
     std::string cpu_model = "max";
+    bool architected_pauth = false; ///< QARMA5 instead of the fast hash, where there is PAuth
     AcceleratorKind accelerator = AcceleratorKind::Auto;
     unsigned gic_version = 3;
     bool acpi = true;    ///< firmware gets ACPI tables, and with them passes on no device tree
