@@ -11,6 +11,7 @@
 #include <cstdio>
 #include <cstring>
 #include <map>
+#include <random>
 
 namespace tandem::isa {
 namespace {
@@ -21,7 +22,7 @@ struct Options {
     std::string rows;
     u64 cases = 1000;
     u64 sequences = 20000;
-    u64 seed = 1;
+    u64 seed = std::random_device{}();
     unsigned shown = 3;
     bool interpreter_only = false;
 };
@@ -193,11 +194,13 @@ int main(int argc, char **argv) {
     app.add_option("--rows", options.rows, "only rows whose name contains this");
     app.add_option("--cases", options.cases, "cases for each row");
     app.add_option("--sequences", options.sequences, "random sequences of instructions");
-    app.add_option("--seed", options.seed, "of the generator");
+    app.add_option("--seed", options.seed,
+                   "of the generator (default: another each time; it is printed)");
     app.add_option("--shown", options.shown, "mismatches printed for each row");
     app.add_flag("--interpreter-only", options.interpreter_only, "leave out translated code");
     CLI11_PARSE(app, argc, argv);
 
+    fmt::print("--seed {}\n", options.seed);
     auto oracle = Oracle::start(options.emulator, options.agent);
     if (!oracle) {
         fmt::print(stderr, "{}\n", oracle.error().message);
