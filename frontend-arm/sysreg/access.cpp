@@ -68,6 +68,11 @@ void write_translation_control(ArmState &s, SysRegId id, u64 value) {
 void write_debug(ArmState &s, SysRegId id, u64 value) {
     const bool watched = s.watchpoints_enabled;
     switch (id) {
+    case reg::OSDTRRX_EL1:
+    case reg::OSDTRTX_EL1: s.sysreg[id] = value & 0xffffffff; break;
+    case reg::MDCCINT_EL1:
+        s.sysreg[id] = value & 0x60000000;
+        break; // RX, TX
     // TDCC, KDE, HDE, MDE, SS; the halting debug and channel bits have no function here.
     case reg::MDSCR_EL1: s.sysreg[id] = value & 0xf001; break;
     case reg::OSLAR_EL1: s.sysreg[reg::OSLSR_EL1] = 0x8 | (value & 1) << 1; break;

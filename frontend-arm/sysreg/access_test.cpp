@@ -29,6 +29,14 @@ struct AccessTest : ::testing::Test {
     ArmState &s = *cpu.state;
 };
 
+TEST_F(AccessTest, DebugChannelRegistersKeepTheirReservedBitsZero) {
+    for (const SysRegId id : {reg::OSDTRRX_EL1, reg::OSDTRTX_EL1, reg::MDCCINT_EL1})
+        write(id, ~u64{0});
+    EXPECT_EQ(read(reg::OSDTRRX_EL1), 0xffffffffu);
+    EXPECT_EQ(read(reg::OSDTRTX_EL1), 0xffffffffu);
+    EXPECT_EQ(read(reg::MDCCINT_EL1), 0x60000000u);
+}
+
 TEST_F(AccessTest, PstateRegisters) {
     s.flags = ir::kFlagN | ir::kFlagV;
     EXPECT_EQ(read(reg::NZCV), 0x90000000u);

@@ -207,15 +207,15 @@ bool Softmmu::prepare_aligned(u64 va, MemoryOp op, bool is_store) {
     return false;
 }
 
-/// For an atomic update: readable and writable.
+/// For an atomic update: readable and writable. Arm ARM, ISS.WnR: of an atomic, a fault that a read
+/// would take as well is reported as a read's, alignment faults among them.
 bool Softmmu::prepare_update(u64 va, u32 bytes, MemoryOp op, Page &page) {
     if (crosses_page(va, bytes)) {
         // Only an unaligned one does, and those are for Normal memory within 16 bytes.
-        shared_.translator.raise_alignment_fault(context_, va, true);
+        shared_.translator.raise_alignment_fault(context_, va, false);
         return false;
     }
     const bool aligned = (va & (bytes - 1)) == 0;
-    // Arm ARM, ISS.WnR: an atomic that may not even read reports a read.
     return prepare(va, bytes, aligned, op.regime, AccessKind::Load, page) &&
            prepare(va, bytes, aligned, op.regime, AccessKind::Store, page);
 }
@@ -407,7 +407,7 @@ void Softmmu::store_pair(ir::ExecContext &ctx, u64 va, unsigned size_log2, Vec v
 template <typename T, typename Operation>
 u64 Softmmu::update(u64 va, MemoryOp op, Operation operation) {
     if (op.alignment == Alignment::Any) op.alignment = Alignment::Within16;
-    if (!prepare_aligned(va, op, true)) return 0;
+    if (!prepare_aligned(va, op, false)) return 0;
     Page page;
     if (!prepare_update(va, sizeof(T), op, page)) return 0;
     if ((page.flags & (kTlbMmio | kTlbRom)) == 0) {
@@ -440,7 +440,7 @@ u64 Softmmu::compare_swap(ir::ExecContext &, u64 va, u64 expected, u64 desired, 
 Vec Softmmu::compare_swap128(ir::ExecContext &, u64 va, Vec expected, Vec desired, MemoryOp op) {
     op.size_log2 = 4;
     op.alignment = Alignment::Natural; // CASP wants 16-byte alignment with FEAT_LSE2 too
-    if (!prepare_aligned(va, op, true)) return {};
+    if (!prepare_aligned(va, op, false)) return {};
     Page page;
     if (!prepare_update(va, 16, op, page)) return {};
     if ((page.flags & (kTlbMmio | kTlbRom)) == 0) {
