@@ -5,7 +5,11 @@ void (*volatile exception_handler)(unsigned vector, struct frame *frame);
 __attribute__((weak)) void secondary_main(u64 cpu) { (void)cpu; }
 
 void print(const char *text) {
-    for (; *text != 0; ++text) *mmio32(kUart) = (unsigned char)*text;
+    for (; *text != 0; ++text) {
+        while ((*mmio32(kUart + 0x18) & 1 << 5) != 0) { /* UARTFR.TXFF */
+        }
+        *mmio32(kUart) = (unsigned char)*text;
+    }
 }
 void print_hex(u64 value) {
     char digits[19] = "0x";
