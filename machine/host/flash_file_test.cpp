@@ -14,7 +14,9 @@ class FlashFileTest : public ::testing::Test {
 protected:
     FlashFileTest() { std::filesystem::remove(path); }
     ~FlashFileTest() override { std::filesystem::remove(path); }
-    const std::string path = ::testing::TempDir() + "tandem_flash_file_test";
+    // One file for each test: tests run side by side.
+    const std::string path = ::testing::TempDir() + "tandem_flash_file_test_" +
+                             ::testing::UnitTest::GetInstance()->current_test_info()->name();
 };
 
 TEST_F(FlashFileTest, KeepsWhatIsProgrammed) {

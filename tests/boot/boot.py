@@ -133,7 +133,8 @@ def consoles(tandem, guest):
 def firmware(tandem, image):
     """EDK2 to its shell; a variable set there outlives the machine in the --nvram file."""
     with tempfile.TemporaryDirectory() as folder:
-        command = [tandem, "run", "--bios", image, "--nvram", os.path.join(folder, "vars.fd")]
+        # Without a network card, from which the firmware would try to boot first.
+        command = [tandem, "run", "--net", "none", "--bios", image, "--nvram", os.path.join(folder, "vars.fd")]
         for typed, shown in ((b"set tandem kept-4711", b""), (b"set tandem", rb"kept-4711")):
             console = Console(command, 120)
             console.expect(rb"Press .*ESC.* in \d seconds")
