@@ -18,6 +18,7 @@ struct RunCommand::Options {
     std::string image, kernel, initrd, append, dtb, bios, nvram;
     std::vector<std::string> disks;
     std::string cpus = "2", memory = "1G", cpu = "max", accel = "auto", gic = "3";
+    std::string tier = "t1";
     std::string net = "user", serial, console, display = "none", timeout, trace, trace_filter;
     bool no_reboot = false, no_acpi = false, stats = false;
 
@@ -42,6 +43,13 @@ Result<MachineConfig> RunCommand::Options::to_config() const {
         config.accelerator = machine::AcceleratorKind::Jit;
     } else if (accel != "auto") {
         return failure(fmt::format("--accel {}: unknown; use auto, jit or interp", accel));
+    }
+    if (tier == "t1") {
+        config.tier = machine::Tier::Baseline;
+    } else if (tier == "t2") {
+        config.tier = machine::Tier::Optimising;
+    } else if (tier != "auto") {
+        return failure(fmt::format("--tier {}: unknown; use auto, t1 or t2", tier));
     }
     config.gic_version = TRY(parse_count("--gic", gic));
     config.net = TRY(parse_net(net));
@@ -87,6 +95,7 @@ RunCommand::RunCommand(CLI::App &program)
         {"--memory",  &o.memory,       "SIZE",   "RAM, such as 512M or 2G (default 1G)"},
         {"--cpu",     &o.cpu,          "MODEL",  "cortex-a53, cortex-a72, neoverse-n1 or max (default)[,pauth=qarma5]"},
         {"--accel",   &o.accel,        "KIND",   "auto (default), jit or interp"},
+        {"--tier",    &o.tier,         "TIER",   "t1 (default), auto (hot loops by LLVM) or t2 (all by LLVM at once)"},
         {"--gic",     &o.gic,          "VERSION","interrupt controller, 2 or 3 (default)"},
         {"--net",     &o.net,          "KIND",   "user[,hostfwd=tcp:ADDR:PORT-:PORT]... (default) or none"},
         {"--serial",  &o.serial,       "WHERE",  "stdio (default), none, file:F, pty or tcp:ADDR:PORT"},

@@ -3,7 +3,7 @@ _tandem() {
     local current previous
     current=${COMP_WORDS[COMP_CWORD]}
     previous=${COMP_WORDS[COMP_CWORD-1]}
-    local options="--kernel --initrd --append --dtb --bios --nvram --disk --cpus --memory --cpu --accel
+    local options="--kernel --initrd --append --dtb --bios --nvram --disk --cpus --memory --cpu --accel --tier
         --gic --net --serial --console --display --timeout --no-acpi --no-reboot --stats -d --dfilter --help"
     if [[ ${COMP_WORDS[1]} == image ]]; then
         options="--format --from --to --backing --backing-format --cluster-size --qcow2-version --refcount-bits
@@ -16,6 +16,7 @@ _tandem() {
     --compression) COMPREPLY=($(compgen -W "zlib zstd" -- "$current")); return ;;
     --repair) COMPREPLY=($(compgen -W "leaks all" -- "$current")); return ;;
     --cpu) COMPREPLY=($(compgen -W "cortex-a53 cortex-a72 neoverse-n1 max max,pauth=qarma5" -- "$current")); return ;;
+    --tier) COMPREPLY=($(compgen -W "auto t1 t2" -- "$current")); return ;;
     --accel) COMPREPLY=($(compgen -W "auto jit interp" -- "$current")); return ;;
     --gic) COMPREPLY=($(compgen -W "2 3" -- "$current")); return ;;
     --serial | --console) COMPREPLY=($(compgen -W "stdio none file: pty tcp:" -- "$current")); return ;;

@@ -75,9 +75,13 @@ public:
 
     [[nodiscard]] const HostFeatures &features() const { return features_; }
 
+    /// What other code generators need (runtime.h): offsets from code().
+    struct Stubs;
+    [[nodiscard]] const Stubs &stubs() const { return *stubs_; }
+    [[nodiscard]] const std::byte *code() const { return window_.executable; }
+
 private:
     friend class BlockCompiler;
-    struct Stubs;
 
     HostFeatures features_;
     CodeWindow window_;

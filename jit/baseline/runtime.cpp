@@ -2,9 +2,8 @@
 #include "jit/baseline/runtime.h"
 
 #include "ir/block.h"
-#include "ir/memory_access.h"
-#include "ir/semantics/thunk.h"
 #include "jit/baseline/frame.h"
+#include "jit/baseline/out_of_line.h"
 #include "support/check.h"
 
 // The system's Xbyak is older than -Wconversion.
@@ -19,103 +18,15 @@ namespace tandem::jit {
 namespace {
 
 using ir::ExecContext;
-using ir::MemoryOp;
 using ir::Opcode;
-using ir::Vec;
 
-/// The out-of-line path of every memory operation.
 void memory_operation(ExecContext &ctx, Frame &frame) {
-    ir::MemoryAccess &memory = *ctx.memory;
-    const MemoryOp op = MemoryOp::unpack(frame.imm);
-    const u64 va = frame.args[0].d[0];
-    const auto load = [&](unsigned size_log2) {
-        frame.result[0] = Vec{{memory.load(ctx, va, size_log2, op), 0}};
-    };
-    const auto store = [&](unsigned size_log2) {
-        memory.store(ctx, va, size_log2, frame.args[1].d[0] & ones(8u << size_log2), op);
-    };
-    const auto failed = [&] { return ctx.pending_exit != ir::PendingExit::None; };
-    const auto load_pair = [&](unsigned size_log2) {
-        load(size_log2);
-        if (!failed())
-            frame.result[1] = Vec{{memory.load(ctx, va + (1u << size_log2), size_log2, op), 0}};
-    };
-    const auto store_pair = [&](unsigned size_log2) {
-        store(size_log2);
-        if (!failed())
-            memory.store(ctx, va + (1u << size_log2), size_log2,
-                         frame.args[2].d[0] & ones(8u << size_log2), op);
-    };
-    constexpr auto kLoadPair64 = static_cast<u32>(Opcode::LoadPair64);
-    constexpr auto kStorePair64 = static_cast<u32>(Opcode::StorePair64);
-    switch (static_cast<Opcode>(frame.opcode)) {
-    case Opcode::Load8: return load(0);
-    case Opcode::Load16:
-    case Opcode::LoadF16: return load(1);
-    case Opcode::Load32:
-    case Opcode::LoadF32: return load(2);
-    case Opcode::Load64:
-    case Opcode::LoadF64: return load(3);
-    case Opcode::LoadV128: frame.result[0] = memory.load128(ctx, va, op); return;
-    case Opcode::LoadPair32:
-    case Opcode::LoadPair64: {
-        const Vec pair = memory.load_pair(ctx, va, frame.opcode == kLoadPair64 ? 3 : 2, op);
-        frame.result = {Vec{{pair.d[0], 0}}, Vec{{pair.d[1], 0}}};
-        return;
-    }
-    case Opcode::LoadPairF32: return load_pair(2);
-    case Opcode::LoadPairF64: return load_pair(3);
-    case Opcode::LoadPairV128:
-        frame.result[0] = memory.load128(ctx, va, op);
-        if (!failed()) frame.result[1] = memory.load128(ctx, va + 16, op);
-        return;
-    case Opcode::Store8: return store(0);
-    case Opcode::Store16:
-    case Opcode::StoreF16: return store(1);
-    case Opcode::Store32:
-    case Opcode::StoreF32: return store(2);
-    case Opcode::Store64:
-    case Opcode::StoreF64: return store(3);
-    case Opcode::StoreV128: return memory.store128(ctx, va, frame.args[1], op);
-    case Opcode::StorePair32:
-    case Opcode::StorePair64: {
-        const Vec pair{{frame.args[1].d[0], frame.args[2].d[0]}};
-        return memory.store_pair(ctx, va, frame.opcode == kStorePair64 ? 3 : 2, pair, op);
-    }
-    case Opcode::StorePairF32: return store_pair(2);
-    case Opcode::StorePairF64: return store_pair(3);
-    case Opcode::StorePairV128:
-        memory.store128(ctx, va, frame.args[1], op);
-        if (!failed()) memory.store128(ctx, va + 16, frame.args[2], op);
-        return;
-    case Opcode::AtomicRmw:
-        frame.result[0] = Vec{{memory.atomic(ctx, va, frame.args[1].d[0], op), 0}};
-        return;
-    case Opcode::CompareSwap:
-        frame.result[0] =
-            Vec{{memory.compare_swap(ctx, va, frame.args[1].d[0], frame.args[2].d[0], op), 0}};
-        return;
-    case Opcode::CompareSwap128:
-        frame.result[0] = memory.compare_swap128(ctx, va, frame.args[1], frame.args[2], op);
-        return;
-    case Opcode::LoadExclusive:
-    case Opcode::LoadExclusive128: frame.result[0] = memory.load_exclusive(ctx, va, op); return;
-    case Opcode::StoreExclusive:
-        frame.result[0] =
-            Vec{{memory.store_exclusive(ctx, va, Vec{{frame.args[1].d[0], 0}}, op), 0}};
-        return;
-    case Opcode::StoreExclusive128:
-        frame.result[0] = Vec{{memory.store_exclusive(ctx, va, frame.args[1], op), 0}};
-        return;
-    case Opcode::ClearExclusive: return memory.clear_exclusive(ctx);
-    default: CHECK(false);
-    }
+    out_of_line_memory(ctx, static_cast<Opcode>(frame.opcode), frame.imm, frame.args.data(),
+                       frame.result.data());
 }
-
 void thunk_operation(ExecContext &ctx, Frame &frame) {
-    const ir::semantics::Thunk thunk = ir::semantics::thunk(static_cast<Opcode>(frame.opcode));
-    thunk(ctx.fpsr, &frame.result[0], &frame.args[0], &frame.args[1], &frame.args[2],
-          &frame.args[3], frame.imm);
+    out_of_line_thunk(ctx, static_cast<Opcode>(frame.opcode), frame.imm, frame.args.data(),
+                      frame.result.data());
 }
 
 constexpr u32 kDefaultMxcsr = 0x1f80;

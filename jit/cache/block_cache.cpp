@@ -8,7 +8,9 @@
 namespace tandem::jit {
 namespace {
 std::size_t size_of(const TranslationBlock &block) {
-    return sizeof block + block.packed.byte_size() + block.predecoded.byte_size();
+    std::size_t owned = 0;
+    for (const ArenaPiece &piece : block.owned_code) owned += piece.window().size;
+    return sizeof block + owned + block.packed.byte_size() + block.predecoded.byte_size();
 }
 } // namespace
 
@@ -30,17 +32,13 @@ BlockCache::Reservation BlockCache::reserve(u64 physical, u32 length) {
     return {&page, page.version};
 }
 
-TranslationBlock *BlockCache::insert(std::unique_ptr<TranslationBlock> block,
-                                     const Reservation &reservation) {
-    const std::lock_guard guard(mutex_);
+/// The reservation was for the longest possible block.
+void BlockCache::end(const Reservation &reservation) {
     CodePage &page = *reservation.page;
-    TranslationBlock *other = find(block->physical, block->mode);
-    const bool usable = page.version == reservation.version && other == nullptr;
-    if (usable) page.covered |= CodePage::mask(block->page_offset(), block->guest_bytes);
-    // The reservation was for the longest possible block.
     if (--page.reservations == 0) page.granules.store(page.covered, std::memory_order_seq_cst);
-    if (page.version != reservation.version) return nullptr;
-    if (!usable) return other;
+}
+
+void BlockCache::add(CodePage &page, std::unique_ptr<TranslationBlock> block) {
     if (!std::exchange(page.is_listed, true)) pages_.push_back(&page);
     block->page = &page;
     block->next_in_page = page.blocks;
@@ -48,8 +46,45 @@ TranslationBlock *BlockCache::insert(std::unique_ptr<TranslationBlock> block,
     bytes_.fetch_add(size_of(*block), std::memory_order_relaxed);
     Bucket &head = bucket(block->physical, block->mode);
     block->next_in_bucket.store(head.load(std::memory_order_relaxed), std::memory_order_relaxed);
-    head.store(block.get(), std::memory_order_release);
-    return block.release();
+    head.store(block.release(), std::memory_order_release);
+}
+
+TranslationBlock *BlockCache::insert(std::unique_ptr<TranslationBlock> block,
+                                     const Reservation &reservation) {
+    const std::lock_guard guard(mutex_);
+    CodePage &page = *reservation.page;
+    TranslationBlock *other = find(block->physical, block->mode);
+    const bool usable = page.version == reservation.version && other == nullptr;
+    if (usable) page.covered |= CodePage::mask(block->code_offset(), block->guest_bytes);
+    end(reservation);
+    if (page.version != reservation.version) return nullptr;
+    if (!usable) return other;
+    TranslationBlock *added = block.get();
+    add(page, std::move(block));
+    return added;
+}
+
+void BlockCache::cancel(const Reservation &reservation) {
+    const std::lock_guard guard(mutex_);
+    end(reservation);
+}
+
+bool BlockCache::promote(std::unique_ptr<TranslationBlock> region, const Reservation &reservation) {
+    const std::lock_guard guard(mutex_);
+    CodePage &page = *reservation.page;
+    const bool usable = page.version == reservation.version;
+    if (usable) page.covered |= CodePage::mask(region->code_offset(), region->guest_bytes);
+    end(reservation);
+    if (!usable) return false;
+    for (TranslationBlock **at = &page.blocks; *at != nullptr; at = &(*at)->next_in_page) {
+        TranslationBlock &old = **at;
+        if (old.physical != region->physical || old.mode != region->mode) continue;
+        *at = old.next_in_page;
+        invalidate(old);
+        break;
+    }
+    add(page, std::move(region));
+    return true;
 }
 
 void BlockCache::set_code(TranslationBlock &block, CodeWindow window,
@@ -121,7 +156,7 @@ void BlockCache::invalidate_in_page(CodePage &page, u64 physical, u64 length,
             invalidate(block);
             ++statistics.invalidated_blocks;
         } else {
-            granules |= CodePage::mask(block.page_offset(), block.guest_bytes);
+            granules |= CodePage::mask(block.code_offset(), block.guest_bytes);
             at = &block.next_in_page;
         }
     }

@@ -38,6 +38,13 @@ public:
     [[nodiscard]] TranslationBlock *insert(std::unique_ptr<TranslationBlock> block,
                                            const Reservation &reservation);
 
+    /// Ends a reservation whose translation is not wanted any more.
+    void cancel(const Reservation &reservation);
+    /// Adds a region compiled since `reservation`, which ends, in place of the block that begins at
+    /// its entry: that one becomes garbage, and what was linked to it finds the region. False if
+    /// code has been written meanwhile, or the cache been cleared.
+    bool promote(std::unique_ptr<TranslationBlock> region, const Reservation &reservation);
+
     /// Gives a block its T1 code, unless it is invalid or has some already.
     void set_code(TranslationBlock &block, CodeWindow window, const CompiledBlock &compiled);
     /// Makes exit `link` of `from` jump straight to `to`, if both are valid and `to` has code.
@@ -70,6 +77,8 @@ private:
         const u64 key = (physical >> 1) ^ u64 { mode } << 40;
         return buckets_[(key * 0x9e3779b97f4a7c15) >> (64 - kBucketBits)];
     }
+    void add(CodePage &page, std::unique_ptr<TranslationBlock> block);
+    void end(const Reservation &reservation);
     void invalidate(TranslationBlock &block);
     void invalidate_in_page(CodePage &page, u64 physical, u64 length, Statistics &statistics);
 

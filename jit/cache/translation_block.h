@@ -3,6 +3,7 @@
 #include "ir/interpreter/interpreter.h"
 #include "ir/packed_block.h"
 #include "jit/baseline/compiler.h"
+#include "jit/regions/code_arena.h"
 
 #include <atomic>
 #include <memory>
@@ -25,13 +26,17 @@ struct alignas(64) TranslationBlock {
         u32 link = 0;
     };
 
-    u64 physical = 0; ///< of the first byte
+    u64 physical = 0; ///< of the first instruction
     u32 mode = 0;     ///< frontend's mode bits, the page's included
     u32 guest_bytes = 0;
+    u32 bytes_before = 0; ///< of a region: how many of guest_bytes come before `physical`
     u32 guest_instructions = 0;
     std::atomic<u32> runs = 0; ///< in T0; approximate
     std::atomic<bool> is_invalid = false;
     std::atomic<bool> stays_interpreted = false; ///< T1 cannot compile it
+    bool is_region = false;       ///< compiled by T2, together with the blocks it goes on to
+    std::atomic<u32> samples = 0; ///< how often a slice of T1 ended here; approximate
+    std::atomic<bool> is_promoted = false; ///< T2 has been asked for it
     /// T1's entry point; null before. Set after `window` and `links`.
     std::atomic<const void *> code = nullptr;
     /// T0's form; serves exact stops when there is T1 code.
@@ -41,6 +46,7 @@ struct alignas(64) TranslationBlock {
 
     // Guarded by BlockCache's mutex from here on.
     CodeWindow window;
+    std::vector<ArenaPiece> owned_code; ///< of a region
     std::vector<Link> links;
     std::vector<Incoming> incoming;
     CodePage *page = nullptr;
@@ -52,8 +58,11 @@ struct alignas(64) TranslationBlock {
     TranslationBlock &operator=(const TranslationBlock &) = delete;
 
     [[nodiscard]] u32 page_offset() const { return static_cast<u32>(physical & 0xfff); }
+    /// Where the guest code that it was made from begins, in its page and in memory.
+    [[nodiscard]] u32 code_offset() const { return page_offset() - bytes_before; }
     [[nodiscard]] bool overlaps(u64 address, u64 length) const {
-        return address < physical + guest_bytes && physical < address + length;
+        const u64 first = physical - bytes_before;
+        return address < first + guest_bytes && first < address + length;
     }
 };
 

@@ -19,6 +19,8 @@ namespace tandem::jit {
     X(compilation_timed,        "of these, timed")                                                 \
     X(compilation_ticks,        "ticks spent in T1")                                               \
     X(code_bytes,               "bytes of T1 code made")                                           \
+    X(slices_sampled,           "slices that ended in translated code")                             \
+    X(slices_in_regions,        "of these, in T2's")                                               \
     X(dispatches,               "dispatcher passes")                                               \
     X(jump_cache_misses,        "dispatcher passes that missed the jump cache")                    \
     X(jump_cache_conflicts,     "of these, found another address there")                           \

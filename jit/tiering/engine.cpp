@@ -24,17 +24,30 @@ public:
         runtime_ =
             std::make_unique<Runtime>(CodeWindow{chunk.writable, chunk.executable, chunk.size},
                                       HostFeatures::detect_up_to(options.host_level));
-        code_memory_->keep();
         shared_.runtime = runtime_.get();
+        if (options.optimise != Optimise::Never) {
+            const CodeChunk stubs = code_memory_->allocate(RegionStubs::kSize);
+            const CodeChunk regions = code_memory_->allocate(code_memory_->size() / 4);
+            CHECK(stubs.size != 0 && regions.size != 0);
+            arena_ = std::make_unique<CodeArena>(
+                CodeWindow{regions.writable, regions.executable, regions.size});
+            regions_ = std::make_unique<RegionService>(
+                options.region_compiler, frontend.helpers(), options.host_level, *runtime_,
+                CodeWindow{stubs.writable, stubs.executable, stubs.size}, *arena_, cache_);
+            shared_.regions = regions_.get();
+        }
+        code_memory_->keep();
     }
 
     CodeMap code_map_;
     TlbBroadcast broadcast_;
+    std::unique_ptr<CodeArena> arena_; ///< blocks in the cache own pieces of it
     BlockCache cache_;
     std::unique_ptr<CodeMemory> code_memory_;
     std::unique_ptr<Runtime> runtime_;
     EngineShared shared_;
     std::vector<std::unique_ptr<Vcpu>> vcpus_;
+    std::unique_ptr<RegionService> regions_;
     Statistics others_; ///< of detached vCPUs, and of what no vCPU did
     Clock clock_;
 };
@@ -107,7 +120,9 @@ Statistics Engine::statistics() const {
 }
 
 std::string Engine::statistics_report() const {
-    return report(statistics(), impl_->clock_);
+    return report(statistics(),
+                  impl_->regions_ != nullptr ? impl_->regions_->statistics() : RegionStatistics{},
+                  impl_->clock_);
 }
 
 } // namespace tandem::jit

@@ -26,13 +26,23 @@ enum class StopAt : u8 {
              ///< than that, more
 };
 
+/// When T2 compiles.
+enum class Optimise : u8 {
+    Never,
+    Hot,    ///< loops that take much time, in the background
+    Always, ///< each block as soon as T1 has, at once; for tests
+};
+
 struct EngineOptions {
     bool compile = true;        ///< false: T0 alone
     u32 compile_threshold = 12; ///< runs of a block in T0 before T1 compiles it
-    std::size_t code_cache_size = std::size_t{256} << 20; ///< bytes of T1 code
+    std::size_t code_cache_size = std::size_t{256} << 20; ///< bytes; with T2, a quarter is its
     std::size_t block_memory = std::size_t{512} << 20;    ///< bytes of blocks and T0 code
-    unsigned host_level = 4; ///< x86-64 micro-architecture level to use at most
-    bool verify = false;     ///< run the IR verifier on every block
+    Optimise optimise = Optimise::Never;
+    std::string region_compiler; ///< path of T2's module (jit/llvm)
+    u32 promotion_samples = 24;  ///< slices ending in a block before T2 is asked for its loop
+    unsigned host_level = 4;     ///< x86-64 micro-architecture level to use at most
+    bool verify = false;         ///< run the IR verifier on every block
     /// Called by the vCPU's thread between blocks while ExecContext::interrupt_lines is not 0:
     /// takes an interrupt (changes pc and mode) if one is deliverable.
     void (*poll_interrupts)(ir::ExecContext &) = nullptr;

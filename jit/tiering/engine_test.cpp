@@ -58,7 +58,7 @@ const std::array<ir::Helper, 5> kHelpers{{
     {"switch", switch_address_space, true, true},
 }};
 
-/// Every test runs with T0 alone, and with T1 after a few runs, and with T1 at once.
+/// Every test runs with T0 alone, with T1 after a few runs, with T1 at once, and with T2 at once.
 class EngineTest : public testing::TestWithParam<int> {
 protected:
     EngineTest() { make({}); }
@@ -68,6 +68,10 @@ protected:
         options.compile = GetParam() != 0;
         options.compile_threshold = GetParam() == 1 ? 3 : 0;
         options.verify = true;
+        if (GetParam() == 3) {
+            options.optimise = Optimise::Always;
+            options.region_compiler = TANDEM_LLVM_MODULE;
+        }
         engine_ = std::move(Engine::create(frontend_, mmu_, bus_, options)).value();
         for (ToyState &s : cpus_) {
             s.engine = engine_.get();
@@ -101,7 +105,7 @@ protected:
     std::unique_ptr<Engine> engine_;
     std::array<ToyState, 2> cpus_;
 };
-INSTANTIATE_TEST_SUITE_P(Tiers, EngineTest, testing::Values(0, 1, 2));
+INSTANTIATE_TEST_SUITE_P(Tiers, EngineTest, testing::Values(0, 1, 2, 3));
 
 TEST_P(EngineTest, CountsEveryInstruction) {
     program(0x1000,

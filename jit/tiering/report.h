@@ -1,6 +1,7 @@
 #pragma once
 /// The text of --stats.
 #include "jit/runtime/statistics.h"
+#include "jit/tiering/region_service.h"
 
 #include <chrono>
 #include <string>
@@ -18,6 +19,7 @@ private:
     u64 start_ticks_;
 };
 
-[[nodiscard]] std::string report(const Statistics &statistics, const Clock &clock);
+[[nodiscard]] std::string report(const Statistics &statistics, const RegionStatistics &regions,
+                                 const Clock &clock);
 
 } // namespace tandem::jit

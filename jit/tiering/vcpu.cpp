@@ -4,6 +4,7 @@
 #include "support/check.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstdio>
 #include <cstring>
 #include <utility>
@@ -238,6 +239,59 @@ bool Vcpu::compile(const Where &where, TranslationBlock &block) {
     return true;
 }
 
+void Vcpu::sample(TranslationBlock &block) {
+    Statistics &statistics = softmmu_.statistics;
+    ++statistics.slices_sampled;
+    if (block.is_region) {
+        ++statistics.slices_in_regions;
+        return;
+    }
+    if (shared_.regions == nullptr) return;
+    const u32 samples = block.samples.fetch_add(1, std::memory_order_relaxed) + 1;
+    if (samples < shared_.options.promotion_samples) return;
+    if (!block.is_promoted.load(std::memory_order_relaxed))
+        promote(block);
+    else if (std::has_single_bit(samples))
+        shared_.regions->raise(block.physical, block.mode, samples);
+}
+
+void Vcpu::promote(TranslationBlock &entry) {
+    entry.is_promoted.store(true, std::memory_order_relaxed);
+    const u64 page = entry.physical & kPageMask;
+    const bool is_forced = shared_.options.optimise == Optimise::Always;
+    std::vector<TranslationBlock *> sources;
+    const auto source = [&](u32 offset, ir::Block &out) {
+        TranslationBlock *block = shared_.cache.find(page | offset, entry.mode);
+        // Another region's entry stays an exit: its block's IR is gone.
+        if (block == nullptr || block->is_region ||
+            block->code.load(std::memory_order_acquire) == nullptr)
+            return false;
+        sources.push_back(block);
+        block->packed.unpack(out);
+        return true;
+    };
+    RegionService::Request request;
+    request.region = form_region(entry.page_offset(), entry.mode, source, !is_forced);
+    if (request.region.blocks.empty()) return;
+    request.physical = entry.physical;
+    request.reservation = shared_.cache.reserve(
+        page | request.region.first_byte, request.region.end_byte - request.region.first_byte);
+    // A write to their code before the reservation has made them invalid, one after it is noticed.
+    for (const TranslationBlock *block : sources) {
+        if (!block->is_invalid.load(std::memory_order_acquire)) continue;
+        shared_.cache.cancel(request.reservation);
+        entry.is_promoted.store(false, std::memory_order_relaxed);
+        return;
+    }
+    request.weight = entry.samples.load(std::memory_order_relaxed);
+    request.is_forced = is_forced;
+    if (is_forced) return shared_.regions->compile_now(std::move(request));
+    if (shared_.regions->submit(std::move(request))) return;
+    // Some time later it may have a chance.
+    entry.samples.store(0, std::memory_order_relaxed);
+    entry.is_promoted.store(false, std::memory_order_relaxed);
+}
+
 void Vcpu::link(const ExitInfo &exit, u64 pc, TranslationBlock &to) {
     auto &from = *reinterpret_cast<TranslationBlock *>(exit.owner);
     // Only within a physical page: there, what maps the one block maps the other.
@@ -284,7 +338,8 @@ ExitReason Vcpu::run(i64 budget, StopAt stop) {
     softmmu_.safepoint.begin_accesses();
     const i64 tail = stop == StopAt::Exactly ? 0 : ir::kMaxBlockInstructions - 1;
     i64 left = tail == 0 ? budget : std::max(budget, tail + 1);
-    ExitInfo exit; // how the block before was left, while its pointer is good
+    ExitInfo exit;               // how the block before was left, while its pointer is good
+    bool has_used_slice = false; // by translated code
     ExitReason reason = ExitReason::BudgetUsed;
     const auto retire = [&](i64 count) {
         context_.retired += static_cast<u64>(count);
@@ -345,6 +400,13 @@ ExitReason Vcpu::run(i64 budget, StopAt stop) {
                 exit = {};
                 continue;
             }
+            if (is_due && shared_.regions != nullptr &&
+                shared_.options.optimise == Optimise::Always) {
+                promote(*block);
+                if (TranslationBlock *region = shared_.cache.find(block->physical, block->mode))
+                    block = region;
+                exit = {};
+            }
             if (block != nullptr) {
                 code = block->code.load(std::memory_order_acquire);
                 if (code != nullptr)
@@ -355,10 +417,12 @@ ExitReason Vcpu::run(i64 budget, StopAt stop) {
 
         if (code != nullptr && left >= ir::kMaxBlockInstructions) {
             if (exit.owner != 0) link(exit, pc, *block);
+            if (has_used_slice) sample(*block);
             const i64 slice = std::min(left, kSlice);
             context_.pc_page = pc & kPageMask;
             context_.budget = context_.slice = slice;
             exit = shared_.runtime->enter(context_, code);
+            has_used_slice = context_.budget < ir::kMaxBlockInstructions;
             const i64 used = slice - context_.budget;
             context_.budget = context_.slice = 0;
             retire(used);

@@ -5,6 +5,7 @@
 #include "jit/cache/block_cache.h"
 #include "jit/runtime/stopwatch.h"
 #include "jit/tiering/engine.h"
+#include "jit/tiering/region_service.h"
 
 #include <span>
 
@@ -18,6 +19,7 @@ struct EngineShared {
     BlockCache &cache;
     CodeMemory &code_memory;
     const Runtime *runtime = nullptr; ///< null: T0 alone
+    RegionService *regions = nullptr; ///< null: no T2
     World world{};
     std::vector<class Vcpu *> vcpus{};
     u64 flushes = 0; ///< of the whole cache; changed while the world is stopped
@@ -67,6 +69,10 @@ private:
     void remember(u64 pc, TranslationBlock &block);
     /// Compiles with T1. False: memory had run out and all blocks are gone, this one too.
     bool compile(const Where &where, TranslationBlock &block);
+    /// A slice has ended where `block` is next.
+    void sample(TranslationBlock &block);
+    /// Asks T2 for the region entered at a block, if there is one.
+    void promote(TranslationBlock &entry);
     u32 run_uncached(u32 max_instructions);
     u32 run_interpreted(const ir::Predecoded &predecoded);
     void link(const ExitInfo &exit, u64 pc, TranslationBlock &to);

@@ -173,6 +173,11 @@ Result<> Board::add_accelerator() {
     wiring.affinities = affinities_;
     JitOptions options;
     options.compile = config_.accelerator != AcceleratorKind::Interpreter;
+    switch (config_.tier) {
+    case Tier::Auto: options.optimise = jit::Optimise::Hot; break;
+    case Tier::Baseline: options.optimise = jit::Optimise::Never; break;
+    case Tier::Optimising: options.optimise = jit::Optimise::Always; break;
+    }
     options.trace = config_.trace;
     accelerator_ = TRY(JitAccelerator::create(*model, wiring, options));
     return {};

@@ -41,6 +41,13 @@ struct TraceConfig {
     [[nodiscard]] bool any() const { return decode || ir || optimised || assembly; }
 };
 
+/// The highest tier of translated code that runs.
+enum class Tier : u8 {
+    Auto,
+    Baseline,   ///< no optimising compiler
+    Optimising, ///< the optimising compiler for each block, at once: slow, for tests
+};
+
 struct MachineConfig {
     std::string kernel, initrd, dtb, bios, nvram; ///< paths; empty: none
     std::string append;                           ///< kernel command line
@@ -50,6 +57,7 @@ struct MachineConfig {
     std::string cpu_model = "max";
     bool architected_pauth = false; ///< QARMA5 instead of the fast hash, where there is PAuth
     AcceleratorKind accelerator = AcceleratorKind::Auto;
+    Tier tier = Tier::Auto;
     unsigned gic_version = 3;
     bool acpi = true;    ///< firmware gets ACPI tables, and with them passes on no device tree
     SerialConfig serial; ///< of the UART

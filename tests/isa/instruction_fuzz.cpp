@@ -20,6 +20,7 @@ struct Options {
     std::string emulator;
     std::string agent;
     std::string rows;
+    std::string tier = "t1";
     u64 cases = 1000;
     u64 sequences = 20000;
     u64 seed = std::random_device{}();
@@ -82,6 +83,13 @@ public:
         : options_(options), oracle_(oracle), generator_(options.seed),
           interpreter_(Tier::Interpreter, MemoryPath::Slow, 4) {
         if (options.interpreter_only) return;
+        if (options.tier == "t2") {
+            add_translated("T2", MemoryPath::Inline, 4, Tier::Optimising);
+            add_translated("T2 slow path", MemoryPath::Slow, 4, Tier::Optimising);
+            add_translated("T2 x86-64-v3", MemoryPath::Inline, 3, Tier::Optimising);
+            add_translated("T2 x86-64-v2", MemoryPath::Inline, 2, Tier::Optimising);
+            return;
+        }
         add_translated("T1", MemoryPath::Inline, 4);
         add_translated("T1 slow path", MemoryPath::Slow, 4);
         add_translated("T1 x86-64-v3", MemoryPath::Inline, 3);
@@ -120,8 +128,9 @@ private:
         std::unique_ptr<Subject> subject;
     };
 
-    void add_translated(std::string_view name, MemoryPath path, unsigned level) {
-        translated_.push_back({name, std::make_unique<Subject>(Tier::Baseline, path, level)});
+    void add_translated(std::string_view name, MemoryPath path, unsigned level,
+                        Tier tier = Tier::Baseline) {
+        translated_.push_back({name, std::make_unique<Subject>(tier, path, level)});
     }
 
     template <typename Make>
@@ -192,6 +201,8 @@ int main(int argc, char **argv) {
     app.add_option("--emulator", options.emulator, "qemu-aarch64")->required();
     app.add_option("--agent", options.agent, "the oracle's program (agent.c)")->required();
     app.add_option("--rows", options.rows, "only rows whose name contains this");
+    app.add_option("--tier", options.tier, "of translated code: t1 (default) or t2 (slow)")
+        ->check(CLI::IsMember({"t1", "t2"}));
     app.add_option("--cases", options.cases, "cases for each row");
     app.add_option("--sequences", options.sequences, "random sequences of instructions");
     app.add_option("--seed", options.seed,

@@ -8,6 +8,7 @@
 #include "ir/verifier/verifier.h"
 #include "support/check.h"
 
+#include <dlfcn.h>
 #include <sys/mman.h>
 
 namespace tandem::isa {
@@ -77,7 +78,7 @@ Subject::Subject(Tier tier, MemoryPath path, unsigned host_level)
             entry.addend = reinterpret_cast<u64>(memory_.data()) - ISA_DATA_BASE;
         }
     }
-    if (tier == Tier::Baseline) {
+    if (tier != Tier::Interpreter) {
         void *memory = mmap(nullptr, kCodeSize, PROT_READ | PROT_WRITE | PROT_EXEC,
                             MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         CHECK(memory != MAP_FAILED);
@@ -87,6 +88,21 @@ Subject::Subject(Tier tier, MemoryPath path, unsigned host_level)
             std::make_unique<jit::Runtime>(jit::CodeWindow{bytes, bytes, jit::Runtime::kSize},
                                            jit::HostFeatures::detect_up_to(host_level));
         compiler_ = std::make_unique<jit::Compiler>(*runtime_, frontend_.helpers());
+    }
+    if (tier == Tier::Optimising) {
+        constexpr std::size_t kStubs = jit::Runtime::kSize;
+        constexpr std::size_t kArena = kStubs + jit::RegionStubs::kSize;
+        std::byte *bytes = code_.writable;
+        stubs_ = std::make_unique<jit::RegionStubs>(
+            *runtime_, jit::CodeWindow{bytes + kStubs, bytes + kStubs, jit::RegionStubs::kSize});
+        arena_ = std::make_unique<jit::CodeArena>(
+            jit::CodeWindow{bytes + kArena, bytes + kArena, kCodeSize - kArena});
+        void *module = dlopen(TANDEM_LLVM_MODULE, RTLD_NOW | RTLD_LOCAL);
+        void *create = module != nullptr ? dlsym(module, jit::kCreateRegionCompiler) : nullptr;
+        CHECK(create != nullptr);
+        const std::span<const ir::Helper> helpers = frontend_.helpers();
+        region_compiler_.reset(reinterpret_cast<jit::CreateRegionCompiler>(create)(
+            helpers.data(), helpers.size(), host_level));
     }
 }
 
@@ -134,6 +150,7 @@ void Subject::step(const isa_case &test) {
         ir::Predecoded(block, frontend_.helpers()).run(s);
         return;
     }
+    if (tier_ == Tier::Optimising) return run_optimised(block);
     const jit::CodeWindow window{code_.writable + jit::Runtime::kSize,
                                  code_.executable + jit::Runtime::kSize,
                                  code_.size - jit::Runtime::kSize};
@@ -141,6 +158,23 @@ void Subject::step(const isa_case &test) {
     CHECK(compiler_->compile(block, 1, window, compiled) == jit::CompileResult::Done);
     s.budget = 1000;
     std::ignore = runtime_->enter(s, window.executable);
+}
+
+void Subject::run_optimised(const ir::Block &block) {
+    const auto only_this = [&](u32 offset, ir::Block &out) {
+        if (offset == block.page_offset) out = block;
+        return offset == block.page_offset;
+    };
+    const jit::Region region = jit::form_region(block.page_offset, block.mode, only_this, false);
+    const jit::ArenaPiece gate(*arena_, jit::RegionStubs::gate_size(region));
+    jit::RegionSymbols symbols = stubs_->symbols();
+    symbols.exits = jit::RegionStubs::gate_exits(region, gate.window());
+    const auto compiled = region_compiler_->compile(region, symbols, *arena_, nullptr);
+    CHECK(compiled.has_value());
+    jit::CompiledBlock links;
+    stubs_->emit_gate(region, 1, compiled->entry, gate.window(), links);
+    state_->budget = 1000;
+    std::ignore = runtime_->enter(*state_, gate.window().executable);
 }
 
 u32 Subject::ending() const {

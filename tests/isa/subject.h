@@ -5,6 +5,8 @@
 #include "frontend-arm/state/environment.h"
 #include "ir/interpreter/interpreter.h"
 #include "jit/baseline/compiler.h"
+#include "jit/regions/region_compiler.h"
+#include "jit/regions/region_stubs.h"
 #include "tests/isa/flat_memory.h"
 #include "tests/isa/protocol.h"
 
@@ -12,7 +14,7 @@
 
 namespace tandem::isa {
 
-enum class Tier : u8 { Interpreter, Baseline };
+enum class Tier : u8 { Interpreter, Baseline, Optimising };
 
 /// How translated code reaches memory: through its inline TLB check, or always by the slow path.
 enum class MemoryPath : u8 { Inline, Slow };
@@ -34,6 +36,7 @@ private:
     void load(const isa_case &test);
     void step(const isa_case &test);
     [[nodiscard]] u32 ending() const;
+    void run_optimised(const ir::Block &block);
 
     Tier tier_;
     arm::CpuModel model_;
@@ -48,6 +51,9 @@ private:
     jit::CodeWindow code_;
     std::unique_ptr<jit::Runtime> runtime_;
     std::unique_ptr<jit::Compiler> compiler_;
+    std::unique_ptr<jit::RegionStubs> stubs_;
+    std::unique_ptr<jit::CodeArena> arena_;
+    std::unique_ptr<jit::RegionCompiler> region_compiler_;
 };
 
 } // namespace tandem::isa

@@ -3,7 +3,22 @@
 #include "frontend-arm/exceptions/exceptions.h"
 #include "machine/accel/jit/jit_cpu.h"
 
+#include <filesystem>
+
 namespace tandem::machine {
+namespace {
+
+/// The module that holds T2: beside the program, or where it is installed.
+std::string region_compiler_path() {
+    constexpr const char *kName = "libtandem-llvm.so";
+    std::error_code error;
+    const auto program = std::filesystem::read_symlink("/proc/self/exe", error);
+    const auto beside = program.parent_path() / kName;
+    return std::filesystem::exists(beside, error) ? beside.string()
+                                                  : std::string(TANDEM_MODULE_DIR) + "/" + kName;
+}
+
+} // namespace
 
 JitAccelerator::JitAccelerator(const arm::CpuModel &model, const JitWiring &wiring,
                                const JitOptions &options)
@@ -16,6 +31,8 @@ Result<std::unique_ptr<JitAccelerator>> JitAccelerator::create(const arm::CpuMod
     std::unique_ptr<JitAccelerator> self{new JitAccelerator(model, wiring, options)};
     jit::EngineOptions engine_options;
     engine_options.compile = options.compile;
+    engine_options.optimise = options.optimise;
+    engine_options.region_compiler = region_compiler_path();
     if (options.trace.any()) engine_options.observer = &self->printer_;
     engine_options.poll_interrupts = [](ir::ExecContext &context) {
         arm::take_interrupt(static_cast<arm::ArmState &>(context));

@@ -35,6 +35,7 @@ struct JitWiring {
 
 struct JitOptions {
     bool compile = true; ///< false: interpret only
+    jit::Optimise optimise = jit::Optimise::Never;
     TraceConfig trace;
 };
 

@@ -1,0 +1,361 @@
+// Guest memory: the softmmu TLB is looked up inline, all else is out of line (jit/baseline does the
+// same; emit_memory.cpp says why the comparison is right). Accesses are volatile: each is made once
+// and whole, in program order, as the guest's memory model and devices want.
+#include "ir/exec_context.h"
+#include "jit/llvm/lowering.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdlib>
+
+namespace tandem::jit::llvm_tier {
+namespace {
+
+using ir::Alignment;
+using ir::AtomicKind;
+using ir::MemoryOp;
+using ir::TlbEntry;
+using ir::Type;
+
+struct Access {
+    unsigned parts = 0; ///< 0: not a plain access
+    unsigned bytes = 0; ///< of a part
+    bool is_write = false;
+    Type type = Type::I64;
+};
+Access access_of(Opcode op) {
+    switch (op) {
+    case Opcode::Load8: return {1, 1, false, Type::I64};
+    case Opcode::Load16: return {1, 2, false, Type::I64};
+    case Opcode::Load32: return {1, 4, false, Type::I64};
+    case Opcode::Load64: return {1, 8, false, Type::I64};
+    case Opcode::LoadF16: return {1, 2, false, Type::F16};
+    case Opcode::LoadF32: return {1, 4, false, Type::F32};
+    case Opcode::LoadF64: return {1, 8, false, Type::F64};
+    case Opcode::LoadV128: return {1, 16, false, Type::V128};
+    case Opcode::LoadPair32: return {2, 4, false, Type::I64};
+    case Opcode::LoadPair64: return {2, 8, false, Type::I64};
+    case Opcode::LoadPairF32: return {2, 4, false, Type::F32};
+    case Opcode::LoadPairF64: return {2, 8, false, Type::F64};
+    case Opcode::LoadPairV128: return {2, 16, false, Type::V128};
+    case Opcode::Store8: return {1, 1, true, Type::I64};
+    case Opcode::Store16: return {1, 2, true, Type::I64};
+    case Opcode::Store32: return {1, 4, true, Type::I64};
+    case Opcode::Store64: return {1, 8, true, Type::I64};
+    case Opcode::StoreF16: return {1, 2, true, Type::F16};
+    case Opcode::StoreF32: return {1, 4, true, Type::F32};
+    case Opcode::StoreF64: return {1, 8, true, Type::F64};
+    case Opcode::StoreV128: return {1, 16, true, Type::V128};
+    case Opcode::StorePair32: return {2, 4, true, Type::I64};
+    case Opcode::StorePair64: return {2, 8, true, Type::I64};
+    case Opcode::StorePairF32: return {2, 4, true, Type::F32};
+    case Opcode::StorePairF64: return {2, 8, true, Type::F64};
+    case Opcode::StorePairV128: return {2, 16, true, Type::V128};
+    default: return {};
+    }
+}
+
+/// A guest address: a value of the block and what to add to it.
+struct GuestAddress {
+    ValueId base;
+    i64 offset = 0;
+};
+GuestAddress address_of(const Lowering &l, ValueId id) {
+    GuestAddress address{id};
+    for (;;) {
+        const Inst &in = l.inst(address.base);
+        if (in.op != Opcode::Add64 || l.inst(in.args[1]).op != Opcode::Const64) return address;
+        const auto more = static_cast<i64>(l.inst(in.args[1]).imm);
+        if (std::abs(more) > 0xffff || std::abs(address.offset) > 0xffff) return address;
+        address.offset += more;
+        address.base = in.args[0];
+    }
+}
+
+/// Widens a check to later accesses from the same base. All lie within kSpan bytes, so that they
+/// are seldom on two pages (then all are out of line). True if there are any.
+bool find_followers(Lowering &l, const GuestAddress &address, MemoryOp op, bool is_write, i64 &low,
+                    i64 &high) {
+    constexpr i64 kSpan = 256;
+    bool has_any = false;
+    for (std::size_t i = l.current() + 1u; i < l.block().insts.size(); ++i) {
+        const Inst &in = l.inst(static_cast<ValueId>(i));
+        if (ir::info(in.op).op_class == ir::OpClass::Call) break;
+        const Access access = access_of(in.op);
+        if (access.parts == 0 || access.is_write != is_write) continue;
+        const MemoryOp other = MemoryOp::unpack(in.imm);
+        if (other.regime != op.regime || other.alignment != Alignment::Any) continue;
+        const GuestAddress next = address_of(l, in.args[0]);
+        if (next.base != address.base) continue;
+        const i64 new_low = std::min(low, next.offset);
+        const i64 new_high = std::max(high, next.offset + access.parts * access.bytes);
+        if (new_high - new_low > kSpan) continue;
+        low = new_low;
+        high = new_high;
+        has_any = true;
+    }
+    return has_any;
+}
+
+void mark(llvm::Instruction *inst, llvm::MDNode *scope, llvm::MDNode *other) {
+    inst->setMetadata(llvm::LLVMContext::MD_alias_scope, scope);
+    inst->setMetadata(llvm::LLVMContext::MD_noalias, other);
+}
+
+/// Looks up the page of bytes [first, end): in `entry` the address of the TLB entry; returns
+/// whether it is a miss.
+llvm::Value *look_up(Lowering &l, llvm::Value *base, i64 first, i64 end, bool is_aligned,
+                     MemoryOp op, bool is_write, llvm::Value *&entry) {
+    static_assert(sizeof(TlbEntry) == 32);
+    const auto at = [&](i64 delta) {
+        return l.b.CreateAdd(base, l.const64(static_cast<u64>(delta)));
+    };
+    llvm::Value *index =
+        l.b.CreateAnd(l.b.CreateLShr(at(first), 7), l.const64((ir::kTlbEntries - 1) << 5));
+    entry = l.b.CreateAdd(l.tlb(static_cast<unsigned>(op.regime)), index);
+    const u64 member = is_write ? offsetof(TlbEntry, write_tag) : offsetof(TlbEntry, read_tag);
+    auto *tag = l.b.CreateLoad(l.b.getInt64Ty(),
+                               l.raw_host_pointer(l.b.CreateAdd(entry, l.const64(member))));
+    mark(tag, l.context_scope, l.guest_scope);
+    const auto mask = static_cast<u64>(is_aligned ? ~i64{0xfff} | (end - first - 1) : ~i64{0xfff});
+    llvm::Value *wanted = l.b.CreateAnd(at(is_aligned ? first : end - 1), l.const64(mask));
+    return l.b.CreateICmpNE(tag, wanted);
+}
+
+llvm::Value *load_addend(Lowering &l, llvm::Value *entry) {
+    auto *addend = l.b.CreateLoad(
+        l.b.getInt64Ty(),
+        l.raw_host_pointer(l.b.CreateAdd(entry, l.const64(offsetof(TlbEntry, addend)))));
+    mark(addend, l.context_scope, l.guest_scope);
+    return addend;
+}
+
+/// Sequential consistency of store-release followed by load-acquire needs a full barrier. A locked
+/// operation on the stack orders as MFENCE does, and faster.
+void full_barrier(Lowering &l) {
+    auto *type = llvm::FunctionType::get(l.b.getVoidTy(), false);
+    l.b.CreateCall(llvm::InlineAsm::get(type, "lock orl $$0, (%rsp)",
+                                        "~{memory},~{dirflag},~{fpsr},~{flags}", true));
+}
+
+/// The hot path at `host`; its results, if any.
+template <typename Fast>
+void hot_or_cold(Lowering &l, const Inst &in, llvm::Value *miss, llvm::Value *entry,
+                 llvm::Value *known_addend, llvm::Value *address, Lowering::PageCheck *check,
+                 std::span<llvm::Value *> results, std::span<const Type> types, Fast fast) {
+    llvm::BasicBlock *hot = l.new_block("hot");
+    llvm::BasicBlock *cold = l.new_block("miss");
+    llvm::BasicBlock *on = l.new_block("on");
+    l.branch_unlikely(miss, cold, hot);
+    llvm::Value *addend = known_addend != nullptr ? known_addend : load_addend(l, entry);
+    fast(l.raw_host_pointer(l.b.CreateAdd(addend, address)));
+    llvm::BasicBlock *hot_end = l.b.GetInsertBlock();
+    l.b.CreateBr(on);
+    l.b.SetInsertPoint(cold);
+    l.call_memory(in);
+    std::array<llvm::Value *, 2> slow{};
+    for (unsigned i = 0; i < results.size(); ++i) slow[i] = l.load_result(types[i], i);
+    llvm::BasicBlock *cold_end = l.b.GetInsertBlock();
+    l.b.CreateBr(on);
+    l.b.SetInsertPoint(on);
+    const auto join = [&](llvm::Value *a, llvm::Value *b) {
+        llvm::PHINode *phi = l.b.CreatePHI(a->getType(), 2);
+        phi->addIncoming(a, hot_end);
+        phi->addIncoming(b, cold_end);
+        return phi;
+    };
+    for (unsigned i = 0; i < results.size(); ++i) results[i] = join(results[i], slow[i]);
+    if (check != nullptr) check->addend = join(addend, l.const64(0));
+}
+
+void set_second(Lowering &l, ValueId id, llvm::Value *value) {
+    const auto next = static_cast<ValueId>(id + 1);
+    if (next >= l.block().insts.size()) return;
+    const Opcode follower = l.inst(next).op;
+    if (follower == Opcode::Second || follower == Opcode::SecondF32 ||
+        follower == Opcode::SecondF64 || follower == Opcode::SecondV128)
+        l.set(next, value);
+}
+
+void out_of_line_pair(Lowering &l, const Inst &in, ValueId id) {
+    l.call_memory(in);
+    if (access_of(in.op).is_write) return;
+    l.set(id, l.load_result(Type::I64, 0));
+    set_second(l, id, l.load_result(Type::I64, 1));
+}
+
+llvm::Value *load_guest(Lowering &l, llvm::Type *type, llvm::Value *host) {
+    auto *load = l.b.CreateAlignedLoad(type, host, llvm::Align(1), true);
+    mark(load, l.guest_scope, l.context_scope);
+    return load;
+}
+void store_guest(Lowering &l, llvm::Value *value, llvm::Value *host) {
+    auto *store = l.b.CreateAlignedStore(value, host, llvm::Align(1), true);
+    mark(store, l.guest_scope, l.context_scope);
+}
+
+/// One access, or two of vector registers.
+void access_parts(Lowering &l, const Inst &in, const Access &access, llvm::Value *host,
+                  std::span<llvm::Value *> values) {
+    const bool is_integer = access.type == Type::I64;
+    llvm::Type *part = is_integer ? l.b.getIntNTy(access.bytes * 8) : l.type(access.type);
+    for (unsigned i = 0; i < access.parts; ++i) {
+        llvm::Value *at =
+            i == 0 ? host : l.b.CreateConstGEP1_64(l.b.getInt8Ty(), host, i * access.bytes);
+        if (access.is_write) {
+            llvm::Value *v = l.value(in.args[1 + i]);
+            store_guest(l, is_integer ? l.b.CreateTrunc(v, part) : v, at);
+        } else {
+            llvm::Value *v = load_guest(l, part, at);
+            values[i] = is_integer ? l.b.CreateZExt(v, l.b.getInt64Ty()) : v;
+        }
+    }
+}
+
+/// General registers: one access, single-copy atomic within aligned 16 bytes (FEAT_LSE2).
+void access_pair(Lowering &l, const Inst &in, const Access &access, llvm::Value *host,
+                 std::span<llvm::Value *> values) {
+    llvm::Type *both = llvm::FixedVectorType::get(l.b.getIntNTy(access.bytes * 8), 2);
+    llvm::Type *whole = access.bytes == 8 ? both : l.b.getInt64Ty();
+    if (access.is_write) {
+        llvm::Value *v = llvm::PoisonValue::get(both);
+        for (u64 i = 0; i < 2; ++i) {
+            llvm::Value *part =
+                l.b.CreateTrunc(l.value(in.args[1 + i]), l.b.getIntNTy(access.bytes * 8));
+            v = l.b.CreateInsertElement(v, part, i);
+        }
+        return store_guest(l, l.b.CreateBitCast(v, whole), host);
+    }
+    llvm::Value *v = l.b.CreateBitCast(load_guest(l, whole, host), both);
+    for (u64 i = 0; i < 2; ++i)
+        values[i] = l.b.CreateZExt(l.b.CreateExtractElement(v, i), l.b.getInt64Ty());
+}
+
+void plain(Lowering &l, const Inst &in, ValueId id) {
+    const Access access = access_of(in.op);
+    const bool is_pair = access.parts == 2 && access.type == Type::I64;
+    // Hosts whose 16-byte accesses may tear.
+    if (is_pair && access.bytes == 8 && !l.host().avx) return out_of_line_pair(l, in, id);
+    const MemoryOp op = MemoryOp::unpack(in.imm);
+    const unsigned bytes = access.parts * access.bytes;
+    const GuestAddress address = address_of(l, in.args[0]);
+    llvm::Value *base = l.value(address.base);
+    i64 low = address.offset, high = address.offset + bytes;
+
+    llvm::Value *miss = nullptr, *entry = nullptr, *addend = nullptr;
+    Lowering::PageCheck *fresh = nullptr;
+    if (op.alignment == Alignment::Any) {
+        Lowering::PageCheck &check = l.checks[access.is_write ? 1 : 0];
+        if (check.addend != nullptr && check.base == address.base && low >= check.low &&
+            high <= check.high && check.regime == static_cast<unsigned>(op.regime)) {
+            addend = check.addend;
+            miss = l.b.CreateICmpEQ(addend, l.const64(0));
+        } else if (find_followers(l, address, op, access.is_write, low, high)) {
+            check = {address.base, low, high, static_cast<unsigned>(op.regime), nullptr};
+            fresh = &check;
+        }
+    }
+    if (miss == nullptr) {
+        const bool is_aligned = op.alignment != Alignment::Any || bytes == 1;
+        miss =
+            look_up(l, base, low, high, is_aligned && fresh == nullptr, op, access.is_write, entry);
+    }
+
+    const std::array<Type, 2> types{access.type, access.type};
+    std::array<llvm::Value *, 2> values{};
+    hot_or_cold(l, in, miss, entry, addend, l.value(in.args[0]), fresh,
+                std::span(values).first(access.is_write ? 0 : access.parts), types,
+                [&](llvm::Value *host) {
+                    if (is_pair)
+                        access_pair(l, in, access, host, values);
+                    else
+                        access_parts(l, in, access, host, values);
+                    if (access.is_write && op.release) full_barrier(l);
+                });
+    if (access.is_write) return;
+    l.set(id, values[0]);
+    if (access.parts == 2) set_second(l, id, values[1]);
+}
+
+llvm::AtomicRMWInst::BinOp operation_of(AtomicKind kind) {
+    switch (kind) {
+    case AtomicKind::Add: return llvm::AtomicRMWInst::Add;
+    case AtomicKind::Clear: return llvm::AtomicRMWInst::And;
+    case AtomicKind::Xor: return llvm::AtomicRMWInst::Xor;
+    case AtomicKind::Set: return llvm::AtomicRMWInst::Or;
+    case AtomicKind::SMax: return llvm::AtomicRMWInst::Max;
+    case AtomicKind::SMin: return llvm::AtomicRMWInst::Min;
+    case AtomicKind::UMax: return llvm::AtomicRMWInst::UMax;
+    case AtomicKind::UMin: return llvm::AtomicRMWInst::UMin;
+    case AtomicKind::Swap: return llvm::AtomicRMWInst::Xchg;
+    }
+    __builtin_unreachable();
+}
+
+/// Locked instructions that cross a cache line are slow or trapped by the host: the alignment is
+/// always checked.
+template <typename Fast>
+void atomic(Lowering &l, const Inst &in, ValueId id, Fast fast) {
+    const MemoryOp op = MemoryOp::unpack(in.imm);
+    const unsigned bytes = 1u << op.size_log2;
+    llvm::Value *address = l.value(in.args[0]);
+    llvm::Value *entry = nullptr;
+    llvm::Value *miss = look_up(l, address, 0, bytes, true, op, true, entry);
+    const std::array<Type, 1> types{Type::I64};
+    std::array<llvm::Value *, 1> result{};
+    llvm::Type *type = l.b.getIntNTy(bytes * 8);
+    hot_or_cold(
+        l, in, miss, entry, nullptr, address, nullptr, result, types, [&](llvm::Value *host) {
+            result[0] = l.b.CreateZExt(fast(host, type, llvm::Align(bytes)), l.b.getInt64Ty());
+        });
+    l.set(id, result[0]);
+}
+
+void atomic_rmw(Lowering &l, const Inst &in, ValueId id) {
+    atomic(l, in, id, [&](llvm::Value *host, llvm::Type *type, llvm::Align align) {
+        const AtomicKind kind = MemoryOp::unpack(in.imm).atomic;
+        llvm::Value *operand = l.b.CreateTrunc(l.value(in.args[1]), type);
+        if (kind == AtomicKind::Clear) operand = l.b.CreateNot(operand);
+        return l.b.CreateAtomicRMW(operation_of(kind), host, operand, align,
+                                   llvm::AtomicOrdering::SequentiallyConsistent);
+    });
+}
+
+void compare_swap(Lowering &l, const Inst &in, ValueId id) {
+    atomic(l, in, id, [&](llvm::Value *host, llvm::Type *type, llvm::Align align) {
+        constexpr auto kOrder = llvm::AtomicOrdering::SequentiallyConsistent;
+        llvm::Value *pair = l.b.CreateAtomicCmpXchg(
+            host, l.b.CreateTrunc(l.value(in.args[1]), type),
+            l.b.CreateTrunc(l.value(in.args[2]), type), align, kOrder, kOrder);
+        return l.b.CreateExtractValue(pair, 0);
+    });
+}
+
+void out_of_line(Lowering &l, const Inst &in, ValueId id) {
+    l.call_memory(in);
+    if (const Type type = ir::info(in.op).result; type != Type::Void)
+        l.set(id, l.load_result(type, 0));
+}
+
+void fence(Lowering &l, const Inst &in, ValueId) {
+    if (static_cast<ir::FenceKind>(in.imm) == ir::FenceKind::Full) full_barrier(l);
+}
+
+} // namespace
+
+Lowering::Emitter memory_lowering(Opcode op) {
+    switch (op) {
+    case Opcode::AtomicRmw: return atomic_rmw;
+    case Opcode::CompareSwap: return compare_swap;
+    case Opcode::CompareSwap128:
+    case Opcode::LoadExclusive:
+    case Opcode::LoadExclusive128:
+    case Opcode::StoreExclusive:
+    case Opcode::StoreExclusive128:
+    case Opcode::ClearExclusive: return out_of_line;
+    case Opcode::Fence: return fence;
+    default: return access_of(op).parts != 0 ? plain : nullptr;
+    }
+}
+
+} // namespace tandem::jit::llvm_tier

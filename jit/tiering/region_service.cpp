@@ -1,0 +1,168 @@
+#include "jit/tiering/region_service.h"
+
+#include <dlfcn.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <ctime>
+#include <utility>
+
+namespace tandem::jit {
+namespace {
+
+/// More would be stale before its turn came.
+constexpr std::size_t kMaxQueue = 64;
+/// How much the compiling thread gives way to vCPUs where cores are scarce.
+constexpr int kNiceness = 5;
+
+/// CPU time of this thread: time on a busy host's clock would say little.
+u64 thread_nanoseconds() {
+    timespec time{};
+    ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+    return static_cast<u64>(time.tv_sec) * 1'000'000'000 + static_cast<u64>(time.tv_nsec);
+}
+
+/// T1 has inline code for nearly everything; calling definitions instead would be slower.
+bool is_covered(const RegionCompiler &compiler, const Region &region) {
+    for (const ir::Block &block : region.blocks)
+        for (const ir::Inst &inst : block.insts)
+            if (!compiler.has_code_for(inst.op)) return false;
+    return true;
+}
+
+} // namespace
+
+RegionService::RegionService(std::string module, std::span<const ir::Helper> helpers,
+                             unsigned host_level, const Runtime &runtime, CodeWindow stubs,
+                             CodeArena &arena, BlockCache &cache)
+    : module_(std::move(module)), helpers_(helpers), host_level_(host_level),
+      stubs_(runtime, stubs), arena_(arena), cache_(cache) {}
+
+RegionService::~RegionService() {
+    {
+        const std::lock_guard guard(mutex_);
+        is_stopping_ = true;
+    }
+    wake_.notify_all();
+    if (thread_.joinable()) thread_.join();
+    for (const Request &request : queue_) cache_.cancel(request.reservation);
+}
+
+bool RegionService::submit(Request &&request) {
+    {
+        const std::lock_guard guard(mutex_);
+        if (!is_unavailable_ && queue_.size() < kMaxQueue) {
+            queue_.push_back(std::move(request));
+            if (!thread_.joinable()) thread_ = std::thread([this] { work(); });
+            wake_.notify_one();
+            return true;
+        }
+    }
+    cache_.cancel(request.reservation);
+    return false;
+}
+
+void RegionService::raise(u64 physical, u32 mode, u32 weight) {
+    const std::lock_guard guard(mutex_);
+    for (Request &request : queue_)
+        if (request.physical == physical && request.region.mode == mode) request.weight = weight;
+}
+
+void RegionService::compile_now(Request &&request) {
+    Request own = std::move(request);
+    compile(own);
+}
+
+void RegionService::work() {
+    ::pthread_setname_np(::pthread_self(), "tandem-llvm");
+    const auto self = static_cast<id_t>(::gettid());
+    ::setpriority(PRIO_PROCESS, self, ::getpriority(PRIO_PROCESS, self) + kNiceness);
+    std::unique_lock lock(mutex_);
+    for (;;) {
+        wake_.wait(lock, [&] { return is_stopping_ || !queue_.empty(); });
+        if (is_stopping_) return;
+        const auto heaviest = std::ranges::max_element(queue_, {}, &Request::weight);
+        Request request = std::move(*heaviest);
+        queue_.erase(heaviest);
+        lock.unlock();
+        compile(request);
+        lock.lock();
+    }
+}
+
+/// Null when there is none. Under compile_mutex_.
+RegionCompiler *RegionService::compiler() {
+    if (std::exchange(has_tried_, true)) return compiler_.get();
+    std::string trouble;
+    void *handle = ::dlopen(module_.c_str(), RTLD_NOW | RTLD_LOCAL);
+    void *create = handle != nullptr ? ::dlsym(handle, kCreateRegionCompiler) : nullptr;
+    if (create != nullptr) {
+        compiler_.reset(reinterpret_cast<CreateRegionCompiler>(create)(
+            helpers_.data(), helpers_.size(), host_level_));
+        return compiler_.get();
+    }
+    const char *reason = ::dlerror();
+    const std::lock_guard guard(mutex_);
+    statistics_.trouble = reason != nullptr ? reason : "unknown";
+    is_unavailable_ = true;
+    return nullptr;
+}
+
+void RegionService::compile(Request &request) {
+    const std::lock_guard compiling(compile_mutex_);
+    RegionCompiler *const compiler = this->compiler();
+    const Region &region = request.region;
+    const auto drop = [&](std::string trouble) {
+        cache_.cancel(request.reservation);
+        const std::lock_guard guard(mutex_);
+        ++statistics_.dropped;
+        if (!trouble.empty()) statistics_.trouble = std::move(trouble);
+    };
+    if (compiler == nullptr) return drop({});
+    if (!request.is_forced && !is_covered(*compiler, region)) return drop({});
+    const u64 start = thread_nanoseconds();
+    ArenaPiece gate(arena_, RegionStubs::gate_size(region));
+    if (gate.window().size == 0) return drop("no room for the code of regions");
+    RegionSymbols symbols = stubs_.symbols();
+    symbols.exits = RegionStubs::gate_exits(region, gate.window());
+    auto compiled = compiler->compile(region, symbols, arena_, nullptr);
+    if (!compiled.has_value()) return drop(compiled.error().message);
+
+    auto block = std::make_unique<TranslationBlock>();
+    CompiledBlock links;
+    stubs_.emit_gate(region, reinterpret_cast<u64>(block.get()), compiled->entry, gate.window(),
+                     links);
+    const auto offset = static_cast<u32>(request.physical & 0xfff);
+    block->physical = request.physical;
+    block->mode = region.mode;
+    block->bytes_before = offset - region.first_byte;
+    block->guest_bytes = region.end_byte - region.first_byte;
+    block->guest_instructions = region.blocks[0].guest_instructions;
+    block->is_region = true;
+    block->window = gate.window();
+    for (const LinkSite &site : links.links) block->links.push_back({site, nullptr});
+    const u64 code_bytes = gate.window().size + compiled->code.window().size;
+    block->owned_code.push_back(std::move(gate));
+    block->owned_code.push_back(std::move(compiled->code));
+    block->code.store(block->window.executable, std::memory_order_release);
+    const bool is_published = cache_.promote(std::move(block), request.reservation);
+
+    const std::lock_guard guard(mutex_);
+    statistics_.nanoseconds += thread_nanoseconds() - start;
+    if (!is_published) {
+        ++statistics_.dropped;
+        return;
+    }
+    ++statistics_.regions;
+    statistics_.blocks += region.blocks.size();
+    statistics_.guest_instructions += region.guest_instructions;
+    statistics_.code_bytes += code_bytes;
+}
+
+RegionStatistics RegionService::statistics() const {
+    const std::lock_guard guard(mutex_);
+    return statistics_;
+}
+
+} // namespace tandem::jit

@@ -1,0 +1,76 @@
+#pragma once
+/// The compile service of T2: regions are queued by vCPUs and compiled by a thread of its own,
+/// which loads the compiler's module when the first one comes. A vCPU never waits for it, unless
+/// the engine's options say that regions are compiled at once.
+#include "jit/cache/block_cache.h"
+#include "jit/regions/region_compiler.h"
+#include "jit/regions/region_stubs.h"
+
+#include <condition_variable>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace tandem::jit {
+
+/// What T2 has done.
+struct RegionStatistics {
+    u64 regions = 0, blocks = 0, guest_instructions = 0, code_bytes = 0;
+    u64 nanoseconds = 0; ///< of CPU time
+    u64 dropped = 0;     ///< not worth it, their code was written meanwhile, or there was no room
+    std::string trouble; ///< why there is no compiler, or the last failure
+};
+
+class RegionService {
+public:
+    struct Request {
+        Region region;
+        u64 physical = 0; ///< of the entry
+        u32 weight = 0;   ///< how much time it takes: the heaviest comes first
+        BlockCache::Reservation reservation{};
+        bool is_forced = false; ///< whether it pays or not
+    };
+
+    /// `stubs` is RegionStubs::kSize bytes; everything must outlive the service.
+    RegionService(std::string module, std::span<const ir::Helper> helpers, unsigned host_level,
+                  const Runtime &runtime, CodeWindow stubs, CodeArena &arena, BlockCache &cache);
+    /// Waits for the compilation under way.
+    ~RegionService();
+    RegionService(const RegionService &) = delete;
+    RegionService &operator=(const RegionService &) = delete;
+
+    /// Any thread. Takes over the reservation. False: too much is queued, or there is no compiler.
+    [[nodiscard]] bool submit(Request &&request);
+    /// Any thread: the region asked for there has become heavier.
+    void raise(u64 physical, u32 mode, u32 weight);
+    /// Any thread: compiles and publishes before it returns.
+    void compile_now(Request &&request);
+
+    [[nodiscard]] RegionStatistics statistics() const;
+
+private:
+    void work();
+    void compile(Request &request);
+    [[nodiscard]] RegionCompiler *compiler();
+
+    const std::string module_;
+    const std::span<const ir::Helper> helpers_;
+    const unsigned host_level_;
+    const RegionStubs stubs_;
+    CodeArena &arena_;
+    BlockCache &cache_;
+
+    std::mutex compile_mutex_; ///< one compilation at a time
+    std::unique_ptr<RegionCompiler> compiler_;
+    bool has_tried_ = false;
+
+    mutable std::mutex mutex_; ///< guards what follows
+    std::condition_variable wake_;
+    std::vector<Request> queue_;
+    RegionStatistics statistics_;
+    bool is_stopping_ = false;
+    bool is_unavailable_ = false;
+    std::thread thread_;
+};
+
+} // namespace tandem::jit
