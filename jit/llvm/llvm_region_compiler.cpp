@@ -97,19 +97,17 @@ public:
     bool has_code_for(ir::Opcode op) const override { return lowering(op, host_) != nullptr; }
 
     Result<CompiledRegion> compile(const Region &region, const RegionSymbols &symbols,
-                                   CodeArena &arena, RegionListing *listing) override {
+                                   CodeArena &arena) override {
         llvm::LLVMContext context;
         context.setDiscardValueNames(true);
         llvm::Module module("region", context);
         module.setTargetTriple(machine_->getTargetTriple().str());
         module.setDataLayout(machine_->createDataLayout());
         llvm::Function *function = Lowering(module, region, helpers_, host_).run();
-        if (listing != nullptr) listing->before = text(module);
         CHECK(!llvm::verifyFunction(*function, &llvm::errs()));
         passes_.run(*function, functions_);
         functions_.clear();
         loops_.clear();
-        if (listing != nullptr) listing->after = text(module);
 
         object_.clear();
         codegen_.run(module);
@@ -120,13 +118,6 @@ public:
     }
 
 private:
-    static std::string text(const llvm::Module &module) {
-        std::string result;
-        llvm::raw_string_ostream stream(result);
-        module.print(stream, nullptr);
-        return result;
-    }
-
     static const void *find(const RegionSymbols &symbols, std::string_view name) {
         if (name == kMemorySymbol) return symbols.memory;
         if (name == kThunkSymbol) return symbols.thunk;

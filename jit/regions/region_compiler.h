@@ -11,7 +11,6 @@
 #include "support/result.h"
 
 #include <memory>
-#include <string>
 
 namespace tandem::jit {
 
@@ -36,21 +35,14 @@ struct CompiledRegion {
     const void *entry = nullptr;
 };
 
-/// Texts of a compilation, for people.
-struct RegionListing {
-    std::string before, after; ///< of the passes
-};
-
 /// Not thread-safe: one per compiling thread.
 class RegionCompiler {
 public:
     virtual ~RegionCompiler() = default;
     /// Whether it has code of its own for an operation: all others call their definition.
     [[nodiscard]] virtual bool has_code_for(ir::Opcode op) const = 0;
-    [[nodiscard]] virtual Result<CompiledRegion> compile(const Region &region,
-                                                         const RegionSymbols &symbols,
-                                                         CodeArena &arena,
-                                                         RegionListing *listing) = 0;
+    [[nodiscard]] virtual Result<CompiledRegion>
+    compile(const Region &region, const RegionSymbols &symbols, CodeArena &arena) = 0;
 };
 
 /// The module's only function.

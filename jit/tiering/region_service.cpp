@@ -126,7 +126,7 @@ void RegionService::compile(Request &request) {
     if (gate.window().size == 0) return drop("no room for the code of regions");
     RegionSymbols symbols = stubs_.symbols();
     symbols.exits = RegionStubs::gate_exits(region, gate.window());
-    auto compiled = compiler->compile(region, symbols, arena_, nullptr);
+    auto compiled = compiler->compile(region, symbols, arena_);
     if (!compiled.has_value()) return drop(compiled.error().message);
 
     auto block = std::make_unique<TranslationBlock>();

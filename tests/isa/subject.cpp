@@ -169,7 +169,7 @@ void Subject::run_optimised(const ir::Block &block) {
     const jit::ArenaPiece gate(*arena_, jit::RegionStubs::gate_size(region));
     jit::RegionSymbols symbols = stubs_->symbols();
     symbols.exits = jit::RegionStubs::gate_exits(region, gate.window());
-    const auto compiled = region_compiler_->compile(region, symbols, *arena_, nullptr);
+    const auto compiled = region_compiler_->compile(region, symbols, *arena_);
     CHECK(compiled.has_value());
     jit::CompiledBlock links;
     stubs_->emit_gate(region, 1, compiled->entry, gate.window(), links);
