@@ -1,5 +1,6 @@
 // Entry to and exit from the random code of random_instructions.c.
 #include "fuzz/random_instructions.h"
+#include "runtime/save_registers.inc"
 
     .text
 // Where CPU_ON starts a CPU, whatever its argument.
@@ -56,19 +57,7 @@ random_exit:
     stp x1, x2, [x0]
     mrs x2, tpidrro_el0
     stp x2, x3, [x0, #16]
-    stp x4, x5, [x0, #32]
-    stp x6, x7, [x0, #48]
-    stp x8, x9, [x0, #64]
-    stp x10, x11, [x0, #80]
-    stp x12, x13, [x0, #96]
-    stp x14, x15, [x0, #112]
-    stp x16, x17, [x0, #128]
-    stp x18, x19, [x0, #144]
-    stp x20, x21, [x0, #160]
-    stp x22, x23, [x0, #176]
-    stp x24, x25, [x0, #192]
-    stp x26, x27, [x0, #208]
-    stp x28, x29, [x0, #224]
+    store_x4_to_x29 x0
     mrs x1, elr_el1
     stp x30, x1, [x0, #240]
     mrs x1, spsr_el1
@@ -97,19 +86,7 @@ random_enter:
     ldr x1, [x0, #CONTEXT_SPSR]
     msr spsr_el1, x1
     ldp x2, x3, [x0, #16]
-    ldp x4, x5, [x0, #32]
-    ldp x6, x7, [x0, #48]
-    ldp x8, x9, [x0, #64]
-    ldp x10, x11, [x0, #80]
-    ldp x12, x13, [x0, #96]
-    ldp x14, x15, [x0, #112]
-    ldp x16, x17, [x0, #128]
-    ldp x18, x19, [x0, #144]
-    ldp x20, x21, [x0, #160]
-    ldp x22, x23, [x0, #176]
-    ldp x24, x25, [x0, #192]
-    ldp x26, x27, [x0, #208]
-    ldp x28, x29, [x0, #224]
+    load_x4_to_x29 x0
     ldr x1, [x0]
     msr tpidr_el1, x1
     ldr x1, [x0, #8]

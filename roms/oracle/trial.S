@@ -1,15 +1,11 @@
 // void run_trial(struct trial *): enters the trial's code; its first exception ends it, in
 // end_trial(). See system_instructions.c.
+#include "runtime/save_registers.inc"
+
     .text
     .globl run_trial
 run_trial:
-    sub sp, sp, #112
-    stp x19, x20, [sp]
-    stp x21, x22, [sp, #16]
-    stp x23, x24, [sp, #32]
-    stp x25, x26, [sp, #48]
-    stp x27, x28, [sp, #64]
-    stp x29, x30, [sp, #80]
+    push_callee_saved
     adrp x1, trial_stack
     mov x2, sp
     str x2, [x1, :lo12:trial_stack]
@@ -29,13 +25,7 @@ end_trial:
     adrp x1, trial_stack
     ldr x2, [x1, :lo12:trial_stack]
     mov sp, x2
-    ldp x19, x20, [sp]
-    ldp x21, x22, [sp, #16]
-    ldp x23, x24, [sp, #32]
-    ldp x25, x26, [sp, #48]
-    ldp x27, x28, [sp, #64]
-    ldp x29, x30, [sp, #80]
-    add sp, sp, #112
+    pop_callee_saved
     ret
 
     .bss
