@@ -182,27 +182,15 @@ void PcieHostBridge::describe(FdtNode &parent, u32 interrupt_parent, u32 msi_par
     if (msi_parent != 0) node.cells("msi-map", {0, msi_parent, 0, 0x10000});
     // First cell: 1 I/O, 2 memory of 32 bits, 3 of 64 (IEEE 1275 PCI bus binding, 2.2.1.1).
     constexpr u32 kIo = 1u << 24, kMemory32 = 2u << 24, kMemory64 = 3u << 24;
-    node.cells("ranges", {kIo,
-                          0,
-                          0,
-                          high(at.io.base),
-                          low(at.io.base),
-                          high(at.io.size),
-                          low(at.io.size),
-                          kMemory32,
-                          high(at.memory.base),
-                          low(at.memory.base),
-                          high(at.memory.base),
-                          low(at.memory.base),
-                          high(at.memory.size),
-                          low(at.memory.size),
-                          kMemory64,
-                          high(at.high_memory.base),
-                          low(at.high_memory.base),
-                          high(at.high_memory.base),
-                          low(at.high_memory.base),
-                          high(at.high_memory.size),
-                          low(at.high_memory.size)});
+    std::vector<u32> ranges;
+    const auto add_range = [&](u32 space, u64 bus_address, const auto &window) {
+        ranges.insert(ranges.end(), {space, high(bus_address), low(bus_address), high(window.base),
+                                     low(window.base), high(window.size), low(window.size)});
+    };
+    add_range(kIo, 0, at.io);
+    add_range(kMemory32, at.memory.base, at.memory);
+    add_range(kMemory64, at.high_memory.base, at.high_memory);
+    node.cells("ranges", ranges);
     node.cells("#interrupt-cells", {1});
     // Devices repeat after four, so the mask leaves two bits of the device number, and the pin.
     std::vector<u32> map;
