@@ -17,6 +17,7 @@ public:
 
     /// Translates the block at page_offset of a 4 KiB page of guest code. Stops at a branch that is
     /// always taken, at the end of the page, or after max_instructions (1..kMaxBlockInstructions).
+    /// Bits 31:30 of `mode` belong to the caller and mean nothing here.
     virtual void translate(std::span<const std::byte, 4096> page, u32 page_offset, u32 mode,
                            u32 max_instructions, Block &out) const = 0;
 

@@ -199,13 +199,14 @@ void BlockCompiler::prepass() {
     }
 }
 
-CompileResult BlockCompiler::compile(const ir::Block &block, u64 owner, CodeWindow window,
-                                     CompiledBlock &out) {
+CompileResult BlockCompiler::compile(const ir::Block &block, u64 owner, Reach reach,
+                                     CodeWindow window, CompiledBlock &out) {
     // Xbyak writes wherever its buffer is.
     top_ = reinterpret_cast<uint8_t *>(window.writable);
     maxSize_ = window.size;
     size_ = 0;
     owner_ = owner;
+    reach_ = reach;
     out_ = &out;
     out.links.clear();
     try {
@@ -531,9 +532,9 @@ Compiler::Compiler(const Runtime &runtime, std::span<const ir::Helper> helpers)
     : impl_(std::make_unique<BlockCompiler>(runtime, helpers)) {}
 Compiler::~Compiler() = default;
 
-CompileResult Compiler::compile(const ir::Block &block, u64 owner, CodeWindow window,
+CompileResult Compiler::compile(const ir::Block &block, u64 owner, Reach reach, CodeWindow window,
                                 CompiledBlock &out) {
-    return impl_->compile(block, owner, window, out);
+    return impl_->compile(block, owner, reach, window, out);
 }
 
 } // namespace tandem::jit

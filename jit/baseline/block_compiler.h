@@ -60,7 +60,8 @@ public:
     BlockCompiler(const Runtime &runtime, std::span<const ir::Helper> helpers);
     ~BlockCompiler() override;
 
-    CompileResult compile(const ir::Block &block, u64 owner, CodeWindow window, CompiledBlock &out);
+    CompileResult compile(const ir::Block &block, u64 owner, Reach reach, CodeWindow window,
+                          CompiledBlock &out);
 
     // --- values ----------------------------------------------------------------------------
     enum class Form : u8 {
@@ -391,6 +392,7 @@ private:
     std::span<const ir::Helper> helpers_;
     const ir::Block *block_ = nullptr;
     u64 owner_ = 0;
+    Reach reach_;
     CompiledBlock *out_ = nullptr;
 
     std::vector<ValueState> values_;
@@ -421,7 +423,8 @@ private:
     std::vector<ColdPath> cold_;
     std::vector<DirtySlot> dirty_;
     struct PendingStub {
-        std::array<u32, 2> jumps;
+        u32 exhausted; ///< position of the jump taken when the budget is used up
+        u32 site;      ///< of the one that is linked
         i32 target;
     };
     std::vector<PendingStub> exit_stubs_;

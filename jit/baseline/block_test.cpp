@@ -422,6 +422,35 @@ TEST_F(Exits, ReportTheLinkAndTheTarget) {
     EXPECT_EQ(state.budget, 999);
 }
 
+TEST_F(Exits, LinkToOtherPagesWithinReach) {
+    for (const i64 target : {i64{-0xf80}, i64{0x2080}}) {
+        const ir::Block block =
+            small_block({{.op = Opcode::Exit, .imm = static_cast<u64>(target)}});
+        ASSERT_EQ(jit.compile(block, Reach{-0x1000, 0x3000}), CompileResult::Done);
+        ASSERT_EQ(jit.compiled().links.size(), 1u);
+        EXPECT_EQ(jit.compiled().links[0].target, target);
+        const u64 page = state.pc_page;
+        // Not linked: with budget left, and without.
+        for (const i64 budget : {i64{1000}, i64{ir::kMaxBlockInstructions}}) {
+            state.budget = budget;
+            state.pc_page = page;
+            const ExitInfo info = jit.run(state);
+            EXPECT_EQ(info.owner, 0x1122334455667788u);
+            EXPECT_EQ(state.pc, page + static_cast<u64>(target));
+            EXPECT_EQ(state.budget, budget - 1);
+        }
+        // Linked to itself it goes on by as much each time.
+        set_link(jit.window(), jit.compiled().links[0], jit.entry());
+        state.budget = ir::kMaxBlockInstructions + 2;
+        state.pc_page = page;
+        static_cast<void>(jit.run(state));
+        const u64 pages = static_cast<u64>(target & ~i64{0xfff});
+        EXPECT_EQ(state.pc_page, page + 2 * pages);
+        EXPECT_EQ(state.pc, state.pc_page + static_cast<u64>(target));
+        state.pc_page = page;
+    }
+}
+
 TEST_F(Exits, FollowALinkUntilTheBudgetIsUsedUp) {
     ASSERT_EQ(jit.compile(small_block({{.op = Opcode::Exit, .imm = 0x40}})), CompileResult::Done);
     set_link(jit.window(), jit.compiled().links[0], jit.entry());

@@ -14,6 +14,7 @@
 #include "ir/block.h"
 #include "ir/exec_context.h"
 #include "jit/baseline/host_features.h"
+#include "jit/softmmu/reach.h"
 
 #include <cstddef>
 #include <memory>
@@ -40,7 +41,7 @@ struct ExitInfo {
 struct LinkSite {
     u32 jump = 0;   ///< offset of the jump's 32-bit displacement; 4-byte aligned
     u32 stub = 0;   ///< offset of the code it reaches while not linked
-    i32 target = 0; ///< byte offset of the target from pc_page; 0..4095: the same page
+    i32 target = 0; ///< byte offset of the target from the block's page
 };
 
 struct CompiledBlock {
@@ -100,8 +101,9 @@ public:
 
     /// Emits `block` at the start of `window`, which has the distance between its views that the
     /// runtime's window has, and 16-byte alignment. `owner` is what ExitInfo will report; not 0.
-    [[nodiscard]] CompileResult compile(const ir::Block &block, u64 owner, CodeWindow window,
-                                        CompiledBlock &out);
+    /// Direct exits within `reach` become links.
+    [[nodiscard]] CompileResult compile(const ir::Block &block, u64 owner, Reach reach,
+                                        CodeWindow window, CompiledBlock &out);
 
 private:
     std::unique_ptr<class BlockCompiler> impl_;

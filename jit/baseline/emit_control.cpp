@@ -234,7 +234,7 @@ void BlockCompiler::emit_lookup_exit(u32 count) {
 }
 
 void BlockCompiler::emit_direct_exit(i64 target, u32 count) {
-    if (target < 0 || target > 0xfff) {
+    if (!reach_.contains(target)) {
         mov(rax, ptr[CONTEXT(pc_page)]);
         if (target == static_cast<i32>(target)) {
             add(rax, static_cast<i32>(target));
@@ -246,10 +246,12 @@ void BlockCompiler::emit_direct_exit(i64 target, u32 count) {
     }
     sub(r14, count);
     const u32 exhausted = jump(CC::S);
+    if (const i64 page = target & ~i64{0xfff}; page != 0)
+        add(qword[CONTEXT(pc_page)], static_cast<i32>(page));
     // The displacement of the jump must be aligned for patching.
     while (getSize() % 4 != 3) nop();
     const u32 site = jump();
-    exit_stubs_.push_back({{exhausted, site}, static_cast<i32>(target)});
+    exit_stubs_.push_back({exhausted, site, static_cast<i32>(target)});
 }
 
 /// The stubs of this block's direct exits. Link numbers count them.
@@ -259,9 +261,20 @@ void BlockCompiler::emit_links() {
     for (u32 link = 0; link < exit_stubs_.size(); ++link) {
         const PendingStub &stub = exit_stubs_[link];
         const u32 here = static_cast<u32>(getSize());
-        for (const u32 position : stub.jumps) bind(position, here);
-        out_->links.push_back({stub.jumps[1], here, stub.target});
-        mov(eax, static_cast<u32>(stub.target));
+        bind(stub.site, here);
+        out_->links.push_back({stub.site, here, stub.target});
+        const i32 offset = stub.target & 0xfff;
+        if (offset == stub.target) {
+            bind(stub.exhausted, here);
+            mov(eax, static_cast<u32>(offset));
+        } else {
+            // With a used-up budget pc_page is still this block's.
+            mov(eax, static_cast<u32>(offset));
+            const u32 to_link = jump();
+            bind(stub.exhausted);
+            mov(eax, static_cast<u32>(stub.target));
+            bind(to_link);
+        }
         mov(edx, link);
         if (link + 1 < exit_stubs_.size()) to_tail.push_back(jump());
     }

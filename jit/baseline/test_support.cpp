@@ -198,10 +198,10 @@ Jit::~Jit() {
     ::munmap(memory_, kCodeBytes);
 }
 
-CompileResult Jit::compile_into(const ir::Block &block, std::size_t size) {
+CompileResult Jit::compile_into(const ir::Block &block, std::size_t size, Reach reach) {
     CodeWindow window = window_;
     window.size = size;
-    return compiler_->compile(block, 0x1122334455667788, window, compiled_);
+    return compiler_->compile(block, 0x1122334455667788, reach, window, compiled_);
 }
 
 ExitInfo Jit::run(State &state) {

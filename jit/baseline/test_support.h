@@ -66,11 +66,12 @@ public:
     Jit(const Jit &) = delete;
     Jit &operator=(const Jit &) = delete;
 
-    [[nodiscard]] CompileResult compile(const ir::Block &block) {
-        return compile_into(block, window_.size);
+    [[nodiscard]] CompileResult compile(const ir::Block &block, Reach reach = {}) {
+        return compile_into(block, window_.size, reach);
     }
     /// As if there were only `size` bytes for it.
-    [[nodiscard]] CompileResult compile_into(const ir::Block &block, std::size_t size);
+    [[nodiscard]] CompileResult compile_into(const ir::Block &block, std::size_t size,
+                                             Reach reach = {});
     /// Runs what was compiled last.
     [[nodiscard]] ExitInfo run(State &state);
     [[nodiscard]] const CompiledBlock &compiled() const { return compiled_; }

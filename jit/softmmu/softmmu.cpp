@@ -1,5 +1,6 @@
 #include "jit/softmmu/softmmu.h"
 
+#include "jit/softmmu/reach.h"
 #include "jit/softmmu/softmmu_internal.h"
 #include "support/check.h"
 
@@ -296,8 +297,8 @@ bool Softmmu::fetch_slow(u64 pc, FetchPage &out) {
         }
         // exec_tag may be out of date if another CPU has invalidated since the dispatcher set it.
         static_cast<void>(update_exec_tag());
-        out = {pc & kPageMask, generation_of(context_.mode), mapping.mode_bits, mapping.physical,
-               host};
+        out = {pc & kPageMask, generation_of(context_.mode),
+               mapping.mode_bits | reach_bits(mapping.size_log2), mapping.physical, host};
         fetch_pages_[fetch_index(pc)] = out;
         return true;
     }

@@ -37,7 +37,8 @@ public:
 struct FetchPage {
     u64 va_page = ~u64{0};
     u32 generation = 0;
-    u32 mode_bits = 0;
+    u32 mode_bits =
+        0; ///< the frontend's for code on this page, and its reach (jit/softmmu/reach.h)
     u64 physical_page = 0;
     const std::byte *host = nullptr;
 };

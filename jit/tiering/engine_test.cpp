@@ -278,6 +278,87 @@ TEST_P(EngineTest, LinksAreUndoneWhenTheTargetChanges) {
     EXPECT_EQ(cpu().gpr[1], 1500u);
 }
 
+/// Two blocks that branch to each other across a page boundary, at 0x10ff8 and 0x11008.
+class CrossingTest : public EngineTest {
+protected:
+    static constexpr u64 kVirtual = 0x10000, kPhysical = 0x20000;
+
+    void map(u64 va, u64 physical, u8 size_log2) {
+        ir::PageMapping mapping = FakeMmu::ram(physical);
+        mapping.size_log2 = size_log2;
+        mmu_.map(0, va, mapping);
+    }
+    void map_both(u8 size_log2) {
+        map(kVirtual, kPhysical, size_log2);
+        map(kVirtual + 0x1000, kPhysical + 0x1000, size_log2);
+    }
+    void load_loop() {
+        program(kPhysical + 0xff8, {{Toy::Add, 1, 1}, {Toy::Branch, 0, 3}});
+        program(kPhysical + 0x1008, {{Toy::Add, 0, -1}, {Toy::BranchNonZero, 0, -5}, {Toy::Halt}});
+    }
+    u64 loop(u64 count) {
+        cpu().gpr[0] = count;
+        cpu().gpr[1] = 0;
+        return run(kVirtual + 0xff8);
+    }
+};
+INSTANTIATE_TEST_SUITE_P(Tiers, CrossingTest, testing::Values(0, 1, 2, 3));
+
+TEST_P(CrossingTest, LinksCrossPagesOfOneMapping) {
+    load_loop();
+    map_both(16);
+    EXPECT_EQ(loop(10'000), 40'001u);
+    EXPECT_EQ(cpu().gpr[1], 10'000u);
+    EXPECT_EQ(cpu().pc, kVirtual + 0x1014);
+    // When the first run of Halt is in T1 already, there is a third one.
+    if (GetParam() == 1) {
+        EXPECT_EQ(engine_->statistics().links, 2u);
+    }
+    if (GetParam() == 2) {
+        EXPECT_EQ(engine_->statistics().links, 3u);
+    }
+}
+
+TEST_P(CrossingTest, LinksDoNotLeaveAMapping) {
+    load_loop();
+    map_both(12);
+    EXPECT_EQ(loop(10'000), 40'001u);
+    EXPECT_EQ(cpu().gpr[1], 10'000u);
+    // To Halt, which is on the page it is reached from.
+    EXPECT_LE(engine_->statistics().links, 1u);
+}
+
+TEST_P(CrossingTest, SmallerMappingsUndoLinks) {
+    load_loop();
+    map_both(16);
+    loop(100);
+    // The second page goes elsewhere: what was one mapping is now two.
+    map_both(12);
+    map(kVirtual + 0x1000, 0x30000, 12);
+    program(0x30008, {{Toy::Add, 0, -2}, {Toy::BranchNonZero, 0, -5}, {Toy::Halt}});
+    engine_->tlb_control().invalidate(
+        cpu(), {.scope = ir::TlbInvalidation::Scope::Range, .asid = 0, .va = kVirtual + 0x1000});
+    loop(100);
+    EXPECT_EQ(cpu().gpr[1], 50u);
+}
+
+TEST_P(CrossingTest, BudgetsEndAtCrossings) {
+    load_loop();
+    map_both(16);
+    loop(100);
+    for (u64 budget = 1; budget < 300; ++budget) {
+        cpu().gpr[0] = 100'000;
+        cpu().gpr[1] = 0;
+        cpu().pc = kVirtual + 0xff8;
+        const u64 before = cpu().retired;
+        ASSERT_EQ(engine_->run(cpu(), static_cast<i64>(budget)), ExitReason::BudgetUsed);
+        ASSERT_EQ(cpu().retired - before, budget);
+        ASSERT_EQ(cpu().gpr[1], (budget + 3) / 4);
+        constexpr std::array<u64, 4> kNext{0xff8, 0xffc, 0x1008, 0x100c};
+        ASSERT_EQ(cpu().pc, kVirtual + kNext[budget % 4]);
+    }
+}
+
 TEST_P(EngineTest, RemappingChangesWhatRuns) {
     mmu_.map(0, 0x10000, FakeMmu::ram(0x20000));
     program(0x20000, {{Toy::Add, 1, 1}, {Toy::BranchTo, 3}});

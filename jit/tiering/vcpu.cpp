@@ -206,12 +206,13 @@ bool Vcpu::earns_code(TranslationBlock &block) const {
 bool Vcpu::compile(const Where &where, TranslationBlock &block) {
     stopwatch_.start();
     block.packed.unpack(block_);
+    const Reach reach = reach_of(block.physical, block.mode);
     for (;;) {
         const CodeWindow window{chunk_.writable, chunk_.executable, chunk_.size};
-        const CompileResult result =
-            chunk_.size == 0
-                ? CompileResult::WindowFull
-                : compiler_->compile(block_, reinterpret_cast<u64>(&block), window, compiled_);
+        const CompileResult result = chunk_.size == 0
+                                         ? CompileResult::WindowFull
+                                         : compiler_->compile(block_, reinterpret_cast<u64>(&block),
+                                                              reach, window, compiled_);
         if (result == CompileResult::TooComplex) {
             block.stays_interpreted.store(true, std::memory_order_relaxed);
             return true;
@@ -294,9 +295,10 @@ void Vcpu::promote(TranslationBlock &entry) {
 
 void Vcpu::link(const ExitInfo &exit, u64 pc, TranslationBlock &to) {
     auto &from = *reinterpret_cast<TranslationBlock *>(exit.owner);
-    // Only within a physical page: there, what maps the one block maps the other.
-    if (static_cast<u64>(i64{from.links[exit.link].site.target}) != (pc & 0xfff) ||
-        from.page != to.page || from.mode != to.mode)
+    // Within its reach, what maps the one block maps the other.
+    const i64 target = from.links[exit.link].site.target;
+    if (static_cast<u64>(target & 0xfff) != (pc & 0xfff) || from.mode != to.mode ||
+        (from.physical & kPageMask) + static_cast<u64>(target) != to.physical)
         return;
     if (shared_.cache.link(from, static_cast<u32>(exit.link), to)) ++softmmu_.statistics.links;
 }

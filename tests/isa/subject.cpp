@@ -155,7 +155,7 @@ void Subject::step(const isa_case &test) {
                                  code_.executable + jit::Runtime::kSize,
                                  code_.size - jit::Runtime::kSize};
     jit::CompiledBlock compiled;
-    CHECK(compiler_->compile(block, 1, window, compiled) == jit::CompileResult::Done);
+    CHECK(compiler_->compile(block, 1, {}, window, compiled) == jit::CompileResult::Done);
     s.budget = 1000;
     std::ignore = runtime_->enter(s, window.executable);
 }
