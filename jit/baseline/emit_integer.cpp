@@ -569,6 +569,34 @@ void crc32c(BlockCompiler &c, const Inst &in, ValueId id) {
     c.mov(Reg32(d), c.eax);
 }
 
+/// The other polynomial: Barrett reduction by carry-less multiplication. Fewer than 64 bits are the
+/// last ones of 64.
+void crc32(BlockCompiler &c, const Inst &in, ValueId id) {
+    const auto bits = static_cast<int>(in.imm) * 8;
+    const Reg64 b = c.use64(in.args[1]);
+    const Reg32 a = c.use32(in.args[0]);
+    const Xbyak::Xmm x(kScratchXmm0);
+    const auto constants = c.constant_operand(offsetof(RuntimeConstants, crc32));
+    c.mov(c.eax, a);
+    if (bits == 64)
+        c.xor_(c.rax, b);
+    else
+        c.xor_(c.eax, b.cvt32());
+    if (bits < 64) c.shl(c.rax, 64 - bits);
+    c.movq(x, c.rax);
+    c.pclmulqdq(x, constants, 0x00);
+    c.pclmulqdq(x, constants, 0x10);
+    c.pextrd(c.eax, x, 2);
+    if (bits < 32) {
+        c.mov(c.ecx, a);
+        c.shr(c.ecx, bits);
+        c.xor_(c.eax, c.ecx);
+    }
+    c.consume();
+    const HostReg d = define<false>(c, id, static_cast<HostReg>(a.getIdx()));
+    c.mov(Reg32(d), c.eax);
+}
+
 void low32(BlockCompiler &c, const Inst &in, ValueId id) {
     c.alias(id, in.args[0]);
 }
@@ -649,7 +677,7 @@ void to_f64(BlockCompiler &c, const Inst &in, ValueId id) {
 
 } // namespace
 
-BlockCompiler::Emitter integer_emitter(Opcode op, const HostFeatures &) {
+BlockCompiler::Emitter integer_emitter(Opcode op, const HostFeatures &host) {
     switch (op) {
     case Opcode::Low32: return low32;
     case Opcode::ZeroExtend32: return zero_extend32;
@@ -709,6 +737,7 @@ BlockCompiler::Emitter integer_emitter(Opcode op, const HostFeatures &) {
     case Opcode::ReverseBits64: return reverse_bits<true>;
     case Opcode::ReverseBytes32: return reverse_bytes<false>;
     case Opcode::ReverseBytes64: return reverse_bytes<true>;
+    case Opcode::Crc32: return host.pclmul ? crc32 : nullptr;
     case Opcode::Crc32C: return crc32c;
     default: return nullptr;
     }

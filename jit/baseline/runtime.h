@@ -32,6 +32,8 @@ struct alignas(16) RuntimeConstants {
     Lanes reverse16_8 = {0x0607'0405'0203'0001, 0x0e0f'0c0d'0a0b'0809};
     Lanes reverse32_8 = {0x0405'0607'0001'0203, 0x0c0d'0e0f'0809'0a0b};
     Lanes reverse64_8 = {0x0001'0203'0405'0607, 0x0809'0a0b'0c0d'0e0f};
+    /// Reflected: the lower 64 bits of x^96 / P, and P, for P the polynomial of CRC-32.
+    Lanes crc32 = {0xb4e5'b025'f701'1641, 0x1'db71'0641};
     Lanes even_bytes = {0x0e0c'0a08'0604'0200, 0x8080'8080'8080'8080};
     Lanes even_words = {0x0d0c'0908'0504'0100, 0x8080'8080'8080'8080};
 };
