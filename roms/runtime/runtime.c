@@ -33,6 +33,16 @@ long start_cpu(u64 cpu) {
     return psci(0xc4000003, cpu, (u64)cpu_entry, cpu);
 }
 
+static const u64 identity[512] __attribute__((aligned(4096))) = {
+    0x00000401, 0x40000705}; /* blocks of 1 GiB: Device, and Normal shareable */
+void map_identity(void) {
+    write_register(mair_el1, 0xff00);
+    write_register(tcr_el1, 25 | 1 << 8 | 1 << 10 | 3 << 12 | 1 << 23 | 2ull << 32); /* 39 bits */
+    write_register(ttbr0_el1, identity);
+    __asm__ volatile("tlbi vmalle1\n dsb sy\n isb");
+    write_register(sctlr_el1, read_register(sctlr_el1) | 1 | 1 << 2 | 1 << 12);
+}
+
 void handle_exception(unsigned vector, struct frame *frame) {
     if (exception_handler != NULL) {
         exception_handler(vector, frame);

@@ -44,6 +44,9 @@ void print_hex(u64 value);
 void power_off(void) __attribute__((noreturn));
 long psci(u64 function, u64 a, u64 b, u64 c);
 long start_cpu(u64 cpu);
+/* Turns this CPU's MMU on, with RAM as Normal memory at its own address. Without an MMU all memory
+ * is Device memory, where unaligned accesses fault. */
+void map_identity(void);
 
 /* Prints FAIL with the place and both values, and powers off. */
 void check_equal(u64 got, u64 wanted, const char *what, int line);

@@ -41,16 +41,6 @@ static void contend(void) {
 static volatile u64 shared[2] __attribute__((aligned(16)));
 static volatile u64 is_writing, may_stop, torn;
 
-/* Identity map: without an MMU all memory is Device memory, where unaligned accesses fault. */
-static const u64 level1[512] __attribute__((aligned(4096))) = {
-    0x00000401, 0x40000705}; /* blocks of 1 GiB: Device, and Normal shareable */
-static void enable_mmu(void) {
-    write_register(mair_el1, 0xff00);
-    write_register(tcr_el1, 25 | 1 << 8 | 1 << 10 | 3 << 12 | 1 << 23 | 2ull << 32); /* 39 bits */
-    write_register(ttbr0_el1, level1);
-    __asm__ volatile("tlbi vmalle1\n dsb sy\n isb");
-    write_register(sctlr_el1, read_register(sctlr_el1) | 1 | 1 << 2 | 1 << 12);
-}
 static u64 has_lse2(void) { return (read_register(id_aa64mmfr2_el1) >> 32 & 15) != 0; }
 
 static void write_shared(void) {
@@ -89,7 +79,7 @@ void secondary_main(u64 cpu) {
     ready = 1;
     __asm__ volatile("dsb sy\n sev");
     contend();
-    enable_mmu();
+    map_identity();
     if (has_lse2()) write_shared();
     __asm__ volatile("dmb sy");
     done = 1;
@@ -136,7 +126,7 @@ void rom_main(void) {
     if (start_cpu(1) == 0) {
         while (!ready) __asm__ volatile("wfe");
         contend();
-        enable_mmu();
+        map_identity();
         if (has_lse2()) read_shared();
         while (!done) __asm__ volatile("wfe");
         CHECK_EQUAL(by_exclusive, 2 * kRounds);
