@@ -22,14 +22,31 @@ BlockCache::~BlockCache() {
     clear();
 }
 
-BlockCache::Reservation BlockCache::reserve(u64 physical, u32 length) {
+BlockCache::Reservation BlockCache::reserve(u64 physical, u32 length, Softmmu &self) {
     CodePage &page = code_map_.get(physical & kPageMask);
-    const std::lock_guard guard(mutex_);
     const u64 mask = CodePage::mask(static_cast<u32>(physical & 0xfff), length);
-    if (page.granules.fetch_or(mask, std::memory_order_seq_cst) == 0)
-        for (Softmmu *vcpu : vcpus_.members()) vcpu->slow_down_writes(page.physical_page);
+    std::unique_lock lock(mutex_);
+    const bool had_code = page.granules.fetch_or(mask, std::memory_order_seq_cst) != 0;
+    page.reservations_made.fetch_add(1, std::memory_order_seq_cst);
     ++page.reservations;
-    return {&page, page.version};
+    const Reservation reservation{&page, page.version};
+    // A store that passed its TLB check before this is not noticed: it must be made by the time the
+    // code is read. What another translator waits for, this one has to wait for too.
+    if ((had_code && page.waiting_reservations == 0) ||
+        !vcpus_.slow_down_writes(self, page.physical_page))
+        return reservation;
+    ++page.waiting_reservations;
+    lock.unlock();
+    ++self.statistics.store_waits;
+    TlbBroadcast::wait(self);
+    lock.lock();
+    --page.waiting_reservations;
+    return reservation;
+}
+
+bool BlockCache::is_current(const TranslationBlock &block, const Reservation &reservation) const {
+    return reservation.page->version == reservation.version &&
+           !vcpus_.is_any_storing_to(block.physical - block.bytes_before, block.guest_bytes);
 }
 
 /// The reservation was for the longest possible block.
@@ -54,10 +71,11 @@ TranslationBlock *BlockCache::insert(std::unique_ptr<TranslationBlock> block,
     const std::lock_guard guard(mutex_);
     CodePage &page = *reservation.page;
     TranslationBlock *other = find(block->physical, block->mode);
-    const bool usable = page.version == reservation.version && other == nullptr;
+    const bool is_current = this->is_current(*block, reservation);
+    const bool usable = is_current && other == nullptr;
     if (usable) page.covered |= CodePage::mask(block->code_offset(), block->guest_bytes);
     end(reservation);
-    if (page.version != reservation.version) return nullptr;
+    if (!is_current) return nullptr;
     if (!usable) return other;
     TranslationBlock *added = block.get();
     add(page, std::move(block));
@@ -72,7 +90,7 @@ void BlockCache::cancel(const Reservation &reservation) {
 bool BlockCache::promote(std::unique_ptr<TranslationBlock> region, const Reservation &reservation) {
     const std::lock_guard guard(mutex_);
     CodePage &page = *reservation.page;
-    const bool usable = page.version == reservation.version;
+    const bool usable = is_current(*region, reservation);
     if (usable) page.covered |= CodePage::mask(region->code_offset(), region->guest_bytes);
     end(reservation);
     if (!usable) return false;

@@ -27,12 +27,13 @@ public:
         return block;
     }
 
-    /// Before guest code is read for translation: from now on stores to it are noticed.
+    /// Before guest code is read for translation: from now on stores to it are noticed. May wait
+    /// for those that other vCPUs have under way: see TlbBroadcast::wait().
     struct Reservation {
         CodePage *page = nullptr;
         u64 version = 0;
     };
-    [[nodiscard]] Reservation reserve(u64 physical, u32 length);
+    [[nodiscard]] Reservation reserve(u64 physical, u32 length, Softmmu &self);
     /// Adds a block translated since `reservation`, which ends. Null if its code has been written
     /// meanwhile. If another vCPU was faster, its block.
     [[nodiscard]] TranslationBlock *insert(std::unique_ptr<TranslationBlock> block,
@@ -78,6 +79,8 @@ private:
         return buckets_[(key * 0x9e3779b97f4a7c15) >> (64 - kBucketBits)];
     }
     void add(CodePage &page, std::unique_ptr<TranslationBlock> block);
+    /// Is the block made of what memory holds, and not about to be replaced?
+    [[nodiscard]] bool is_current(const TranslationBlock &block, const Reservation &) const;
     void end(const Reservation &reservation);
     void invalidate(TranslationBlock &block);
     void invalidate_in_page(CodePage &page, u64 physical, u64 length, Statistics &statistics);

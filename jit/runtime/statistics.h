@@ -33,6 +33,7 @@ namespace tandem::jit {
     X(code_stores,              "stores to pages that hold code")                                  \
     X(invalidated_blocks,       "blocks invalidated because their code changed")                   \
     X(store_replays,            "stores into the running block")                                   \
+    X(store_waits,              "waits for other CPUs' stores before translating their page")       \
     X(exact_stops,              "blocks cut to stop at an exact count")                            \
     X(address_space_switches,   "address space switches")                                          \
     X(tlb_invalidations,        "TLB invalidations by the guest")                                  \

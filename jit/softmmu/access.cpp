@@ -167,16 +167,50 @@ bool Softmmu::may_store_code(const Page &page, u64 va, u32 bytes) {
     return false;
 }
 
-void Softmmu::stored_code(const Page &page, u64 va, u32 bytes) {
-    // Either a translator that marks the granule now reads the new bytes, or this sees the mark.
-    std::atomic_thread_fence(std::memory_order_seq_cst);
-    const CodePage *code = shared_.code_map.find(page.physical);
-    const auto offset = static_cast<u32>(va & 0xfff);
-    if (code != nullptr && code->covers(offset, bytes))
-        shared_.code_writes.code_written(page.physical_at(va), bytes, statistics);
-    if (code == nullptr || code->granules.load(std::memory_order_relaxed) == 0)
-        allow_fast_writes(page.physical, va);
-}
+/// A store to memory, from before it is made until no block holds what it replaces. Blocks go
+/// first: whoever has seen the new bytes must not find old code. What is translated from the old
+/// bytes meanwhile either sees in slow_store_ that they are being replaced, or is seen here.
+class Softmmu::SlowStore {
+public:
+    SlowStore(Softmmu &softmmu, const Page &page, u64 va, u32 bytes)
+        : softmmu_(softmmu), page_(page), va_(va), bytes_(bytes) {
+        if (!page.is_slow) return;
+        softmmu.slow_store_.store(page.physical_at(va) << kStoreSizeBits | bytes,
+                                  std::memory_order_seq_cst);
+        const CodePage *code = softmmu.shared_.code_map.find(page.physical);
+        if (code == nullptr) return;
+        reservations_before_ = code->reservations_made.load(std::memory_order_seq_cst);
+        drop_blocks(code);
+    }
+    ~SlowStore() {
+        if (!page_.is_slow) return;
+        // Either a translator that marks the granule now reads the new bytes, or this sees the
+        // mark.
+        std::atomic_thread_fence(std::memory_order_seq_cst);
+        const CodePage *code = softmmu_.shared_.code_map.find(page_.physical);
+        if (code != nullptr &&
+            code->reservations_made.load(std::memory_order_seq_cst) != reservations_before_)
+            drop_blocks(code);
+        softmmu_.slow_store_.store(0, std::memory_order_release);
+        if (code == nullptr || code->granules.load(std::memory_order_relaxed) == 0)
+            softmmu_.allow_fast_writes(page_.physical, va_);
+    }
+    SlowStore(const SlowStore &) = delete;
+    SlowStore &operator=(const SlowStore &) = delete;
+
+private:
+    void drop_blocks(const CodePage *code) {
+        if (code->covers(static_cast<u32>(va_ & 0xfff), bytes_))
+            softmmu_.shared_.code_writes.code_written(page_.physical_at(va_), bytes_,
+                                                      softmmu_.statistics);
+    }
+
+    Softmmu &softmmu_;
+    const Page &page_;
+    u64 va_;
+    u32 bytes_;
+    u32 reservations_before_ = 0;
+};
 
 // --- checks before an access
 // ------------------------------------------------------------------------
@@ -245,8 +279,8 @@ bool Softmmu::read_bytes(const Page &page, u64 va, u32 count, std::byte *out) {
 
 bool Softmmu::write_bytes(const Page &page, u64 va, u32 count, const std::byte *in) {
     if ((page.flags & (kTlbMmio | kTlbRom)) == 0) {
+        const SlowStore store(*this, page, va, count);
         std::memcpy(page.at(va), in, count);
-        if (page.is_slow) stored_code(page, va, count);
         return true;
     }
     ++statistics.mmio_accesses;
@@ -318,8 +352,8 @@ void Softmmu::store(ir::ExecContext &, u64 va, unsigned size_log2, u64 value, Me
         const bool aligned = (va & (bytes - 1)) == 0;
         if (!prepare(va, bytes, aligned, op.regime, AccessKind::Store, page)) return;
         if ((page.flags & (kTlbMmio | kTlbRom)) == 0) {
+            const SlowStore store(*this, page, va, bytes);
             write_host(page.at(va), size_log2, value);
-            if (page.is_slow) stored_code(page, va, bytes);
         } else {
             static_cast<void>(
                 write_bytes(page, va, bytes, reinterpret_cast<const std::byte *>(&value)));
@@ -350,8 +384,8 @@ void Softmmu::store128(ir::ExecContext &, u64 va, Vec value, MemoryOp op) {
         Page page;
         if (!prepare(va, 16, (va & 15) == 0, op.regime, AccessKind::Store, page)) return;
         if ((page.flags & (kTlbMmio | kTlbRom)) == 0) {
+            const SlowStore store(*this, page, va, 16);
             write_host_vec(page.at(va), value);
-            if (page.is_slow) stored_code(page, va, 16);
         } else {
             static_cast<void>(
                 write_bytes(page, va, 16, reinterpret_cast<const std::byte *>(&value)));
@@ -391,11 +425,11 @@ void Softmmu::store_pair(ir::ExecContext &ctx, u64 va, unsigned size_log2, Vec v
         if (!prepare(va, bytes, aligned, op.regime, AccessKind::Store, page)) return;
         if ((page.flags & (kTlbMmio | kTlbRom)) == 0) {
             ++statistics.slow_accesses;
+            const SlowStore store(*this, page, va, bytes);
             if (size_log2 == 3)
                 write_16_bytes(page.at(va), to_u128(values));
             else
                 write_host<u64>(page.at(va), (values.d[0] & 0xffffffff) | values.d[1] << 32);
-            if (page.is_slow) stored_code(page, va, bytes);
             return;
         }
     }
@@ -411,9 +445,8 @@ u64 Softmmu::update(u64 va, MemoryOp op, Operation operation) {
     Page page;
     if (!prepare_update(va, sizeof(T), op, page)) return 0;
     if ((page.flags & (kTlbMmio | kTlbRom)) == 0) {
-        const T old = operation(page.at(va));
-        if (page.is_slow) stored_code(page, va, sizeof(T));
-        return old;
+        const SlowStore store(*this, page, va, sizeof(T));
+        return operation(page.at(va));
     }
     alignas(16) std::byte copy[16] = {};
     if (!read_bytes(page, va, sizeof(T), copy)) return 0;
@@ -444,9 +477,8 @@ Vec Softmmu::compare_swap128(ir::ExecContext &, u64 va, Vec expected, Vec desire
     Page page;
     if (!prepare_update(va, 16, op, page)) return {};
     if ((page.flags & (kTlbMmio | kTlbRom)) == 0) {
-        const Vec old = to_vec(swap_16_bytes(page.at(va), to_u128(expected), to_u128(desired)));
-        if (page.is_slow) stored_code(page, va, 16);
-        return old;
+        const SlowStore store(*this, page, va, 16);
+        return to_vec(swap_16_bytes(page.at(va), to_u128(expected), to_u128(desired)));
     }
     Vec old;
     if (!read_bytes(page, va, 16, reinterpret_cast<std::byte *>(&old))) return {};
@@ -487,6 +519,7 @@ u32 Softmmu::store_exclusive(ir::ExecContext &, u64 va, Vec value, MemoryOp op) 
     if (monitor.size != bytes || page.host == nullptr || (page.flags & kTlbRom) != 0 ||
         page.at(va) != monitor.host)
         return 1;
+    const SlowStore store(*this, page, va, bytes);
     // The monitor holds if memory still has the value that was loaded.
     std::byte *host = page.at(va);
     const bool stored =
@@ -496,7 +529,6 @@ u32 Softmmu::store_exclusive(ir::ExecContext &, u64 va, Vec value, MemoryOp op) 
                   const T expected = static_cast<T>(monitor.value.d[0]);
                   return swap_host<T>(host, expected, static_cast<T>(value.d[0])) == expected;
               });
-    if (stored && page.is_slow) stored_code(page, va, bytes);
     return stored ? 0 : 1;
 }
 

@@ -17,11 +17,16 @@ struct CodePage {
 
     u64 physical_page;
     /// Bit n: some block covers bytes of granule n. Set before the bytes are read for translation;
-    /// a storing vCPU reads it after its store.
+    /// a storing vCPU reads it before and after its store.
     std::atomic<u64> granules = 0;
     TranslationBlock *blocks = nullptr; ///< guarded by BlockCache's mutex
     u64 covered = 0;                    ///< granules of `blocks`; guarded likewise
     u32 reservations = 0;               ///< translations under way; guarded likewise
+    /// Of these, how many wait for stores that began before the page's were slowed down; guarded
+    /// likewise.
+    u32 waiting_reservations = 0;
+    /// How many translations have begun. Counted after their granules are marked.
+    std::atomic<u32> reservations_made = 0;
     /// Bumped, under that mutex, whenever bytes of a covered granule were written.
     u64 version = 0;
     bool is_listed = false; ///< in BlockCache's list of pages, guarded by its mutex

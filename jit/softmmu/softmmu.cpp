@@ -183,11 +183,16 @@ bool Softmmu::invalidate_remotely(const TlbInvalidation &what, u64 &ticket) {
     {
         const std::lock_guard guard(lock_);
         if (apply(what)) unacknowledged_.store(true, std::memory_order_relaxed);
-        // If there was nothing to remove, the owner cannot be using it either, unless somebody
-        // else removed it a moment ago.
-        if (!unacknowledged_.load(std::memory_order_relaxed)) return false;
     }
-    // The removals become visible before `safepoint` is read; pairs with begin_accesses().
+    return request_acknowledgement(ticket);
+}
+
+/// After a change to the tables, which set unacknowledged_ if the owner may be using what is gone.
+bool Softmmu::request_acknowledgement(u64 &ticket) {
+    // If there was nothing to change, the owner cannot be using it either, unless somebody else
+    // changed it a moment ago.
+    if (!unacknowledged_.load(std::memory_order_relaxed)) return false;
+    // The change becomes visible before `safepoint` is read; pairs with begin_accesses().
     std::atomic_thread_fence(std::memory_order_seq_cst);
     return safepoint.request(ticket);
 }
@@ -203,7 +208,16 @@ void Softmmu::watchpoints_changed() {
 
 void Softmmu::slow_down_writes(u64 physical_page) {
     const std::lock_guard guard(lock_);
-    write_index_.slow_down(tables_, physical_page);
+    static_cast<void>(write_index_.slow_down(tables_, physical_page));
+}
+
+bool Softmmu::slow_down_writes_remotely(u64 physical_page, u64 &ticket) {
+    {
+        const std::lock_guard guard(lock_);
+        if (write_index_.slow_down(tables_, physical_page))
+            unacknowledged_.store(true, std::memory_order_relaxed);
+    }
+    return request_acknowledgement(ticket);
 }
 
 // --- filling

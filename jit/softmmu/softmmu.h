@@ -118,13 +118,24 @@ public:
     [[nodiscard]] bool invalidate(const ir::TlbInvalidation &what);
     void watchpoints_changed();
 
+    // --- owner's thread: pages with code ---
+    /// Stores to this physical page take the slow path from now on.
+    void slow_down_writes(u64 physical_page);
+
     // --- any thread ---
 
     /// As invalidate(), for another vCPU. True: the owner may still be using what is gone; wait for
     /// the ticket.
     [[nodiscard]] bool invalidate_remotely(const ir::TlbInvalidation &what, u64 &ticket);
-    /// Stores to this physical page take the slow path from now on.
-    void slow_down_writes(u64 physical_page);
+    /// As slow_down_writes(), for another vCPU. True: the owner may be between its TLB check and a
+    /// store that does not; wait for the ticket.
+    [[nodiscard]] bool slow_down_writes_remotely(u64 physical_page, u64 &ticket);
+    /// Is the owner making a store to these bytes, so that what is read there may be outdated?
+    [[nodiscard]] bool is_storing_to(u64 physical, u64 length) const {
+        const u64 store = slow_store_.load(std::memory_order_seq_cst);
+        const u64 first = store >> kStoreSizeBits;
+        return first < physical + length && physical < first + (store & ones(kStoreSizeBits));
+    }
     /// Jump cache entries for this block go; it must have been marked invalid before.
     void forget_block(const TranslationBlock &block, u32 page_offset);
 
@@ -133,11 +144,12 @@ public:
     void *owner = nullptr; ///< for whoever made this
     Safepoint safepoint;
     Statistics statistics; ///< written by the owner
-    /// Broadcast invalidations that complete() has to wait for.
+    /// Tickets of other vCPUs that TlbBroadcast::complete() has to wait for.
     std::vector<std::pair<Softmmu *, u64>> awaited;
 
 private:
     struct Page;
+    class SlowStore;
     struct Monitor {
         const std::byte *host = nullptr;
         u32 size = 0; ///< bytes; 0: not marked
@@ -148,6 +160,8 @@ private:
     [[nodiscard]] static u32 fetch_index(u64 pc) {
         return static_cast<u32>(((pc >> 12) * 0x9e3779b97f4a7c15) >> (64 - kFetchBits));
     }
+
+    static constexpr unsigned kStoreSizeBits = 5;
 
     static constexpr u32 kKernelTable = 0;
     static constexpr u32 kKernelNoUserTable = 1;
@@ -175,6 +189,7 @@ private:
     void forget_kernel_fetches();
     void forget_user_fetches(TlbTable &table);
     bool apply(const ir::TlbInvalidation &what);
+    [[nodiscard]] bool request_acknowledgement(u64 &ticket);
     bool apply_to_users(const ir::TlbInvalidation &what);
 
     bool fetch_slow(u64 pc, FetchPage &out);
@@ -185,7 +200,6 @@ private:
     bool prepare_aligned(u64 va, ir::MemoryOp op, bool is_store);
     bool prepare_update(u64 va, u32 bytes, ir::MemoryOp op, Page &page);
     bool may_store_code(const Page &page, u64 va, u32 bytes);
-    void stored_code(const Page &page, u64 va, u32 bytes);
     void allow_fast_writes(u64 physical_page, u64 va);
     bool read_bytes(const Page &page, u64 va, u32 count, std::byte *out);
     bool write_bytes(const Page &page, u64 va, u32 count, const std::byte *in);
@@ -199,6 +213,8 @@ private:
     SpinLock lock_;
     std::atomic<u64> flush_sequence_ = 0;      ///< changed under the lock
     std::atomic<bool> unacknowledged_ = false; ///< something went that the owner may still be using
+    /// The store that is being made on the slow path: address, and in the low bits size; 0: none.
+    std::atomic<u64> slow_store_ = 0;
     u32 user_table_ = kFirstUserTable;
     u32 kernel_generation_ = 1;
     u32 last_generation_ = 1;

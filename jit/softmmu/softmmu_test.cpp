@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <memory>
 #include <thread>
 
@@ -22,9 +23,13 @@ constexpr MemoryOp kKernel{.regime = Regime::Kernel};
 
 struct NoCode final : CodeWriteHandler {
     bool hits_block_at(u64, u32, u64) override { return hits; }
-    void code_written(u64 physical, u64, Statistics &) override { written.push_back(physical); }
+    void code_written(u64 physical, u64, Statistics &) override {
+        written.push_back(physical);
+        if (on_written) on_written();
+    }
     bool hits = false;
     std::vector<u64> written;
+    std::function<void()> on_written;
 };
 
 class SoftmmuTest : public testing::Test {
@@ -321,6 +326,60 @@ TEST_F(SoftmmuTest, StoresToCodePagesAreNoticed) {
     code_map_.get(0x7000).granules = 0;
     store(0x7000, 3);
     EXPECT_TRUE(hits(0x7000, Regime::User, true));
+}
+
+TEST_F(SoftmmuTest, BlocksGoBeforeTheStoreIsMade) {
+    store(0x7000, 1);
+    FetchPage page;
+    static_cast<void>(cpus_[0]->update_exec_tag());
+    ASSERT_TRUE(cpus_[0]->fetch(0, page));
+    code_map_.get(0x7000).granules |= CodePage::mask(0x100, 8);
+    cpus_[0]->slow_down_writes(0x7000);
+    code_writes_.on_written = [&] {
+        EXPECT_EQ(bus_.peek<u64>(0x7100), 0u);
+        // Nothing that is translated from these bytes now may be kept.
+        EXPECT_TRUE(control_.is_any_storing_to(0x7107, 1));
+        EXPECT_TRUE(control_.is_any_storing_to(0x70f8, 9));
+        EXPECT_FALSE(control_.is_any_storing_to(0x70f8, 8));
+        EXPECT_FALSE(control_.is_any_storing_to(0x7108, 8));
+    };
+    store(0x7100, 2);
+    EXPECT_EQ(code_writes_.written.size(), 1u);
+    EXPECT_EQ(bus_.peek<u64>(0x7100), 2u);
+    EXPECT_FALSE(control_.is_any_storing_to(0x7100, 8));
+    // A translation that begins during the store may have read either: its blocks go afterwards.
+    code_writes_.on_written = [&] { ++code_map_.get(0x7000).reservations_made; };
+    store(0x7100, 3);
+    EXPECT_EQ(code_writes_.written.size(), 3u);
+}
+
+TEST_F(SoftmmuTest, StoresUnderWayToACodePageAreWaitedFor) {
+    const auto store_by_other = [&](u64 va) { cpus_[1]->store(contexts_[1], va, 3, 1, kUser); };
+    store_by_other(0x7000);
+    EXPECT_TRUE(hits(0x7000, Regime::User, true, 1));
+    // Nothing is under way on a CPU that accesses nothing, nor in another page.
+    EXPECT_FALSE(control_.slow_down_writes(*cpus_[0], 0x7000));
+    EXPECT_FALSE(hits(0x7000, Regime::User, true, 1));
+    cpus_[1]->acknowledge();
+    cpus_[1]->safepoint.begin_accesses();
+    EXPECT_FALSE(control_.slow_down_writes(*cpus_[0], 0x7000));
+
+    store_by_other(0x8000);
+    EXPECT_FALSE(control_.slow_down_writes(*cpus_[0], 0x9000));
+    EXPECT_TRUE(control_.slow_down_writes(*cpus_[0], 0x8000));
+    // Who comes second waits as well, until the owner has been seen between two accesses.
+    EXPECT_TRUE(control_.slow_down_writes(*cpus_[0], 0x8000));
+    cpus_[1]->acknowledge();
+    EXPECT_FALSE(control_.slow_down_writes(*cpus_[0], 0x8000));
+
+    // The store may use an entry that a third CPU has removed meanwhile.
+    store_by_other(0xa000);
+    u64 ticket = 0;
+    EXPECT_TRUE(cpus_[1]->invalidate_remotely({}, ticket));
+    EXPECT_TRUE(control_.slow_down_writes(*cpus_[0], 0xa000));
+    cpus_[1]->safepoint.end_accesses();
+    TlbBroadcast::wait(*cpus_[0]);
+    EXPECT_TRUE(cpus_[0]->awaited.empty());
 }
 
 TEST_F(SoftmmuTest, BroadcastReachesOthersAndWaitsForThem) {

@@ -28,20 +28,44 @@ void TlbBroadcast::invalidate(ir::ExecContext &context, const ir::TlbInvalidatio
     if (!what.broadcast) return;
     for (Softmmu *member : members_) {
         u64 ticket = 0;
-        if (member == &self || !member->invalidate_remotely(what, ticket)) continue;
-        const auto known =
-            std::ranges::find(self.awaited, member, &std::pair<Softmmu *, u64>::first);
-        if (known != self.awaited.end())
-            known->second = ticket; // the later ticket is the stricter one
-        else
-            self.awaited.emplace_back(member, ticket);
+        if (member != &self && member->invalidate_remotely(what, ticket))
+            await(self, *member, ticket);
     }
+}
+
+bool TlbBroadcast::slow_down_writes(Softmmu &self, u64 physical_page) {
+    bool any = false;
+    self.slow_down_writes(physical_page);
+    for (Softmmu *member : members_) {
+        u64 ticket = 0;
+        if (member == &self || !member->slow_down_writes_remotely(physical_page, ticket)) continue;
+        await(self, *member, ticket);
+        any = true;
+    }
+    return any;
+}
+
+bool TlbBroadcast::is_any_storing_to(u64 physical, u64 length) const {
+    return std::ranges::any_of(
+        members_, [&](const Softmmu *member) { return member->is_storing_to(physical, length); });
+}
+
+void TlbBroadcast::await(Softmmu &self, Softmmu &other, u64 ticket) {
+    const auto known = std::ranges::find(self.awaited, &other, &std::pair<Softmmu *, u64>::first);
+    if (known != self.awaited.end())
+        known->second = ticket; // the later ticket is the stricter one
+    else
+        self.awaited.emplace_back(&other, ticket);
 }
 
 void TlbBroadcast::complete(ir::ExecContext &context) {
     Softmmu &self = softmmu(context);
     if (self.awaited.empty()) return;
     ++self.statistics.tlb_waits;
+    wait(self);
+}
+
+void TlbBroadcast::wait(Softmmu &self) {
     // Two CPUs may wait for each other here: a waiting one has no access under way.
     self.safepoint.end_accesses();
     for (const auto &[member, ticket] : self.awaited)

@@ -1,6 +1,7 @@
 #pragma once
 /// ir::TlbControl for all vCPUs: the caller's own softmmu at once, the others' by invalidating
 /// under their locks and, at the barrier, waiting for those that may be in the middle of an access.
+/// Likewise for pages that are about to be translated, whose stores have to be noticed.
 #include "ir/tlb_control.h"
 #include "jit/softmmu/softmmu.h"
 
@@ -19,7 +20,18 @@ public:
     void complete(ir::ExecContext &) override;
     void watchpoints_changed(ir::ExecContext &) override;
 
+    /// Stores to this physical page take the slow path from now on. True: some that do not may be
+    /// under way on other vCPUs until `self` has waited.
+    [[nodiscard]] bool slow_down_writes(Softmmu &self, u64 physical_page);
+    /// Is any vCPU making a store to these bytes?
+    [[nodiscard]] bool is_any_storing_to(u64 physical, u64 length) const;
+    /// Until other vCPUs have finished what they may have had under way. The caller's own thread,
+    /// no access under way; what was fetched before may be mapped otherwise afterwards.
+    static void wait(Softmmu &self);
+
 private:
+    static void await(Softmmu &self, Softmmu &other, u64 ticket);
+
     std::vector<Softmmu *> members_;
 };
 

@@ -247,13 +247,17 @@ public:
         }
         *target = {physical_page, static_cast<u16>(table), static_cast<u16>(index)};
     }
-    /// Makes every fast write entry of the page slow.
-    void slow_down(Tables &tables, u64 physical_page) {
+    /// Makes every fast write entry of the page slow. Was there any?
+    [[nodiscard]] bool slow_down(Tables &tables, u64 physical_page) {
+        bool any = false;
         for (Slot &slot : sets_[set_of(physical_page)]) {
             if (slot.page != physical_page) continue;
-            if (TlbEntry *entry = entry_of(tables, slot); entry != nullptr)
-                store_tag(entry->write_tag, entry->write_tag | kSlowTag);
+            TlbEntry *entry = entry_of(tables, slot);
+            if (entry == nullptr) continue;
+            store_tag(entry->write_tag, entry->write_tag | kSlowTag);
+            any = true;
         }
+        return any;
     }
 
 private:

@@ -499,6 +499,26 @@ TEST_P(EngineTest, OneCpuRewritesCodeTheOtherRuns) {
     EXPECT_EQ(cpus_[1].pc, 0x1008u);
 }
 
+TEST_P(EngineTest, StoresUnderWayAreMadeBeforeTheirPageIsTranslated) {
+    // CPU 1 counts in the page that CPU 0 then runs code of, without a look at the code map: its
+    // store may be on the way when the code is read.
+    program(0x1000, {{Toy::Add, 1, 7}, {Toy::Halt}});
+    program(0x2000, {{Toy::Store, 4, 5}, {Toy::Add, 5, 1}, {Toy::BranchNonZero, 5, -2}});
+    cpus_[1].gpr[4] = 0x1800;
+    cpus_[1].gpr[5] = 1;
+    cpus_[1].pc = 0x2000;
+    std::thread other([&] { EXPECT_EQ(engine_->run(cpus_[1], INT64_MAX), ExitReason::Kicked); });
+    bool writable = false;
+    auto &counter = *reinterpret_cast<u64 *>(bus_.page(0x1000, writable) + 0x800);
+    while (std::atomic_ref(counter).load() < 1000) {
+    }
+    run(0x1000);
+    EXPECT_EQ(cpu().gpr[1], 7u);
+    Engine::kick(cpus_[1]);
+    other.join();
+    EXPECT_GE(engine_->statistics().store_waits, 1u);
+}
+
 TEST_P(EngineTest, InterruptHookRunsBetweenBlocks) {
     EngineOptions options;
     options.poll_interrupts = [](ir::ExecContext &ctx) {

@@ -172,7 +172,7 @@ TranslationBlock *Vcpu::find_or_translate(const Where &where) {
     // Another CPU may be writing the code at this moment; it will not do so for ever.
     for (int attempt = 0; block == nullptr && attempt < 3; ++attempt) {
         const auto reservation = shared_.cache.reserve(
-            where.physical, std::min(kMaxBlockBytes, 4096 - where.page_offset()));
+            where.physical, std::min(kMaxBlockBytes, 4096 - where.page_offset()), softmmu_);
         auto fresh = std::make_unique<TranslationBlock>();
         fresh->predecoded = translate(where, ir::kMaxBlockInstructions, &fresh->packed);
         fresh->physical = where.physical;
@@ -275,8 +275,9 @@ void Vcpu::promote(TranslationBlock &entry) {
     request.region = form_region(entry.page_offset(), entry.mode, source, !is_forced);
     if (request.region.blocks.empty()) return;
     request.physical = entry.physical;
-    request.reservation = shared_.cache.reserve(
-        page | request.region.first_byte, request.region.end_byte - request.region.first_byte);
+    request.reservation =
+        shared_.cache.reserve(page | request.region.first_byte,
+                              request.region.end_byte - request.region.first_byte, softmmu_);
     // A write to their code before the reservation has made them invalid, one after it is noticed.
     for (const TranslationBlock *block : sources) {
         if (!block->is_invalid.load(std::memory_order_acquire)) continue;
@@ -391,6 +392,10 @@ ExitReason Vcpu::run(i64 budget, StopAt stop) {
                 exit = {};
                 continue;
             }
+            if (context_.exec_tag != tag) { // another CPU's TLBI, a moment ago: look again
+                exit = {};
+                continue;
+            }
             if (block == nullptr) {
                 block = find_or_translate(where);
                 if (block != nullptr) {
@@ -412,14 +417,24 @@ ExitReason Vcpu::run(i64 budget, StopAt stop) {
             if (block != nullptr) {
                 code = block->code.load(std::memory_order_acquire);
                 if (code != nullptr)
-                    softmmu_.fill_jump_cache(pc, context_.exec_tag, code, *block,
-                                             block->is_invalid);
+                    softmmu_.fill_jump_cache(pc, tag, code, *block, block->is_invalid);
+            }
+            // Other CPUs need not wait for this one while it waits to translate.
+            if (softmmu_.update_exec_tag() != tag) {
+                exit = {};
+                continue;
             }
         }
 
         if (code != nullptr && left >= ir::kMaxBlockInstructions) {
             if (exit.owner != 0) link(exit, pc, *block);
-            if (has_used_slice) sample(*block);
+            if (has_used_slice) {
+                sample(*block);
+                if (softmmu_.update_exec_tag() != tag) { // as above
+                    exit = {};
+                    continue;
+                }
+            }
             const i64 slice = std::min(left, kSlice);
             context_.pc_page = pc & kPageMask;
             context_.budget = context_.slice = slice;
