@@ -13,9 +13,10 @@ std::string region_compiler_path() {
     constexpr const char *kName = "libtandem-llvm.so";
     std::error_code error;
     const auto program = std::filesystem::read_symlink("/proc/self/exe", error);
-    const auto beside = program.parent_path() / kName;
-    return std::filesystem::exists(beside, error) ? beside.string()
-                                                  : std::string(TANDEM_MODULE_DIR) + "/" + kName;
+    const auto folder = program.parent_path();
+    const auto beside = folder / kName;
+    if (std::filesystem::exists(beside, error)) return beside.string();
+    return (folder / TANDEM_MODULE_FOLDER / kName).string();
 }
 
 } // namespace
