@@ -7,7 +7,7 @@
 
 const char rom_name[] = "code_patching";
 
-enum { kFunctions = 32768, kProbes = 600, kPerPage = 4096 / 8 };
+enum { kFunctions = 32768, kVerified = 100, kSeconds = 2, kPerPage = 4096 / 8 };
 enum { kMovzX0 = 0xd2800000, kRet = 0xd65f03c0 };
 typedef u64 (*function)(void);
 
@@ -55,8 +55,9 @@ void rom_main(void) {
     for (u64 n = 0; n < kFunctions; ++n) code[n] = returning(0);
     map_identity();
     if (start_cpu(1) != 0) passed();
-    u64 verified = 0;
-    for (u64 probe = 0; probe < kProbes; ++probe) {
+    /* For a time, as the host may schedule the two CPUs so that each probe takes long. */
+    const u64 end = read_register(cntvct_el0) + kSeconds * read_register(cntfrq_el0);
+    for (u64 verified = 0; verified < kVerified || read_register(cntvct_el0) < end;) {
         const u64 n = frontier();
         const u64 before = code[n];
         run(n);
@@ -71,7 +72,6 @@ void rom_main(void) {
         /* The writer is fast again on pages where nothing was run. */
         for (u64 start = n / kPerPage; frontier() / kPerPage == start;) {}
     }
-    CHECK_EQUAL(verified > kProbes / 4, 1);
     may_stop = 1;
     passed();
 }
