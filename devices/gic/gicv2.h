@@ -3,8 +3,8 @@
 /// the Virtualization Extensions. Registers are banked by the vCPU that accesses them.
 ///
 /// Locks: one mutex over everything.
+#include "devices/core/further_frame.h"
 #include "devices/core/irq_line.h"
-#include "devices/core/mmio_device.h"
 #include "devices/core/vcpu_identity.h"
 #include "devices/gic/cpu_interrupt_sink.h"
 #include "devices/gic/cpu_priority.h"
@@ -89,17 +89,13 @@ private:
         GicV2 &gic_;
     };
 
-    class CpuInterface final : public MmioDevice {
+    class CpuInterface final : public FurtherFrame {
     public:
         explicit CpuInterface(GicV2 &gic) : gic_(gic) {}
         [[nodiscard]] std::string_view name() const override { return "gicv2-cpu-interface"; }
         [[nodiscard]] u64 size() const override { return kCpuInterfaceSize; }
         [[nodiscard]] bool read(u64 offset, unsigned size_log2, u64 &value) override;
         [[nodiscard]] bool write(u64 offset, unsigned size_log2, u64 value) override;
-        void reset() override {}
-        void save(StateWriter &) const override {}
-        [[nodiscard]] Result<> restore(StateReader &) override { return {}; }
-        void describe(FdtNode &, const FdtPlacement &) const override {}
 
     private:
         [[nodiscard]] u32 read_word(u32 cpu, u32 offset);

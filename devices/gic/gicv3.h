@@ -6,8 +6,8 @@
 /// Locks. Each CPU has one, over its SGIs, PPIs, interface registers and best SPI; the distributor
 /// has one, over all SPIs. Order: distributor before CPU, never two CPUs. So timers and SGIs never
 /// meet the distributor's lock; whoever changes an SPI gives each affected CPU its new best SPI.
+#include "devices/core/further_frame.h"
 #include "devices/core/irq_line.h"
-#include "devices/core/mmio_device.h"
 #include "devices/gic/cpu_interrupt_sink.h"
 #include "devices/gic/gicv3_state.h"
 #include "support/address.h"
@@ -99,17 +99,13 @@ private:
         GicV3 &gic_;
     };
 
-    class Redistributors final : public MmioDevice {
+    class Redistributors final : public FurtherFrame {
     public:
         explicit Redistributors(GicV3 &gic) : gic_(gic) {}
         [[nodiscard]] std::string_view name() const override { return "gicv3-redistributors"; }
         [[nodiscard]] u64 size() const override { return gic_.cpus_.size() * kRedistributorSize; }
         [[nodiscard]] bool read(u64 offset, unsigned size_log2, u64 &value) override;
         [[nodiscard]] bool write(u64 offset, unsigned size_log2, u64 value) override;
-        void reset() override {}
-        void save(StateWriter &) const override {}
-        [[nodiscard]] Result<> restore(StateReader &) override { return {}; }
-        void describe(FdtNode &, const FdtPlacement &) const override {}
 
     private:
         [[nodiscard]] u32 read_control_frame(u32 cpu, u32 offset) const;

@@ -3,7 +3,7 @@
 /// its devices, configuration space, and windows into PCI memory space. Addresses are the same on
 /// both sides of the bridge.
 #include "devices/core/fdt_node.h"
-#include "devices/core/mmio_device.h"
+#include "devices/core/further_frame.h"
 #include "devices/core/msi_sink.h"
 #include "devices/pcie/pci_function.h"
 
@@ -63,7 +63,7 @@ private:
     };
 
     /// What the CPUs see of PCI memory or I/O space.
-    class Window final : public MmioDevice {
+    class Window final : public FurtherFrame {
     public:
         enum class Space : u8 { Memory, Io };
         Window(PcieHostBridge &bridge, std::string_view name, const Range &range, Space space)
@@ -72,10 +72,6 @@ private:
         [[nodiscard]] u64 size() const override { return range_.size; }
         [[nodiscard]] bool read(u64 offset, unsigned size_log2, u64 &value) override;
         [[nodiscard]] bool write(u64 offset, unsigned size_log2, u64 value) override;
-        void reset() override {}
-        void save(StateWriter &) const override {}
-        [[nodiscard]] Result<> restore(StateReader &) override { return {}; }
-        void describe(FdtNode &, const FdtPlacement &) const override {}
 
     private:
         PcieHostBridge &bridge_;
