@@ -22,7 +22,9 @@ int main(int argc, char **argv) {
     program.failure_message([](const CLI::App *, const CLI::Error &error) {
         return fmt::format("tandem: {}; see tandem --help\n", error.what());
     });
-    tandem::app::RunCommand run(program);
+    using tandem::app::RunCommand;
+    RunCommand run(program, RunCommand::Verb::Run);
+    RunCommand explain(program, RunCommand::Verb::Explain);
     tandem::app::ImageCommand image(program);
     try {
         program.parse(argc, argv);
@@ -30,5 +32,6 @@ int main(int argc, char **argv) {
         const int status = program.exit(error);
         return status == 0 ? 0 : tandem::app::kExitUsage;
     }
-    return image.is_chosen() ? image.run() : run.run();
+    if (image.is_chosen()) return image.run();
+    return explain.is_chosen() ? explain.run() : run.run();
 }

@@ -1,17 +1,30 @@
 #include "app/run.h"
 
+#include "app/launch_report.h"
 #include "app/option_values.h"
-#include "machine/image.h"
+#include "machine/launch/launch_plan.h"
 #include "machine/machine.h"
+#include "support/check.h"
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
 #include <cstdio>
 
 namespace tandem::app {
 
 using machine::MachineConfig;
+
+namespace {
+
+int fail(const Error &error, int status) {
+    fmt::print(stderr, "tandem: {}\n", error.message);
+    return status;
+}
+
+} // namespace
 
 /// The options as typed.
 struct RunCommand::Options {
@@ -20,9 +33,22 @@ struct RunCommand::Options {
     std::string cpus = "2", memory = "1G", cpu = "max", accel = "auto", gic = "3";
     std::string tier = "t1";
     std::string net = "user", serial, console, display = "none", timeout, trace, trace_filter;
+    std::string cloud_init = "auto";
     bool no_reboot = false, no_acpi = false, stats = false;
+    bool json = false; ///< of explain
 
+    struct Row {
+        const char *name;
+        std::string *value;
+        const char *type;
+        const char *help;
+    };
+    /// The options that take one value.
+    [[nodiscard]] std::vector<Row> rows();
     [[nodiscard]] Result<MachineConfig> to_config() const;
+    [[nodiscard]] Result<machine::LaunchRequest> to_request() const;
+    /// Takes over what the plan chose.
+    void adopt(const machine::LaunchPlan &);
 };
 
 Result<MachineConfig> RunCommand::Options::to_config() const {
@@ -68,23 +94,44 @@ Result<MachineConfig> RunCommand::Options::to_config() const {
     config.statistics = stats;
     TRY(parse_trace(trace, config.trace));
     if (!trace_filter.empty()) TRY(parse_trace_filter(trace_filter, config.trace));
-    if (!image.empty()) TRY(machine::use_image(config, image));
     return config;
 }
 
-RunCommand::RunCommand(CLI::App &program)
-    : options_(std::make_unique<Options>()),
-      verb_(program.add_subcommand("run", "Run an arm64 machine")) {
-    Options &o = *options_;
-    struct Row {
-        const char *name;
-        std::string *value;
-        const char *type;
-        const char *help;
-    };
+Result<machine::LaunchRequest> RunCommand::Options::to_request() const {
+    machine::LaunchRequest request;
+    request.image = image;
+    if (cloud_init == "always") {
+        request.seed = machine::SeedWish::Always;
+    } else if (cloud_init == "never") {
+        request.seed = machine::SeedWish::Never;
+    } else if (cloud_init != "auto") {
+        return failure(
+            fmt::format("--cloud-init {}: unknown; use auto, always or never", cloud_init));
+    }
+    return request;
+}
+
+void RunCommand::Options::adopt(const machine::LaunchPlan &plan) {
+    using Place = machine::Choice::Place;
+    const std::vector<Row> known = rows();
+    for (const machine::Choice &choice : plan.choices) {
+        if (choice.place == Place::First) {
+            disks.insert(disks.begin(), choice.value);
+        } else if (choice.place == Place::Last) {
+            disks.push_back(choice.value);
+        } else {
+            const auto row = std::ranges::find(known, choice.option, &Row::name);
+            CHECK(row != known.end());
+            *row->value = choice.value;
+        }
+    }
+}
+
+std::vector<RunCommand::Options::Row> RunCommand::Options::rows() {
+    Options &o = *this;
     // clang-format off
-    const Row rows[] = {
-        {"IMAGE",     &o.image,        "",       "a kernel, an ELF file or (with --kernel) a disk"},
+    return {
+        {"IMAGE",     &o.image,        "",       "a disk, an ISO, a kernel or an ELF file; what it needs is chosen"},
         {"--kernel",  &o.kernel,       "FILE",   "Image, Image.gz, EFI zboot or ELF kernel"},
         {"--initrd",  &o.initrd,       "FILE",   "initial RAM disk"},
         {"--append",  &o.append,       "TEXT",   "kernel command line"},
@@ -101,12 +148,21 @@ RunCommand::RunCommand(CLI::App &program)
         {"--serial",  &o.serial,       "WHERE",  "stdio (default), none, file:F, pty or tcp:ADDR:PORT"},
         {"--console", &o.console,      "WHERE",  "adds a virtio console (hvc0) there; as --serial"},
         {"--display", &o.display,      "KIND",   "none (default)"},
+        {"--cloud-init", &o.cloud_init,"WHEN",   "a seed for cloud-init: auto (default; when IMAGE wants one), always or never"},
         {"--timeout", &o.timeout,      "SECONDS","stop after this time with status 124"},
         {"-d",        &o.trace,        "STAGES", "print translated blocks: decode,ir,opt,asm"},
         {"--dfilter", &o.trace_filter, "RANGE",  "only blocks there: FIRST..LAST or FIRST+LENGTH"},
     };
     // clang-format on
-    for (const Row &row : rows)
+}
+
+RunCommand::RunCommand(CLI::App &program, Verb verb)
+    : options_(std::make_unique<Options>()),
+      verb_(verb == Verb::Run
+                ? program.add_subcommand("run", "Run an arm64 machine")
+                : program.add_subcommand("explain", "Say what run would do, and do nothing")) {
+    Options &o = *options_;
+    for (const Options::Row &row : o.rows())
         verb_->add_option(row.name, *row.value, row.help)->option_text(row.type);
     verb_->add_option("--disk", o.disks, "disk image, raw or qcow2; repeatable")
         ->option_text("FILE[,format=F][,cache=MODE][,readonly][,snapshot][,bus=pci|mmio]")
@@ -116,19 +172,74 @@ RunCommand::RunCommand(CLI::App &program)
     verb_->add_flag("--no-acpi", o.no_acpi, "firmware gets the device tree alone");
     verb_->add_flag("--no-reboot", o.no_reboot, "exit when the guest resets");
     verb_->add_flag("--stats", o.stats, "print statistics at the end");
+    if (verb == Verb::Explain) verb_->add_flag("--json", o.json, "for programs");
 }
 
 RunCommand::~RunCommand() = default;
 
+bool RunCommand::is_chosen() const {
+    return verb_->parsed();
+}
+
+std::vector<std::string> RunCommand::given_arguments() const {
+    // What IMAGE stands for is spelled out, and so is what decides about it.
+    static constexpr std::array<std::string_view, 3> kDecided{"IMAGE", "--cloud-init", "--json"};
+    std::vector<std::string> words;
+    for (const CLI::Option *option : verb_->get_options()) {
+        const std::string name = option->get_name();
+        if (option->count() == 0 || std::ranges::find(kDecided, name) != kDecided.end()) continue;
+        if (option->get_items_expected_max() == 0) {
+            words.push_back(name);
+            continue;
+        }
+        for (const std::string &value : option->results()) words.insert(words.end(), {name, value});
+    }
+    return words;
+}
+
+Result<PlannedRun> RunCommand::plan(const std::string &folder, const std::string &host_name) {
+    PlannedRun planned;
+    planned.arguments = given_arguments();
+    if (!options_->image.empty()) {
+        machine::LaunchRequest request = TRY(options_->to_request());
+        request.folder = folder;
+        request.host_name = host_name;
+        for (const CLI::Option *option : verb_->get_options())
+            if (option->count() != 0) request.given.insert(option->get_name());
+        planned.plan = TRY(machine::plan_launch(request));
+        options_->adopt(*planned.plan);
+        for (const machine::Choice &choice : planned.plan->choices) {
+            const auto at = choice.place == machine::Choice::Place::First
+                                ? planned.arguments.begin()
+                                : planned.arguments.end();
+            planned.arguments.insert(at, {choice.option, choice.value});
+        }
+    }
+    planned.config = TRY(options_->to_config());
+    TRY(machine::check_config(planned.config));
+    return planned;
+}
+
 int RunCommand::run() {
-    const auto fail = [](const Error &error, int status) {
-        fmt::print(stderr, "tandem: {}\n", error.message);
-        return status;
-    };
-    const auto config = options_->to_config();
-    if (!config.has_value()) return fail(config.error(), kExitUsage);
-    auto machine = machine::Machine::create(*config);
+    const auto planned = plan("", "");
+    if (!planned.has_value()) return fail(planned.error(), kExitUsage);
+    if (verb_->get_name() == "run") return start(*planned);
+    if (!planned->plan.has_value())
+        return fail({"explain: no image; name one: tandem explain IMAGE"}, kExitUsage);
+    const std::string report = options_->json ? plan_as_json(*planned->plan, planned->arguments)
+                                              : plan_as_text(*planned->plan, planned->arguments);
+    fmt::print("{}", report);
+    return 0;
+}
+
+int RunCommand::start(const PlannedRun &planned) {
+    if (planned.plan.has_value())
+        if (const auto prepared = machine::prepare_launch(*planned.plan); !prepared.has_value())
+            return fail(prepared.error(), kExitFailure);
+    auto machine = machine::Machine::create(planned.config);
     if (!machine.has_value()) return fail(machine.error(), kExitFailure);
+    if (planned.plan.has_value() && !planned.plan->folder.empty())
+        fmt::print(stderr, "{}", plan_as_screen(*planned.plan, planned.config));
     const auto outcome = (*machine)->run();
     const std::string statistics = (*machine)->statistics_report();
     machine->reset(); // restores the terminal before anything more is printed

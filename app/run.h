@@ -1,6 +1,12 @@
 #pragma once
-/// The verb `run`.
+/// The verbs `run` and `explain`, which have the same options.
+#include "machine/board/machine_config.h"
+#include "machine/launch/launch_plan.h"
+
 #include <memory>
+#include <optional>
+#include <string>
+#include <vector>
 
 namespace CLI {
 class App;
@@ -11,19 +17,36 @@ namespace tandem::app {
 /// Exit statuses besides those of the guest's own doing.
 inline constexpr int kExitFailure = 1, kExitUsage = 2, kExitTimeout = 124, kExitSignal = 128;
 
+/// A command line with everything decided.
+struct PlannedRun {
+    machine::MachineConfig config;
+    std::vector<std::string> arguments;      ///< of `run`, that say the same without an IMAGE
+    std::optional<machine::LaunchPlan> plan; ///< if there was one
+};
+
 class RunCommand {
 public:
+    enum class Verb : u8 { Run, Explain };
+
     /// Adds the verb and its options.
-    explicit RunCommand(CLI::App &program);
+    RunCommand(CLI::App &program, Verb);
     ~RunCommand();
     RunCommand(const RunCommand &) = delete;
     RunCommand &operator=(const RunCommand &) = delete;
 
+    [[nodiscard]] bool is_chosen() const;
     /// Returns the exit status.
     [[nodiscard]] int run();
 
+    /// Once. `folder` and `host_name` as in LaunchRequest.
+    [[nodiscard]] Result<PlannedRun> plan(const std::string &folder, const std::string &host_name);
+
 private:
     struct Options;
+
+    [[nodiscard]] std::vector<std::string> given_arguments() const;
+    [[nodiscard]] int start(const PlannedRun &);
+
     std::unique_ptr<Options> options_;
     CLI::App *verb_;
 };

@@ -4,7 +4,7 @@ _tandem() {
     current=${COMP_WORDS[COMP_CWORD]}
     previous=${COMP_WORDS[COMP_CWORD-1]}
     local options="--kernel --initrd --append --dtb --bios --nvram --disk --cpus --memory --cpu --accel --tier
-        --gic --net --serial --console --display --timeout --no-acpi --no-reboot --stats -d --dfilter --help"
+        --gic --cloud-init --net --serial --console --display --timeout --no-acpi --no-reboot --stats -d --dfilter --help"
     if [[ ${COMP_WORDS[1]} == image ]]; then
         options="--format --from --to --backing --backing-format --cluster-size --qcow2-version --refcount-bits
             --compression --compress --lazy-refcounts --repair --shrink --json --help"
@@ -18,6 +18,7 @@ _tandem() {
     --cpu) COMPREPLY=($(compgen -W "cortex-a53 cortex-a72 neoverse-n1 max max,pauth=qarma5" -- "$current")); return ;;
     --tier) COMPREPLY=($(compgen -W "auto t1 t2" -- "$current")); return ;;
     --accel) COMPREPLY=($(compgen -W "auto jit interp" -- "$current")); return ;;
+    --cloud-init) COMPREPLY=($(compgen -W "auto always never" -- "$current")); return ;;
     --gic) COMPREPLY=($(compgen -W "2 3" -- "$current")); return ;;
     --serial | --console) COMPREPLY=($(compgen -W "stdio none file: pty tcp:" -- "$current")); return ;;
     --net) COMPREPLY=($(compgen -W "user none" -- "$current")); return ;;
@@ -26,7 +27,7 @@ _tandem() {
     --append | --cpus | --memory | --timeout | --dfilter) return ;;
     esac
     if ((COMP_CWORD == 1)); then
-        COMPREPLY=($(compgen -W "run image --help --version" -- "$current"))
+        COMPREPLY=($(compgen -W "run explain image --help --version" -- "$current"))
     elif [[ $current == -* ]]; then
         COMPREPLY=($(compgen -W "$options" -- "$current"))
     else

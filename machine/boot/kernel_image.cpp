@@ -35,27 +35,6 @@ bool is_zboot(std::span<const std::byte> bytes) {
     return has_text(bytes, 0, "MZ") && has_text(bytes, 4, kZbootMagic);
 }
 
-/// The machine of a PE file (EFI application), 0 if it is none.
-u16 pe_machine(std::span<const std::byte> bytes) {
-    if (!has_text(bytes, 0, "MZ")) return 0;
-    const u64 header = read_le<u32>(bytes, 0x3c);
-    return has_text(bytes, header, "PE\0\0"sv) ? read_le<u16>(bytes, header + 4) : u16{0};
-}
-
-const char *pe_machine_name(u16 machine) {
-    switch (machine) {
-    case 0x8664: return "x86-64";
-    case 0x014c: return "32-bit x86";
-    case 0x01c0:
-    case 0x01c2:
-    case 0x01c4: return "32-bit ARM";
-    case 0x5064: return "RISC-V";
-    case 0x6264: return "LoongArch";
-    case 0xaa64: return "arm64";
-    default: return "unknown";
-    }
-}
-
 std::string elf_machine_name(u16 machine) {
     switch (machine) {
     case EM_386: return "32-bit x86";
@@ -94,6 +73,26 @@ Sniffed sniff_elf(std::span<const std::byte> head) {
 
 } // namespace
 
+u16 pe_machine(std::span<const std::byte> bytes) {
+    if (!has_text(bytes, 0, "MZ")) return 0;
+    const u64 header = read_le<u32>(bytes, 0x3c);
+    return has_text(bytes, header, "PE\0\0"sv) ? read_le<u16>(bytes, header + 4) : u16{0};
+}
+
+const char *pe_machine_name(u16 machine) {
+    switch (machine) {
+    case 0x8664: return "x86-64";
+    case 0x014c: return "32-bit x86";
+    case 0x01c0:
+    case 0x01c2:
+    case 0x01c4: return "32-bit ARM";
+    case 0x5064: return "RISC-V";
+    case 0x6264: return "LoongArch";
+    case kPeArm64: return "arm64";
+    default: return "unknown";
+    }
+}
+
 Sniffed sniff(std::span<const std::byte> head) {
     if (has_text(head, 0,
                  "\x7f"
@@ -102,7 +101,7 @@ Sniffed sniff(std::span<const std::byte> head) {
     if (is_arm64_image(head)) return {FileKind::Arm64Image, "an arm64 Linux kernel", ""};
     if (is_zboot(head)) {
         const u16 machine = pe_machine(head);
-        if (machine != 0 && machine != 0xaa64)
+        if (machine != 0 && machine != kPeArm64)
             return wrong_architecture(
                 fmt::format("an EFI zboot kernel for {}", pe_machine_name(machine)));
         return {FileKind::Arm64Image, "an EFI zboot kernel", ""};
@@ -112,7 +111,7 @@ Sniffed sniff(std::span<const std::byte> head) {
         return wrong_architecture("a 32-bit ARM Linux kernel (zImage)");
     if (has_text(head, 56, "RSC\x05")) return wrong_architecture("a RISC-V Linux kernel");
     if (const u16 machine = pe_machine(head); machine != 0) {
-        if (machine != 0xaa64)
+        if (machine != kPeArm64)
             return wrong_architecture(
                 fmt::format("an EFI application for {}", pe_machine_name(machine)));
         return {FileKind::Unsupported, "an EFI application, not a Linux kernel",

@@ -24,6 +24,11 @@ struct Sniffed {
 [[nodiscard]] Sniffed sniff(std::span<const std::byte> head);
 inline constexpr u64 kSniffBytes = 64 * 1024;
 
+/// The machine of a PE file (EFI application), 0 if it is none.
+[[nodiscard]] u16 pe_machine(std::span<const std::byte> bytes);
+[[nodiscard]] const char *pe_machine_name(u16 machine);
+inline constexpr u16 kPeArm64 = 0xaa64;
+
 struct LoadSegment {
     u64 address = 0; ///< guest physical
     std::span<const std::byte> bytes;
