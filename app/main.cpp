@@ -1,3 +1,4 @@
+#include "app/complete.h"
 #include "app/image.h"
 #include "app/run.h"
 #include "machine/host/terminal.h"
@@ -8,6 +9,9 @@
 #include <cstdio>
 #include <cstdlib>
 #include <new>
+#include <string>
+#include <string_view>
+#include <vector>
 
 int main(int argc, char **argv) {
     tandem::machine::install_crash_handlers();
@@ -26,6 +30,11 @@ int main(int argc, char **argv) {
     RunCommand run(program, RunCommand::Verb::Run);
     RunCommand explain(program, RunCommand::Verb::Explain);
     tandem::app::ImageCommand image(program);
+    if (argc > 1 && std::string_view{argv[1]} == "complete") {
+        fmt::print("{}", tandem::app::completions(program,
+                                                  std::vector<std::string>(argv + 2, argv + argc)));
+        return 0;
+    }
     try {
         program.parse(argc, argv);
     } catch (const CLI::ParseError &error) {

@@ -1,48 +1,12 @@
-# fish completion for tandem
-complete -c tandem -n __fish_use_subcommand -f -a run -d 'Run an arm64 machine'
-complete -c tandem -n __fish_use_subcommand -f -a explain -d 'Say what run would do'
-complete -c tandem -l help -d 'Show help'
-complete -c tandem -n __fish_use_subcommand -l version -d 'Show the version'
-complete -c tandem -n __fish_use_subcommand -f -a image -d 'Make, copy and check disk images'
-set -l run '__fish_seen_subcommand_from run explain'
-complete -c tandem -n $run -l kernel -r -F -d 'Kernel to boot'
-complete -c tandem -n $run -l initrd -r -F -d 'Initial RAM disk'
-complete -c tandem -n $run -l append -x -d 'Kernel command line'
-complete -c tandem -n $run -l dtb -r -F -d 'Device tree'
-complete -c tandem -n $run -l bios -r -F -d 'Firmware'
-complete -c tandem -n $run -l nvram -r -F -d 'Firmware variables'
-complete -c tandem -n $run -l disk -r -F -d 'Disk image'
-complete -c tandem -n $run -l cloud-init -x -a 'auto always never' -d 'Seed for cloud-init'
-complete -c tandem -n '__fish_seen_subcommand_from explain' -l json -d 'For programs'
-complete -c tandem -n $run -l cpus -x -d 'Number of CPUs'
-complete -c tandem -n $run -l memory -x -d 'RAM size'
-complete -c tandem -n $run -l cpu -x -a 'cortex-a53 cortex-a72 neoverse-n1 max max,pauth=qarma5' -d 'CPU model'
-complete -c tandem -n $run -l tier -x -a 'auto t1 t2' -d 'Highest tier of translated code'
-complete -c tandem -n $run -l accel -x -a 'auto jit interp' -d 'How to run the CPUs'
-complete -c tandem -n $run -l gic -x -a '2 3' -d 'Interrupt controller'
-complete -c tandem -n $run -l net -x -a 'user none' -d 'Network card'
-complete -c tandem -n $run -l serial -x -a 'stdio none file: pty tcp:' -d 'Where the serial line goes'
-complete -c tandem -n $run -l console -x -a 'stdio none file: pty tcp:' -d 'Where a virtio console goes'
-complete -c tandem -n $run -l display -x -a none -d 'Display'
-complete -c tandem -n $run -l timeout -x -d 'Stop after seconds'
-complete -c tandem -n $run -l no-acpi -d 'Firmware gets the device tree alone'
-complete -c tandem -n $run -l no-reboot -d 'Exit when the guest resets'
-complete -c tandem -n $run -l stats -d 'Print statistics at the end'
-complete -c tandem -n $run -s d -x -a 'decode ir opt asm' -d 'Print translated blocks'
-complete -c tandem -n $run -l dfilter -x -d 'Only blocks in this range'
-set -l image '__fish_seen_subcommand_from image'
-complete -c tandem -n $image -a 'create info convert check resize snapshot'
-complete -c tandem -n $image -l format -x -a 'raw qcow2' -d 'Image format'
-complete -c tandem -n $image -l from -x -a 'raw qcow2' -d 'Source format'
-complete -c tandem -n $image -l to -x -a 'raw qcow2' -d 'Target format'
-complete -c tandem -n $image -l backing -r -F -d 'Image to start from'
-complete -c tandem -n $image -l backing-format -x -a 'raw qcow2' -d 'Its format'
-complete -c tandem -n $image -l cluster-size -x -d 'Cluster size'
-complete -c tandem -n $image -l qcow2-version -x -a '2 3' -d 'Version'
-complete -c tandem -n $image -l refcount-bits -x -d 'Refcount width'
-complete -c tandem -n $image -l compression -x -a 'zlib zstd' -d 'Compressor'
-complete -c tandem -n $image -l compress -d 'Compress clusters'
-complete -c tandem -n $image -l lazy-refcounts -d 'Allow delayed refcounts'
-complete -c tandem -n $image -l repair -x -a 'leaks all' -d 'Repair'
-complete -c tandem -n $image -l shrink -d 'Allow a smaller size'
-complete -c tandem -n $image -l json -d 'For programs'
+# fish completion for tandem: the program knows what may come next
+function __tandem_complete
+    set -l words (commandline -opc) (commandline -ct)
+    for line in (command $words[1] complete $words[2..] 2>/dev/null)
+        if test "$line" = :files
+            __fish_complete_path (commandline -ct)
+        else
+            echo $line
+        end
+    end
+end
+complete -c tandem -f -a '(__tandem_complete)'

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """documentation.py TANDEM APP_FOLDER: every verb and option that the program's --help names is in the
-manual page and in the completions of bash, zsh and fish, and none of these has one that is not there."""
+manual page, and the manual names no other; bash, zsh and fish offer just these."""
 import os
 import re
+import shutil
 import subprocess
 import sys
 
@@ -20,67 +21,52 @@ class Command:
         verbs = re.findall(r"^  (\S+)", sections.get("Subcommands", ""), re.M)
         self.verbs = {verb: Command(tandem, [*words, verb]) for verb in verbs}
 
-    def all_options(self):
-        return self.options.union(*(verb.all_options() for verb in self.verbs.values()))
-
-    def all_verbs(self):
-        return set(self.verbs).union(*(verb.all_verbs() for verb in self.verbs.values()))
+    def all_commands(self):
+        return [self, *(each for verb in self.verbs.values() for each in verb.all_commands())]
 
 
-def read(folder, name):
-    with open(os.path.join(folder, name), encoding="utf-8") as file:
-        return file.read()
+# Each prints what the completion offers after the words of the command line, the last one being begun.
+BASH = """source "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _tandem; printf '%s\\n' "${COMPREPLY[@]}" """
+ZSH = """_describe() { print -rl -- ${(P)3} }; _files() { print :files }
+source_file=$1; shift; words=("$@"); CURRENT=$#; completion() { source $source_file }; completion"""
+FISH = """source $argv[1]; complete -C (string join ' ' -- tandem $argv[3..])"""
 
 
-def bash_offers(folder, words):
-    """What the completion offers after these words, the last of which has been begun."""
-    script = """source "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _tandem; printf '%s\\n' "${COMPREPLY[@]}" """
-    run = subprocess.run(["bash", "-c", script, "bash", os.path.join(folder, "completions/tandem.bash"), "tandem", *words],
-                         text=True, capture_output=True, check=True)
-    return set(run.stdout.split())
-
-
-def zsh_part(text, verb):
-    """The branch of a verb: the last one is that of `run`."""
-    image, run = re.search(r"\$words\[1\] == image(.*?)\nelif (.*)", text, re.S).groups()
-    return image if verb == "image" else run
+def offers(shell, folder, tandem, words):
+    script, name = {"bash": (BASH, "tandem.bash"), "zsh": (ZSH, "_tandem"), "fish": (FISH, "tandem.fish")}[shell]
+    arguments = {"bash": ["bash"], "zsh": ["zsh"], "fish": []}[shell]
+    path = os.path.dirname(tandem) + os.pathsep + os.environ["PATH"]
+    run = subprocess.run([shell, "-c", script, *arguments, os.path.join(folder, "completions", name), tandem, *words],
+                         text=True, capture_output=True, check=True, env={**os.environ, "PATH": path})
+    return {re.split(r"[\t:]", line)[0] for line in run.stdout.split("\n")} - {"", "-h", "--help"}
 
 
 def main():
     tandem, folder = sys.argv[1:]
     program = Command(tandem, [])
-    manual = read(folder, "tandem.1").replace("\\-", "-")
-    zsh, fish = read(folder, "completions/_tandem"), read(folder, "completions/tandem.fish")
+    with open(os.path.join(folder, "tandem.1"), encoding="utf-8") as file:
+        manual = file.read().replace("\\-", "-")
+    commands = program.all_commands()
     faults = []
 
     def compare(where, expected, found):
         faults.extend(f"{where}: {name} is missing" for name in sorted(expected - found))
         faults.extend(f"{where}: {name} is not an option or verb of the program" for name in sorted(found - expected))
 
-    options_of = {verb: command.all_options() for verb, command in program.verbs.items()}
-    dashed = r"(?<![\w-])(--?[a-z][\w-]*)"
-    examples = manual.index(".SH EXAMPLES")
-    compare("tandem.1", set().union(*options_of.values()), set(re.findall(dashed, manual[:examples])) - {"-"})
-    for verb, command in program.verbs.items():
-        expected = options_of[verb]
-        compare(f"tandem.bash, {verb}", expected, bash_offers(folder, [verb, *list(command.verbs)[:1], "-"]) - {"--help"})
-        compare(f"_tandem, {verb}", expected, set(re.findall(r"'[*]?(--?[a-z][\w-]*)\[", zsh_part(zsh, verb))))
-        lines = re.findall(rf"^complete -c tandem -n \${verb} .*", fish, re.M)
-        found = {f"--{name}" for line in lines for name in re.findall(r" -l (\S+)", line)}
-        found |= {f"-{name}" for line in lines for name in re.findall(r" -s (\S+)", line)}
-        compare(f"tandem.fish, {verb}", expected, found)
-        compare(f"tandem.bash, verbs of {verb}", set(command.verbs), bash_offers(folder, [verb, ""]) if command.verbs else set())
-        for name in command.verbs:
-            if f"tandem {verb} {name}" not in manual:
-                faults.append(f"tandem.1: 'tandem {verb} {name}' is missing")
-            for shell, text in (("_tandem", zsh), ("tandem.fish", fish)):
-                if not re.search(rf"[( ']{name}[) ']", text):
-                    faults.append(f"{shell}: the verb '{verb} {name}' is missing")
-    compare("tandem.bash", set(program.verbs) | program.options, bash_offers(folder, [""]) - {"--help"})
-    for shell, text in (("_tandem", zsh), ("tandem.fish", fish)):
-        faults.extend(f"{shell}: the verb '{verb}' is missing" for verb in program.verbs if not re.search(rf"[( ]{verb}[) ]", text))
-
-    print("\n".join(faults) if faults else f"{len(program.all_options())} options and {len(program.all_verbs())} verbs agree")
+    described = set(re.findall(r"(?<![\w-])(--?[a-z][\w-]*)", manual[:manual.index(".SH EXAMPLES")]))
+    compare("tandem.1", set().union(*(command.options for command in commands)), described | program.options)
+    for command in commands[1:]:
+        if " ".join(["tandem", *command.words[:2]]) not in manual or command.words[-1] not in manual:
+            faults.append(f"tandem.1: 'tandem {' '.join(command.words)}' is missing")
+    for shell in ("bash", "zsh", "fish"):
+        if shutil.which(shell) is None:
+            continue
+        for command in commands:
+            where = " ".join([f"{shell}, after tandem", *command.words])
+            compare(where, command.options, offers(shell, folder, tandem, [*command.words, "-"]))
+            if command.verbs:
+                compare(where, set(command.verbs), offers(shell, folder, tandem, [*command.words, ""]))
+    print("\n".join(faults) if faults else f"{len(commands)} verbs and their options agree")
     sys.exit(1 if faults else 0)
 
 
