@@ -11,7 +11,9 @@
 #include "devices/uart/pl011.h"
 #include "devices/virtio/blk/virtio_blk.h"
 #include "devices/virtio/console/virtio_console.h"
+#include "devices/virtio/fs/virtio_fs.h"
 #include "devices/virtio/net/virtio_net.h"
+#include "devices/virtio/p9/virtio_9p.h"
 #include "devices/virtio/rng/virtio_rng.h"
 #include "devices/virtio/transport/virtio_mmio.h"
 #include "devices/virtio/transport/virtio_pci.h"
@@ -296,6 +298,41 @@ template <typename Slot>
 struct RngSpecimen final : Slot {
     RngSpecimen() { this->plug(std::make_unique<VirtioRng>(this->entropy)); }
 };
+template <typename Slot>
+struct FsSpecimen final : Slot {
+    FsSpecimen() {
+        this->files.add_file("file", "content");
+        this->plug(std::make_unique<VirtioFs>(this->files, "share"));
+    }
+    /// A request that the driver might send, in the place where hostile rings point.
+    void disturb(u32 choice) override {
+        fuse_in_header header{};
+        header.opcode = choice & 1 ? u32{FUSE_INIT} : choice >> 1 & 63;
+        header.len = choice >> 7 & 127;
+        header.nodeid = choice >> 14 & 3;
+        this->memory.put(0, header);
+        this->memory.put(sizeof(header), u32{7});
+        this->memory.put(sizeof(header) + 4, choice >> 16);
+    }
+};
+template <typename Slot>
+struct P9Specimen final : Slot {
+    P9Specimen() {
+        this->files.add_file("file", "content");
+        this->plug(std::make_unique<Virtio9p>(this->files, "share"));
+    }
+    /// Requests as FsSpecimen has them.
+    void disturb(u32 choice) override {
+        static constexpr std::string_view kVersion("\x15\0\0\0\x64\0\0\0\x20\0\0\x08\09P2000.L",
+                                                   21);
+        if ((choice & 1) != 0) {
+            std::ranges::copy(std::as_bytes(std::span(kVersion)), this->memory.bytes().begin());
+        } else {
+            this->memory.put(0, choice >> 1 & 127);
+            this->memory.put(4, static_cast<u8>(choice >> 8 & 126));
+        }
+    }
+};
 struct EmptySlotSpecimen final : MmioSlot {
     EmptySlotSpecimen() { plug(nullptr); }
 };
@@ -345,10 +382,14 @@ constexpr std::array kKinds{
     SpecimenKind{"virtio_console", make<ConsoleSpecimen<MmioSlot>>, false, true},
     SpecimenKind{"virtio_net", make<NetSpecimen<MmioSlot>>, false, true},
     SpecimenKind{"virtio_rng", make<RngSpecimen<MmioSlot>>, false, true},
+    SpecimenKind{"virtio_fs", make<FsSpecimen<MmioSlot>>, false, true},
+    SpecimenKind{"virtio_9p", make<P9Specimen<MmioSlot>>, false, true},
     SpecimenKind{"virtio_blk_pci", make<BlkSpecimen<PciSlot>>, false, true},
     SpecimenKind{"virtio_console_pci", make<ConsoleSpecimen<PciSlot>>, false, true},
     SpecimenKind{"virtio_net_pci", make<NetSpecimen<PciSlot>>, false, true},
     SpecimenKind{"virtio_rng_pci", make<RngSpecimen<PciSlot>>, false, true},
+    SpecimenKind{"virtio_fs_pci", make<FsSpecimen<PciSlot>>, false, true},
+    SpecimenKind{"virtio_9p_pci", make<P9Specimen<PciSlot>>, false, true},
     SpecimenKind{"virtio_empty_slot", make<EmptySlotSpecimen>},
 };
 

@@ -1,6 +1,7 @@
 #pragma once
 /// A device with everything it needs, for tests and fuzz targets that work on any device.
 #include "devices/core/mmio_device.h"
+#include "devices/testing/fake_file_system.h"
 #include "devices/testing/fakes.h"
 
 #include <memory>
@@ -34,6 +35,7 @@ public:
     FakeBlock disk{1 << 20};
     FakeNet port;
     FakeEntropy entropy;
+    FakeFileSystem files;
 };
 
 struct SpecimenKind {
