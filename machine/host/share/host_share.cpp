@@ -33,6 +33,9 @@ constexpr unsigned kMaxWorkers = 4;
 constexpr std::size_t kReservedDescriptors = 256;
 constexpr std::size_t kFewestDescriptors = 64, kMostDescriptors = std::size_t{1} << 20;
 
+/// Of nodes, which do with fewer; other shares want some too.
+constexpr std::size_t kMostCached = 4096;
+
 /// Threads that make files have a umask of their own: the guest has applied its.
 void prepare_worker() {
     if (::unshare(CLONE_FS) == 0) ::umask(0);
@@ -97,8 +100,8 @@ HostShare::open(const ShareConfig &config, const OwnerMap &owners, std::size_t m
 HostShare::HostShare(const ShareConfig &config, const OwnerMap &owners, ScopedFd root,
                      const FileStatus &status, std::size_t max_descriptors)
     : readonly_(config.readonly), owners_(owners), root_device_(status.identity.device),
-      nodes_(std::move(root), status.identity, max_descriptors / 2), handles_(max_descriptors / 2),
-      workers_(kMaxWorkers, prepare_worker) {}
+      nodes_(std::move(root), status.identity, std::min(max_descriptors / 2, kMostCached)),
+      handles_(max_descriptors / 2), workers_(kMaxWorkers, prepare_worker) {}
 
 // --------------------------------------------------------------------------------------- lookup
 
