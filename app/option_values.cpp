@@ -110,6 +110,40 @@ Result<machine::DiskConfig> parse_disk(std::string_view text) {
     return disk;
 }
 
+Result<machine::ShareConfig> parse_share(std::string_view text) {
+    machine::ShareConfig share;
+    std::string_view name = text;
+    for (;;) {
+        const std::size_t comma = name.rfind(',');
+        if (comma == std::string_view::npos) break;
+        const std::string_view option = name.substr(comma + 1);
+        if (option == "readonly") {
+            share.readonly = true;
+        } else if (option == "type=virtiofs") {
+            share.protocol = machine::ShareConfig::Protocol::VirtioFs;
+        } else if (option == "type=9p") {
+            share.protocol = machine::ShareConfig::Protocol::NineP;
+        } else if (option.starts_with("type=")) {
+            return failure(fmt::format("--share {}: {} is unknown; use type=virtiofs or type=9p",
+                                       text, option));
+        } else {
+            break;
+        }
+        name = name.substr(0, comma);
+    }
+    const std::size_t colon = name.rfind(':');
+    // A colon before a slash belongs to the folder.
+    const bool has_tag =
+        colon != std::string_view::npos && name.find('/', colon) == std::string_view::npos;
+    share.tag = has_tag ? std::string{name.substr(colon + 1)} : "share";
+    if (has_tag) name = name.substr(0, colon);
+    if (name.empty()) return failure(fmt::format("--share {}: no folder; name one", text));
+    if (share.tag.empty())
+        return failure(fmt::format("--share {}: no tag after the colon; name one", text));
+    share.path = std::string{name};
+    return share;
+}
+
 Result<> parse_cpu(std::string_view text, machine::MachineConfig &config) {
     const std::size_t comma = text.find(',');
     config.cpu_model = std::string{text.substr(0, comma)};

@@ -14,6 +14,8 @@ namespace tandem::app {
 [[nodiscard]] Result<u64> parse_bytes(std::string_view what, std::string_view text);
 /// "FILE[,format=F][,cache=MODE][,readonly][,snapshot]"; other commas belong to the name.
 [[nodiscard]] Result<machine::DiskConfig> parse_disk(std::string_view text);
+/// "DIR[:TAG][,readonly][,type=virtiofs|9p]"; the tag is "share" if none is given.
+[[nodiscard]] Result<machine::ShareConfig> parse_share(std::string_view text);
 /// "none" or "user[,hostfwd=tcp|udp:ADDR:PORT-:PORT]...".
 [[nodiscard]] Result<machine::NetConfig> parse_net(std::string_view text);
 /// "MODEL[,pauth=impdef|qarma5]"; whether the model exists is the machine's business.

@@ -32,6 +32,23 @@ TEST(OptionValues, Disks) {
     EXPECT_FALSE(parse_disk(",snapshot").has_value());
 }
 
+TEST(OptionValues, Shares) {
+    using Protocol = machine::ShareConfig::Protocol;
+    const auto plain = parse_share("/srv/a,b").value();
+    EXPECT_EQ(plain.path, "/srv/a,b");
+    EXPECT_EQ(plain.tag, "share");
+    EXPECT_FALSE(plain.readonly);
+    EXPECT_EQ(plain.protocol, Protocol::VirtioFs);
+    const auto full = parse_share("../x:y:home,readonly,type=9p").value();
+    EXPECT_EQ(full.path, "../x:y");
+    EXPECT_EQ(full.tag, "home");
+    EXPECT_TRUE(full.readonly);
+    EXPECT_EQ(full.protocol, Protocol::NineP);
+    EXPECT_EQ(parse_share("/a:b/c")->path, "/a:b/c");
+    for (const char *bad : {"", ":tag", "/a:", ",readonly", "/a,type=nfs"})
+        EXPECT_FALSE(parse_share(bad).has_value()) << bad;
+}
+
 TEST(OptionValues, Serials) {
     EXPECT_EQ(parse_serial("--serial", "pty")->kind, Kind::Pty);
     EXPECT_EQ(parse_serial("--serial", "file:/tmp/x")->path, "/tmp/x");

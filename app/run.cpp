@@ -29,7 +29,7 @@ int fail(const Error &error, int status) {
 /// The options as typed.
 struct RunCommand::Options {
     std::string image, kernel, initrd, append, dtb, bios, nvram;
-    std::vector<std::string> disks;
+    std::vector<std::string> disks, shares;
     std::string cpus = "2", memory = "1G", cpu = "max", accel = "auto", gic = "3";
     std::string tier = "t1";
     std::string net = "user", serial, console, display = "none", timeout, trace, trace_filter;
@@ -60,6 +60,7 @@ Result<MachineConfig> RunCommand::Options::to_config() const {
     config.bios = bios;
     config.nvram = nvram;
     for (const std::string &disk : disks) config.disks.push_back(TRY(parse_disk(disk)));
+    for (const std::string &share : shares) config.shares.push_back(TRY(parse_share(share)));
     config.cpus = TRY(parse_count("--cpus", cpus));
     config.memory = TRY(parse_size(memory));
     TRY(parse_cpu(cpu, config));
@@ -166,6 +167,11 @@ RunCommand::RunCommand(CLI::App &program, Verb verb)
         verb_->add_option(row.name, *row.value, row.help)->option_text(row.type);
     verb_->add_option("--disk", o.disks, "disk image, raw or qcow2; repeatable")
         ->option_text("FILE[,format=F][,cache=MODE][,readonly][,snapshot][,bus=pci|mmio]")
+        ->expected(1)
+        ->take_all()
+        ->allow_extra_args(false);
+    verb_->add_option("--share", o.shares, "a folder for the guest to mount; repeatable")
+        ->option_text("DIR[:TAG][,readonly][,type=virtiofs|9p]")
         ->expected(1)
         ->take_all()
         ->allow_extra_args(false);

@@ -1,5 +1,6 @@
 #include "machine/machine.h"
 
+#include "devices/virtio/fs/virtio_fs.h"
 #include "machine/board/memory_map.h"
 #include "machine/boot/file_bytes.h"
 #include "machine/host/flash_file.h"
@@ -9,6 +10,30 @@
 #include <algorithm>
 
 namespace tandem::machine {
+namespace {
+
+Result<> check_shares(const MachineConfig &config) {
+    const auto disks = std::ranges::count(config.disks, VirtioBus::Pci, &DiskConfig::bus);
+    if (static_cast<std::size_t>(disks) + config.shares.size() > kPciDiskSlots)
+        return failure(fmt::format("--share: {} shares and {} disks; the board has {} slots on PCI "
+                                   "for both",
+                                   config.shares.size(), disks, kPciDiskSlots));
+    for (std::size_t i = 0; i < config.shares.size(); ++i) {
+        const ShareConfig &share = config.shares[i];
+        if (share.tag.size() > devices::VirtioFs::kMaxTag)
+            return failure(fmt::format("--share {}: the tag {} is longer than {} bytes; use a "
+                                       "shorter one",
+                                       share.path, share.tag, devices::VirtioFs::kMaxTag));
+        for (std::size_t j = 0; j < i; ++j)
+            if (config.shares[j].tag == share.tag)
+                return failure(fmt::format("--share {}: another share has the tag {}; give it one "
+                                           "of its own: --share {}:TAG",
+                                           share.path, share.tag, share.path));
+    }
+    return {};
+}
+
+} // namespace
 
 Result<> check_config(const MachineConfig &config) {
     if (config.cpus < 1 || config.cpus > kMaxCpus)
@@ -35,6 +60,7 @@ Result<> check_config(const MachineConfig &config) {
                                        "with bus=mmio",
                                        count, kPciDiskSlots, kVirtioSlots));
     }
+    TRY(check_shares(config));
     if (config.serial.kind == SerialConfig::Kind::Stdio && config.console.has_value() &&
         config.console->kind == SerialConfig::Kind::Stdio)
         return failure("--console stdio: the serial line is there already; add --serial none");
@@ -98,6 +124,7 @@ Result<> Machine::open_backends() {
     }
     TRY(open_flash());
     if (config_.net.kind == NetConfig::Kind::User) net_ = TRY(UserNet::create(config_.net));
+    for (const ShareConfig &share : config_.shares) shares_.push_back(TRY(HostShare::open(share)));
     // Last, because they may change the terminal.
     serial_ = TRY(open_line(config_.serial, kSerialNames));
     if (config_.console.has_value()) console_ = TRY(open_line(*config_.console, kConsoleNames));
@@ -122,6 +149,7 @@ Result<RunOutcome> Machine::run() {
     for (const auto &disk : disks_) backends.disks.push_back(disk.get());
     for (std::size_t i = 0; i < flash_.size(); ++i) backends.flash[i] = flash_[i].get();
     backends.net = net_.get();
+    for (const auto &share : shares_) backends.shares.push_back(share.get());
     backends.entropy = &entropy_;
     for (;;) {
         const auto board = TRY(Board::create(config_, backends));

@@ -7,6 +7,7 @@
 #include "machine/host/entropy.h"
 #include "machine/host/net/user_net.h"
 #include "machine/host/serial.h"
+#include "machine/host/share/host_share.h"
 #include "machine/host/watcher.h"
 
 #include <memory>
@@ -49,6 +50,7 @@ private:
     std::unique_ptr<devices::Char> serial_, console_;
     std::vector<std::unique_ptr<HostDisk>> disks_;
     std::unique_ptr<UserNet> net_;
+    std::vector<std::unique_ptr<HostShare>> shares_;
     std::array<std::unique_ptr<devices::FlashStorage>, 2> flash_;
     std::string statistics_;
     std::mutex mutex_; ///< guards board_ and outcome_ against stop()

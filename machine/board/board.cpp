@@ -9,7 +9,9 @@
 #include "devices/uart/pl011.h"
 #include "devices/virtio/blk/virtio_blk.h"
 #include "devices/virtio/console/virtio_console.h"
+#include "devices/virtio/fs/virtio_fs.h"
 #include "devices/virtio/net/virtio_net.h"
+#include "devices/virtio/p9/virtio_9p.h"
 #include "devices/virtio/rng/virtio_rng.h"
 #include "devices/virtio/transport/virtio_mmio.h"
 #include "devices/virtio/transport/virtio_pci.h"
@@ -148,6 +150,16 @@ void Board::add_virtio() {
     if (backends_.console != nullptr)
         plug("console", VirtioBus::Pci,
              std::make_unique<devices::VirtioConsole>(*backends_.console));
+    for (std::size_t i = 0; i < backends_.shares.size(); ++i) {
+        devices::FileSystem &files = *backends_.shares[i];
+        const ShareConfig &share = config_.shares[i];
+        std::unique_ptr<devices::VirtioDevice> device;
+        if (share.protocol == ShareConfig::Protocol::NineP)
+            device = std::make_unique<devices::Virtio9p>(files, share.tag);
+        else
+            device = std::make_unique<devices::VirtioFs>(files, share.tag);
+        plug(fmt::format("share{}", i), VirtioBus::Pci, std::move(device));
+    }
     in_slots.resize(kVirtioSlots);
     for (unsigned slot = 0; slot < kVirtioSlots; ++slot) {
         const u32 spi = kVirtioSpi + slot;

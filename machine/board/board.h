@@ -4,6 +4,7 @@
 #include "devices/backend/block.h"
 #include "devices/backend/char.h"
 #include "devices/backend/entropy.h"
+#include "devices/backend/file_system.h"
 #include "devices/backend/flash_storage.h"
 #include "devices/backend/net.h"
 #include "devices/core/mmio_device.h"
@@ -36,7 +37,8 @@ struct HostBackends {
     devices::Char *console = nullptr;    ///< of the virtio console; null: there is none
     std::vector<devices::Block *> disks; ///< as MachineConfig::disks has them
     std::array<devices::FlashStorage *, 2> flash{};
-    devices::Net *net = nullptr; ///< null: no network card
+    devices::Net *net = nullptr;               ///< null: no network card
+    std::vector<devices::FileSystem *> shares; ///< as MachineConfig::shares has them
     devices::Entropy *entropy = nullptr;
 };
 

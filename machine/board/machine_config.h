@@ -2,6 +2,7 @@
 /// What a machine is made of and started with. Plain data: the command line fills it in, tests
 /// write it by hand.
 #include "machine/host/net/net_config.h"
+#include "machine/host/share/share_config.h"
 #include "machine/storage/host_file.h"
 #include "machine/storage/image_format.h"
 #include "support/bits.h"
@@ -63,6 +64,7 @@ struct MachineConfig {
     SerialConfig serial; ///< of the UART
     std::optional<SerialConfig> console; ///< of a virtio console; without it there is none
     NetConfig net = {};
+    std::vector<ShareConfig> shares;
     bool reboot_allowed = true;
     u64 timeout_ns = 0; ///< of host time; 0: none
     bool statistics = false;

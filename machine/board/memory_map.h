@@ -25,7 +25,8 @@ inline constexpr Region kGpio{0x0903'0000, 0x1000};
 inline constexpr u64 kVirtioBase = 0x0a00'0000;
 inline constexpr u64 kVirtioStride = 0x200;
 inline constexpr unsigned kVirtioSlots = 32;
-inline constexpr unsigned kPciDiskSlots = 28; ///< of 32: root complex, net, entropy, console
+/// For disks and shares; of 32: root complex, net, entropy, console.
+inline constexpr unsigned kPciDiskSlots = 28;
 inline constexpr Region kPcieMemory{0x1000'0000, 0x2eff'0000};
 inline constexpr Region kPcieIo{0x3eff'0000, 0x1'0000};
 inline constexpr u64 kRamBase = 0x4000'0000;

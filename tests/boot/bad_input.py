@@ -102,6 +102,13 @@ def main():
         with open(disk, "rb") as content:
             if content.read() != b"\xa5" * 4096:
                 FAILURES.append("the disk's content changed")
+        # Shares.
+        refused(tandem, ["--kernel", good, "--share", os.path.join(folder, "nofolder")], "nofolder", "folder")
+        refused(tandem, ["--kernel", good, "--share", disk], "disk", "folder")
+        refused(tandem, ["--kernel", good, "--share", folder, "--share", f"{folder}:share"], "tag")
+        refused(tandem, ["--kernel", good, "--share", f"{folder}:{'t' * 40}"], "36")
+        refused(tandem, ["--kernel", good, "--share", f"{folder},type=nfs"], "type=nfs", "type=9p")
+        refused(tandem, ["--kernel", good, "--share", "/proc"], "/proc")
         if os.geteuid() != 0:
             os.chmod(disk, 0)
             refused(tandem, ["--kernel", good, "--disk", disk], "disk")

@@ -15,8 +15,8 @@ def check(condition, what):
         sys.exit(f"failed: {what}")
 
 
-def run_arguments(tandem, guest, initrd, append, cpus=2):
-    return [tandem, "run", "--cpus", str(cpus), "--kernel", os.path.join(guest, "kernel"),
+def run_arguments(tandem, guest, initrd, append, cpus=2, kernel="kernel"):
+    return [tandem, "run", "--cpus", str(cpus), "--kernel", os.path.join(guest, kernel),
             "--initrd", os.path.join(guest, initrd), "--append", append]
 
 
