@@ -1,9 +1,12 @@
 #!/usr/bin/env python3
-"""boot.py TANDEM GUEST initramfs|shell|debian|consoles|uefi: boots a guest of scripts/guest and uses it.
+"""boot.py TANDEM GUEST initramfs|wrapped|shell|debian|consoles|uefi: boots a guest of scripts/guest and uses it.
 boot.py TANDEM IMAGE firmware: the same with firmware."""
+import gzip
 import hashlib
 import os
 import signal
+import struct
+import subprocess
 import sys
 import tempfile
 
@@ -27,6 +30,41 @@ def initramfs(tandem, guest):
         console = Console(run_arguments(tandem, guest, "busybox.cpio.gz", "console=ttyAMA0 quiet", cpus) + extra, 120)
         console.expect(rb"MARKER init-up [0-9.]+ \S+ aarch64")
         check(console.wait() == 0, f"exit status 0 after power-off {extra}")
+
+
+def zboot(compression, payload):
+    """An EFI zboot kernel, as drivers/firmware/efi/libstub/zboot-header.S of Linux lays it out: an EFI application
+    whose DOS header tells where the compressed kernel is."""
+    pe_header = b"PE\0\0" + struct.pack("<HHIIIHH", 0xaa64, 0, 0, 0, 0, 0, 0x206)  # arm64, no sections
+    offset = 64 + len(pe_header)
+    return struct.pack("<2sxx4sIIxxxxxxxx32sII", b"MZ", b"zimg", offset, len(payload), compression, 0x818223cd,
+                       64) + pe_header + payload
+
+
+def wrapped(tandem, guest):
+    """The kernel compressed, and wrapped as distributions' zboot kernels are."""
+    with open(os.path.join(guest, "kernel"), "rb") as file:
+        image = file.read()
+    gzipped = gzip.compress(image, 1)
+    zstandard = subprocess.run(["zstd", "-q", "-1", "-c"], input=image, stdout=subprocess.PIPE, check=True).stdout
+    # What is not gzip has the size of the kernel behind it.
+    kernels = {"Image.gz": gzipped, "Image.zst": zstandard, "zboot, gzip": zboot(b"gzip", gzipped),
+               "zboot, zstd": zboot(b"zstd", zstandard + struct.pack("<I", len(image)))}
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "kernel")
+        for name, kernel in kernels.items():
+            with open(path, "wb") as file:
+                file.write(kernel)
+            console = Console([tandem, "run", "--kernel", path, "--initrd", os.path.join(guest, "busybox.cpio.gz"),
+                               "--append", "console=ttyAMA0 quiet"], 120)
+            console.expect(rb"MARKER init-up [0-9.]+ \S+ aarch64")
+            check(console.wait() == 0, f"exit status 0 after power-off of {name}")
+        with open(path, "wb") as file:
+            file.write(kernels["zboot, zstd"][:len(zstandard) // 2])
+        refused = subprocess.run([tandem, "run", "--kernel", path], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                                 timeout=120, check=False)
+        check(refused.returncode != 0 and b"truncated" in refused.stderr and refused.stderr.count(b"\n") == 1,
+              "one line says that half a kernel is truncated")
 
 
 def shell(tandem, guest):
@@ -169,7 +207,7 @@ def uefi(tandem, guest):
 
 def main():
     tandem, guest, what = sys.argv[1:]
-    {"initramfs": initramfs, "shell": shell, "debian": debian, "consoles": consoles, "firmware": firmware,
+    {"initramfs": initramfs, "wrapped": wrapped, "shell": shell, "debian": debian, "consoles": consoles, "firmware": firmware,
      "uefi": uefi}[what](tandem, guest)
 
 
