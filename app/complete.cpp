@@ -57,7 +57,8 @@ std::string values_of(const std::string &option_name, const CLI::Option &option,
             if (value.starts_with(begun)) lines += fmt::format("{}\n", value);
         return lines;
     }
-    return option.get_option_text().starts_with("FILE") ? std::string{kFiles} : lines;
+    const std::string &type = option.get_option_text();
+    return type.starts_with("FILE") || type.starts_with("DIR") ? std::string{kFiles} : lines;
 }
 
 std::string options_of(const CLI::App &verb, std::string_view begun) {
