@@ -65,9 +65,9 @@ VALUES = {
         "depends on time",
     r"ICC_CTLR_EL1": "IDbits is implementation defined (IHI 0069, ICC_CTLR_EL1)",
     r"ICC_BPR[01]_EL1": "the minimum is implementation defined (IHI 0069, ICC_BPR0_EL1)",
-    r"ICC_AP\dR0_EL1": "bits 63:32 are RES0 without FEAT_GICv3_NMI (IHI 0069), which the oracle has",
+    r"ICC_AP\dR0_EL1": "bits 63:32 are RES0, but for ICC_AP1R0_EL1.NMI with FEAT_GICv3_NMI, which the oracle has",
     r"SCTLR_EL1": "bits of features that one side lacks; RES1 bits without FEAT_AA32EL0 read as one",
-    r"FPCR": "Len and Stride are RES0 without AArch32; AH, FIZ, NEP are FEAT_AFP's",
+    r"FPCR": "Len and Stride are RES0 without AArch32; AH, FIZ, NEP are FEAT_AFP's, EBF is FEAT_EBF16's",
     r"FPSR": "N, Z, C, V are RES0 without AArch32 (FPSR)",
     r"CPACR_EL1|CNTKCTL_EL1|TCR_EL1|PMXEVTYPER_EL0|PMEVTYPER\d_EL0|PMCCFILTR_EL0|MDSCR_EL1|DBGWCR\d_EL1":
         "RES0 bits, of features that Tandem lacks or of external debug; the oracle stores all",
@@ -79,7 +79,7 @@ VALUES = {
 }
 # Registers that the oracle does not have.
 MISSING = {
-    r"ERR.*": "FEAT_RAS: the oracle has no error records nor the registers that select them",
+    r"ERR.*|ERX.*": "without error records ERRSELR_EL1 is RES0 or UNDEFINED, ERX*_EL1 RAZ/WI, NOPs or UNDEFINED",
     r"DBGPRCR_EL1|DBGAUTHSTATUS_EL1|DBGDTR.*_EL0|OSECCR_EL1": "debug registers the oracle lacks",
 }
 
@@ -135,11 +135,16 @@ def known_pstate(ours, theirs):
 
 
 def known_pauth(ours, _):
-    if ours.words[0] == "PAuth":
-        pointer = ours.input("pointer")
-        if (pointer >> 63 & 1) != (pointer >> 55 & 1):
-            return ("AddPAC and Auth find the lowest bit of the code by bit 63 of the pointer where its tag counts, "
-                    "and by bit 55 where not (Arm ARM, CalculateBottomPACBit); the oracle always by bit 55")
+    if ours.words[0] != "PAuth":
+        return None
+    # What authenticates or strips goes by bit 55 on both sides.
+    word = int(ours.words[2], 16)
+    adds = word >> 16 == 0xdac1 and word >> 10 & 0x3f in (*range(4), *range(8, 12))  # PACIA ..., PACIZA ...
+    pointer = ours.input("pointer")
+    if adds and (pointer >> 63 & 1) != (pointer >> 55 & 1):
+        return ("AddPAC takes the half of a pointer, and with it TxSZ, from bit 55 if either half has tags, else from "
+                "bit 63 (Arm ARM, AddPAC); the oracle takes TxSZ from bit 55, and the half from bit 63 unless the "
+                "one of bit 55 has tags")
     return None
 
 
