@@ -1,5 +1,7 @@
 # tandem_library(NAME SOURCES a.cpp ... DEPENDS other ...): one static library per folder.
-# tandem_test(NAME SOURCES a_test.cpp ... DEPENDS lib ...): one GoogleTest program, its cases in CTest.
+# tandem_test(NAME [THREADED] SOURCES a_test.cpp ... DEPENDS lib ...): one GoogleTest program, its cases in
+# CTest, under `-L unit`; `unit_tests` builds all of them. THREADED ones use more than one thread: they are
+# under `-L threaded` too, and are what `threaded_tests` builds, for ThreadSanitizer.
 add_library(tandem_options INTERFACE)
 target_include_directories(tandem_options INTERFACE ${CMAKE_SOURCE_DIR})
 target_compile_options(tandem_options INTERFACE
@@ -11,6 +13,12 @@ foreach(sanitizer IN LISTS TANDEM_SANITIZE)
     target_compile_options(tandem_options INTERFACE -fsanitize=${sanitizer} -fno-omit-frame-pointer)
     target_link_options(tandem_options INTERFACE -fsanitize=${sanitizer})
 endforeach()
+# The standard library's own: indices, empty optionals, invalid iterators.
+target_compile_definitions(tandem_options INTERFACE $<$<CONFIG:Debug>:_GLIBCXX_ASSERTIONS>)
+if(TANDEM_FUZZ)
+    # Coverage of everything linked, to guide the fuzzers.
+    target_compile_options(tandem_options INTERFACE -fsanitize=fuzzer-no-link)
+endif()
 
 function(tandem_library name)
     cmake_parse_arguments(arg "" "" "SOURCES;DEPENDS" ${ARGN})
@@ -18,9 +26,18 @@ function(tandem_library name)
     target_link_libraries(${name} PUBLIC tandem_options ${arg_DEPENDS})
 endfunction()
 
+add_custom_target(unit_tests)
+add_custom_target(threaded_tests)
+
 function(tandem_test name)
-    cmake_parse_arguments(arg "" "" "SOURCES;DEPENDS" ${ARGN})
+    cmake_parse_arguments(arg "THREADED" "" "SOURCES;DEPENDS" ${ARGN})
     add_executable(${name} ${arg_SOURCES})
     target_link_libraries(${name} PRIVATE tandem_options ${arg_DEPENDS} GTest::gtest GTest::gmock GTest::gtest_main)
-    gtest_discover_tests(${name} DISCOVERY_TIMEOUT 120 PROPERTIES TIMEOUT 600)
+    add_dependencies(unit_tests ${name})
+    set(label unit)
+    if(arg_THREADED)
+        add_dependencies(threaded_tests ${name})
+        set(label unit-threaded) # one label that both patterns match: PROPERTIES takes no list
+    endif()
+    gtest_discover_tests(${name} DISCOVERY_TIMEOUT 120 PROPERTIES TIMEOUT 600 LABELS ${label})
 endfunction()

@@ -10,7 +10,8 @@ StoreStatus MemoryFile::read(u64 offset, u64 length, std::span<iovec> vectors, b
     std::vector<std::byte> bytes(length);
     const std::vector<std::byte> &now = medium_->now;
     if (offset < now.size())
-        std::memcpy(bytes.data(), now.data() + offset, std::min<u64>(length, now.size() - offset));
+        std::copy_n(now.begin() + static_cast<std::ptrdiff_t>(offset),
+                    std::min<u64>(length, now.size() - offset), bytes.begin());
     scatter(vectors, bytes);
     return StoreStatus::Ok;
 }
