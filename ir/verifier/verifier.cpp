@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include <bit>
+
 namespace tandem::ir {
 namespace {
 
@@ -26,6 +28,31 @@ Opcode second_of(Opcode op) {
 
 bool ends_block(Opcode op) {
     return op == Opcode::Exit || op == Opcode::ExitIndirect || op == Opcode::ExitDispatch;
+}
+
+/// A bit field of an operand of `bits` bits: lsb | width << 8.
+bool is_field(u64 imm, u64 bits) {
+    const u64 lsb = imm & 0xff, width = imm >> 8;
+    return width >= 1 && width <= bits && lsb <= bits - width;
+}
+
+/// What the definitions in ir/semantics/integer.h demand of the immediate.
+bool has_valid_immediate(const Inst &inst) {
+    switch (inst.op) {
+    case Opcode::BitfieldInsert32:
+    case Opcode::BitfieldExtract32:
+    case Opcode::BitfieldExtractSigned32: return is_field(inst.imm, 32);
+    case Opcode::BitfieldInsert64:
+    case Opcode::BitfieldExtract64:
+    case Opcode::BitfieldExtractSigned64: return is_field(inst.imm, 64);
+    case Opcode::Extract32: return inst.imm < 32;
+    case Opcode::Extract64:
+    case Opcode::TestBit64:
+    case Opcode::TestBitClear64: return inst.imm < 64;
+    case Opcode::Crc32:
+    case Opcode::Crc32C: return inst.imm <= 8 && std::has_single_bit(inst.imm);
+    default: return true;
+    }
 }
 
 class Verifier {
@@ -67,6 +94,7 @@ private:
         if (is_second(inst.op) &&
             (index_ == 0 || second_of(block_.insts[index_ - 1].op) != inst.op))
             return "does not follow its pair operation";
+        if (!has_valid_immediate(inst)) return "the immediate is out of range";
         if ((row.op_class == OpClass::Call || inst.op == Opcode::RaiseIf) &&
             (inst.imm & 0xffff) >= helpers_.size())
             return "no such helper";

@@ -5,7 +5,7 @@
 ///    Block::guest_instructions; page offsets lie in the page;
 ///  - the last instruction is an unconditional exit, and no other one is;
 ///  - Second* follow a pair operation of the matching type;
-///  - helper indices exist.
+///  - helper indices exist, and immediates of integer operations are in their range.
 #include "ir/block.h"
 #include "support/result.h"
 

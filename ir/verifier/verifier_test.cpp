@@ -47,5 +47,25 @@ TEST(Verifier, NamesTheFirstFault) {
               "IR block: instruction 2 (Load64): no such regime");
 }
 
+TEST(Verifier, KnowsTheImmediatesOfIntegerOperations) {
+    const auto unary = [](const std::string &operation) {
+        return verdict(
+            ("block instructions=1\n Insn\n %1 = Const64\n %2 = " + operation + "\n Exit\n")
+                .c_str());
+    };
+    const auto refused = [&](const std::string &name, const std::string &operands) {
+        return unary(name + operands) ==
+               "IR block: instruction 2 (" + name + "): the immediate is out of range";
+    };
+    EXPECT_EQ(unary("BitfieldExtractSigned64 %1 #0x4000"), "valid"); // all 64 bits
+    EXPECT_EQ(unary("BitfieldExtractSigned64 %1 #0x13f"), "valid");  // the topmost
+    EXPECT_TRUE(refused("BitfieldExtractSigned64", " %1"));          // none
+    EXPECT_TRUE(refused("BitfieldExtractSigned64", " %1 #0x4001"));
+    EXPECT_TRUE(refused("BitfieldInsert64", " %1 %1 #0x10000"));
+    EXPECT_EQ(unary("Extract64 %1 %1 #63"), "valid");
+    EXPECT_TRUE(refused("Extract64", " %1 %1 #64"));
+    EXPECT_TRUE(refused("TestBit64", " %1 #64"));
+}
+
 } // namespace
 } // namespace tandem::ir

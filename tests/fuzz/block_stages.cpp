@@ -33,8 +33,9 @@ public:
 
     void run(const ir::Block &block) {
         jit::CompiledBlock compiled;
-        const auto result = compiler_.compile(
-            block, 1, window(jit::Runtime::kSize, jit::Compiler::kMaxCodeSize), compiled);
+        const auto result =
+            compiler_.compile(block, 1, jit::Reach{},
+                              window(jit::Runtime::kSize, jit::Compiler::kMaxCodeSize), compiled);
         CHECK(result != jit::CompileResult::WindowFull);
     }
 

@@ -47,7 +47,8 @@ def run(folder, target, seconds):
             file.writelines(f'"{word}"\n' for word in words)
         command.append(f"-dict={dictionary}")
     environment = {"UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1", **os.environ}
-    result = subprocess.run(command, env=environment, text=True, errors="replace", stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    result = subprocess.run(command, env=environment, text=True, errors="replace", stdout=subprocess.PIPE,
+                            stderr=subprocess.STDOUT)
     if result.returncode != 0:
         print(result.stdout[-20000:])
         print(f"{target}: failed; the input is in {place['findings']}")
