@@ -216,10 +216,9 @@ Operand Predecoder::destination(u16 index) {
     Value &value = values_[index];
     if (value.set != 0) {
         const Piece piece = piece_of(inst(value.set));
-        const bool is_in_use =
-            std::any_of(residents_.begin(), residents_.end(), [&](const Resident &r) {
-                return r.piece.overlaps(piece) && is_needed_after(r.value, index);
-            });
+        const bool is_in_use = std::ranges::any_of(residents_, [&](const Resident &r) {
+            return r.piece.overlaps(piece) && is_needed_after(r.value, index);
+        });
         if (!is_in_use) {
             displace(piece, index);
             residents_.push_back({piece, index});

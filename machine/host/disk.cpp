@@ -44,8 +44,8 @@ Result<std::unique_ptr<HostDisk>> HostDisk::open(const std::string &path,
     return std::make_unique<HostDisk>(std::move(store), options);
 }
 
-HostDisk::HostDisk(std::unique_ptr<DiskStore> store, const DiskOptions &options)
-    : store_(std::move(store)), options_(options) {}
+HostDisk::HostDisk(std::unique_ptr<DiskStore> store, DiskOptions options)
+    : store_(std::move(store)), options_(std::move(options)) {}
 
 HostDisk::~HostDisk() {
     drain();

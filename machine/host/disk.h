@@ -28,7 +28,7 @@ class HostDisk final : public devices::Block {
 public:
     [[nodiscard]] static Result<std::unique_ptr<HostDisk>> open(const std::string &path,
                                                                 const DiskOptions &);
-    HostDisk(std::unique_ptr<DiskStore> store, const DiskOptions &);
+    HostDisk(std::unique_ptr<DiskStore> store, DiskOptions options);
     ~HostDisk() override;
 
     u64 size() const override { return store_->size(); }

@@ -13,9 +13,12 @@ FILES = ["bin/tandem", "lib*/**/tandem/libtandem-llvm.so", "share/man/man1/tande
          "share/bash-completion/completions/tandem", "share/zsh/site-functions/_tandem",
          "share/fish/vendor_completions.d/tandem.fish"]
 # What reads each file for its syntax, where that program is installed.
-READERS = [("bash", "share/bash-completion/completions/tandem", ["-n"]), ("zsh", "share/zsh/site-functions/_tandem", ["-n"]),
-           ("fish", "share/fish/vendor_completions.d/tandem.fish", ["--no-execute"]),
-           ("groff", "share/man/man1/tandem.1", ["-man", "-ww", "-Tutf8", "-z"])]
+READERS = [
+    ("bash", "share/bash-completion/completions/tandem", ["-n"]),
+    ("zsh", "share/zsh/site-functions/_tandem", ["-n"]),
+    ("fish", "share/fish/vendor_completions.d/tandem.fish", ["--no-execute"]),
+    ("groff", "share/man/man1/tandem.1", ["-man", "-ww", "-Tutf8", "-z"]),
+]
 
 
 def main():
@@ -23,7 +26,8 @@ def main():
     faults = []
     with tempfile.TemporaryDirectory() as prefix:
         subprocess.run([cmake, "--install", build, "--prefix", prefix], check=True, stdout=subprocess.DEVNULL)
-        faults += [f"{name}: not installed" for name in FILES if not glob.glob(os.path.join(prefix, name), recursive=True)]
+        faults += [f"{name}: not installed" for name in FILES
+                   if not glob.glob(os.path.join(prefix, name), recursive=True)]
         for reader, name, options in READERS:
             if shutil.which(reader) is None:
                 continue

@@ -37,7 +37,7 @@ public:
     void read_config(u32 offset, std::span<std::byte>) override;
     void write_config(u32, std::span<const std::byte>) override {}
     void set_features(u64) override {}
-    void notify(u32 queue) override;
+    void notify(u32 index) override;
     void quiesce() override;
     void reset() override {}
     void save(StateWriter &) const override;
