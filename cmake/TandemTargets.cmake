@@ -1,7 +1,6 @@
 # tandem_library(NAME SOURCES a.cpp ... DEPENDS other ...): one static library per folder.
 # tandem_test(NAME [THREADED] SOURCES a_test.cpp ... DEPENDS lib ...): one GoogleTest program, its cases in
-# CTest, under `-L unit`; `unit_tests` builds all of them. THREADED ones use more than one thread: they are
-# under `-L threaded` too, and are what `threaded_tests` builds, for ThreadSanitizer.
+# CTest. THREADED ones are what runs under ThreadSanitizer: the target `threaded_tests`, the label `threaded`.
 add_library(tandem_options INTERFACE)
 target_include_directories(tandem_options INTERFACE ${CMAKE_SOURCE_DIR})
 target_compile_options(tandem_options INTERFACE
@@ -26,18 +25,16 @@ function(tandem_library name)
     target_link_libraries(${name} PUBLIC tandem_options ${arg_DEPENDS})
 endfunction()
 
-add_custom_target(unit_tests)
 add_custom_target(threaded_tests)
 
 function(tandem_test name)
     cmake_parse_arguments(arg "THREADED" "" "SOURCES;DEPENDS" ${ARGN})
     add_executable(${name} ${arg_SOURCES})
     target_link_libraries(${name} PRIVATE tandem_options ${arg_DEPENDS} GTest::gtest GTest::gmock GTest::gtest_main)
-    add_dependencies(unit_tests ${name})
-    set(label unit)
+    set(properties TIMEOUT 600)
     if(arg_THREADED)
         add_dependencies(threaded_tests ${name})
-        set(label unit-threaded) # one label that both patterns match: PROPERTIES takes no list
+        list(APPEND properties LABELS threaded)
     endif()
-    gtest_discover_tests(${name} DISCOVERY_TIMEOUT 120 PROPERTIES TIMEOUT 600 LABELS ${label})
+    gtest_discover_tests(${name} DISCOVERY_TIMEOUT 120 PROPERTIES ${properties})
 endfunction()

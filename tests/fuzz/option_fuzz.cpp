@@ -16,7 +16,7 @@ bool explains(const Result<T> &result) {
 
 using Parser = bool (*)(std::string_view);
 // clang-format off
-constexpr std::array<Parser, 10> kParsers{
+constexpr std::array<Parser, 11> kParsers{
     [](std::string_view text) { return explains(parse_size(text)); },
     [](std::string_view text) { return explains(parse_bytes("size", text)); },
     [](std::string_view text) { return explains(parse_disk(text)); },
@@ -27,6 +27,7 @@ constexpr std::array<Parser, 10> kParsers{
     [](std::string_view text) { return explains(parse_seconds("--timeout", text)); },
     [](std::string_view text) { machine::TraceConfig trace; return explains(parse_trace(text, trace)); },
     [](std::string_view text) { machine::TraceConfig trace; return explains(parse_trace_filter(text, trace)); },
+    [](std::string_view text) { return explains(parse_share(text)); },
 };
 // clang-format on
 

@@ -113,6 +113,7 @@ def option():
         ["1.5", "1e3"],
         ["decode,ir,opt,asm"],
         ["0x1000..0x1fff", "4096+4"],
+        ["/srv:tag,readonly", "."],
     ]
     return {f"option-{kind}-{i}": bytes([kind]) + text.encode()
             for kind, texts in enumerate(values) for i, text in enumerate(texts)}
