@@ -81,6 +81,17 @@ TEST_F(PauthTest, DisabledKeysDoNothing) {
     EXPECT_EQ(authenticate(*state, PacKey::DataB, 0x00ff000000001234, 1), 0x00ff000000001234u);
 }
 
+TEST_F(PauthTest, StrippingGoesByTheControlsOfTheHalfWhateverTheKeys) {
+    use("max");
+    state->sysreg[reg::SCTLR_EL1] = 0;
+    state->sysreg[reg::TCR_EL1] = u64{3} << 51 | u64{1} << 38 | 39 << 16 | 31; // TBID, TBI1, TnSZ
+    update_controls(*state);
+    EXPECT_EQ(strip_pac(*state, 0xffff'ffff'f809'7909, false), 0xffff'ffff'fe09'7909u);
+    EXPECT_EQ(strip_pac(*state, 0x5aff'ffff'f809'7909, false), 0x5aff'ffff'fe09'7909u);
+    EXPECT_EQ(strip_pac(*state, 0x5aff'ffff'f809'7909, true), 0xffff'ffff'fe09'7909u);
+    EXPECT_EQ(strip_pac(*state, 0x5a00'0002'1234'5678, false), 0x1234'5678u);
+}
+
 TEST_F(PauthTest, EveryInputBitChangesTheFastHash) {
     const u64 base = fast_pac(0x0000aaaabbbbcccc, 0x1234, 1, 2);
     for (unsigned i = 0; i < 64; ++i) {

@@ -134,13 +134,27 @@ def known_pstate(ours, theirs):
     return None
 
 
-def known_pauth(ours, _):
+def stripped(pointer, tcr, is_data):
+    """What XPACI and XPACD make of a pointer (Arm ARM, Strip)."""
+    upper = pointer >> 55 & 1
+    size = max(16, min(39, tcr >> 16 * upper & 0x3f))  # TxSZ
+    tagged = tcr >> 37 + upper & 1 and (is_data or not tcr >> 51 + upper & 1)  # TBI, TBID
+    code = (1 << (56 if tagged else 64)) - (1 << 64 - size)
+    return pointer | code if upper else pointer & ~code
+
+
+def known_pauth(ours, theirs):
     if ours.words[0] != "PAuth":
         return None
     # What authenticates or strips goes by bit 55 on both sides.
     word = int(ours.words[2], 16)
-    adds = word >> 16 == 0xdac1 and word >> 10 & 0x3f in (*range(4), *range(8, 12))  # PACIA ..., PACIZA ...
+    operation = word >> 10 & 0x3f if word >> 16 == 0xdac1 else None
+    adds = operation in (*range(4), *range(8, 12))  # PACIA ..., PACIZA ...
     pointer = ours.input("pointer")
+    if operation in (16, 17) and ours.fields["x0"] == stripped(pointer, ours.input("tcr"), operation == 17) and \
+            theirs.fields["x0"] == pointer:
+        return ("XPACI and XPACD strip whatever the keys and TBID (Arm ARM, Strip); the oracle has been seen to leave "
+                "a pointer alone, where it strips others under the same controls")
     if adds and (pointer >> 63 & 1) != (pointer >> 55 & 1):
         return ("AddPAC takes the half of a pointer, and with it TxSZ, from bit 55 if either half has tags, else from "
                 "bit 63 (Arm ARM, AddPAC); the oracle takes TxSZ from bit 55, and the half from bit 63 unless the "
