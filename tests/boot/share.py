@@ -30,13 +30,13 @@ class Guest:
         disk = ["--disk", os.path.join(guest, "disk.img") + ",format=raw,snapshot", "--net", "none"]
         if protocol == "virtiofs":
             command = run_arguments(tandem, guest, "initrd", "root=/dev/vda rw console=ttyAMA0 quiet")
-            self.console = Console(command + disk + options, 900)
+            self.console = Console(command + disk + options, 1700)
             self.console.expect(rb"login:")
             self.console.send(b"root\r")
         else:
             # The disk's own kernel has no such driver: another one runs the same programs.
             command = run_arguments(tandem, guest, "drivers.cpio.gz", "console=ttyAMA0 quiet", kernel="drivers.kernel")
-            self.console = Console(command + disk + options, 900)
+            self.console = Console(command + disk + options, 1700)
             self.console.expect(rb"# ")
             self.console.send(b"mount -t ext4 /dev/vda /mnt; for d in proc sys dev; do mount -o bind /$d /mnt/$d; done; "
                               b"exec chroot /mnt bash\r")
