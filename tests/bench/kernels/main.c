@@ -1,9 +1,11 @@
-/* kernels [GROUP | NAME]...: runs the benchmark kernels and prints, for each, its name, group,
- * nanoseconds and checksum. `kernels --threads` runs a CPU-bound loop on one and on two threads. */
+/* kernels [--scale N] [GROUP | NAME]...: runs the benchmark kernels, N times their rounds, and prints,
+ * for each, its name, group, nanoseconds and checksum. `kernels --threads` runs a CPU-bound loop on one
+ * and on two threads. */
 #include "kernel.h"
 
 #include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -44,15 +46,22 @@ static void threads(void) {
 int main(int argc, char **argv) {
     if (argc == 2 && strcmp(argv[1], "--exit") == 0) return 0;
     if (argc == 2 && strcmp(argv[1], "--threads") == 0) return threads(), 0;
+    uint64_t scale = 1;
+    if (argc > 2 && strcmp(argv[1], "--scale") == 0) {
+        scale = strtoull(argv[2], NULL, 10);
+        argv[2] = argv[0];
+        argv += 2;
+        argc -= 2;
+    }
     for (unsigned i = 0; i < sizeof kRows / sizeof kRows[0]; ++i) {
         const struct row *row = &kRows[i];
         int wanted = argc == 1;
         for (int a = 1; a < argc; ++a)
             wanted |= strcmp(argv[a], row->name) == 0 || strcmp(argv[a], row->group) == 0;
         if (!wanted) continue;
-        row->run(row->rounds / 10 + 1);
+        row->run(row->rounds * scale / 10 + 1);
         const uint64_t start = now();
-        const uint64_t checksum = row->run(row->rounds);
+        const uint64_t checksum = row->run(row->rounds * scale);
         printf("KERNEL %s %s %llu %llx\n", row->name, row->group, (unsigned long long)(now() - start),
                (unsigned long long)checksum);
         fflush(stdout);
