@@ -10,6 +10,9 @@ namespace {
 std::size_t size_of(const TranslationBlock &block) {
     std::size_t owned = 0;
     for (const ArenaPiece &piece : block.owned_code) owned += piece.window().size;
+    if (block.side_table != nullptr)
+        owned += block.side_table->locations.size() * sizeof(HostLocation) +
+                 block.side_table->exits.size() * sizeof(SideExit);
     return sizeof block + owned + block.packed.byte_size() + block.predecoded.byte_size();
 }
 } // namespace
@@ -46,7 +49,7 @@ BlockCache::Reservation BlockCache::reserve(u64 physical, u32 length, Softmmu &s
 
 bool BlockCache::is_current(const TranslationBlock &block, const Reservation &reservation) const {
     return reservation.page->version == reservation.version &&
-           !vcpus_.is_any_storing_to(block.physical - block.bytes_before, block.guest_bytes);
+           !vcpus_.is_any_storing_to(block.physical, block.guest_bytes);
 }
 
 /// The reservation was for the longest possible block.
@@ -55,15 +58,22 @@ void BlockCache::end(const Reservation &reservation) {
     if (--page.reservations == 0) page.granules.store(page.covered, std::memory_order_seq_cst);
 }
 
-void BlockCache::add(CodePage &page, std::unique_ptr<TranslationBlock> block) {
+TranslationBlock &BlockCache::add(CodePage &page, std::unique_ptr<TranslationBlock> block) {
     if (!std::exchange(page.is_listed, true)) pages_.push_back(&page);
     block->page = &page;
     block->next_in_page = page.blocks;
     page.blocks = block.get();
     bytes_.fetch_add(size_of(*block), std::memory_order_relaxed);
-    Bucket &head = bucket(block->physical, block->mode);
-    block->next_in_bucket.store(head.load(std::memory_order_relaxed), std::memory_order_relaxed);
-    head.store(block.release(), std::memory_order_release);
+    TranslationBlock &added = *block.release();
+    if (added.is_region) return added;
+    Bucket &head = bucket(added.physical, added.mode);
+    added.next_in_bucket.store(head.load(std::memory_order_relaxed), std::memory_order_relaxed);
+    head.store(&added, std::memory_order_release);
+    return added;
+}
+
+void BlockCache::forget_in_jump_caches(const TranslationBlock &block) {
+    for (Softmmu *vcpu : vcpus_.members()) vcpu->forget_block(block, block.page_offset());
 }
 
 TranslationBlock *BlockCache::insert(std::unique_ptr<TranslationBlock> block,
@@ -73,13 +83,11 @@ TranslationBlock *BlockCache::insert(std::unique_ptr<TranslationBlock> block,
     TranslationBlock *other = find(block->physical, block->mode);
     const bool is_current = this->is_current(*block, reservation);
     const bool usable = is_current && other == nullptr;
-    if (usable) page.covered |= CodePage::mask(block->code_offset(), block->guest_bytes);
+    if (usable) page.covered |= CodePage::mask(block->page_offset(), block->guest_bytes);
     end(reservation);
     if (!is_current) return nullptr;
     if (!usable) return other;
-    TranslationBlock *added = block.get();
-    add(page, std::move(block));
-    return added;
+    return &add(page, std::move(block));
 }
 
 void BlockCache::cancel(const Reservation &reservation) {
@@ -87,21 +95,24 @@ void BlockCache::cancel(const Reservation &reservation) {
     end(reservation);
 }
 
-bool BlockCache::promote(std::unique_ptr<TranslationBlock> region, const Reservation &reservation) {
+bool BlockCache::promote(std::unique_ptr<TranslationBlock> region,
+                         std::span<const RegionEntry> entries, const Reservation &reservation) {
     const std::lock_guard guard(mutex_);
     CodePage &page = *reservation.page;
     const bool usable = is_current(*region, reservation);
-    if (usable) page.covered |= CodePage::mask(region->code_offset(), region->guest_bytes);
+    if (usable) page.covered |= CodePage::mask(region->page_offset(), region->guest_bytes);
     end(reservation);
     if (!usable) return false;
-    for (TranslationBlock **at = &page.blocks; *at != nullptr; at = &(*at)->next_in_page) {
-        TranslationBlock &old = **at;
-        if (old.physical != region->physical || old.mode != region->mode) continue;
-        *at = old.next_in_page;
-        invalidate(old);
-        break;
+    TranslationBlock &added = add(page, std::move(region));
+    for (const RegionEntry &entry : entries) {
+        TranslationBlock *block = find(page.physical_page | entry.page_offset, added.mode);
+        if (block == nullptr || block->code.load(std::memory_order_relaxed) == nullptr) continue;
+        block->region.store(&added, std::memory_order_release);
+        block->code.store(entry.code, std::memory_order_release);
+        for (const auto &[from, index] : block->incoming)
+            set_link(from->window, from->links[index].site, entry.code);
+        forget_in_jump_caches(*block);
     }
-    add(page, std::move(region));
     return true;
 }
 
@@ -137,12 +148,13 @@ bool BlockCache::link(TranslationBlock &from, u32 link, TranslationBlock &to) {
 void BlockCache::invalidate(TranslationBlock &block) {
     block.is_invalid.store(true, std::memory_order_seq_cst);
 
-    Bucket *at = &bucket(block.physical, block.mode);
-    while (at->load(std::memory_order_relaxed) != &block)
-        at = &at->load(std::memory_order_relaxed)->next_in_bucket;
-    // A reader standing on this block still finds the rest of the chain through it.
-    at->store(block.next_in_bucket.load(std::memory_order_relaxed), std::memory_order_release);
-
+    if (!block.is_region) {
+        Bucket *at = &bucket(block.physical, block.mode);
+        while (at->load(std::memory_order_relaxed) != &block)
+            at = &at->load(std::memory_order_relaxed)->next_in_bucket;
+        // A reader standing on this block still finds the rest of the chain through it.
+        at->store(block.next_in_bucket.load(std::memory_order_relaxed), std::memory_order_release);
+    }
     for (const auto &[from, index] : block.incoming) {
         TranslationBlock::Link &link = from->links[index];
         clear_link(from->window, link.site);
@@ -156,8 +168,7 @@ void BlockCache::invalidate(TranslationBlock &block) {
         clear_link(block.window, link.site);
         link.target = nullptr;
     }
-    if (block.code.load(std::memory_order_relaxed) != nullptr)
-        for (Softmmu *vcpu : vcpus_.members()) vcpu->forget_block(block, block.page_offset());
+    if (block.code.load(std::memory_order_relaxed) != nullptr) forget_in_jump_caches(block);
     garbage_bytes_.fetch_add(size_of(block), std::memory_order_relaxed);
     dead_blocks_.emplace_back(&block);
 }
@@ -167,14 +178,20 @@ void BlockCache::invalidate_in_page(CodePage &page, u64 physical, u64 length,
     const std::lock_guard guard(mutex_);
     ++page.version;
     u64 granules = 0;
+    // With a region go the blocks that enter it.
+    const auto is_hit = [&](const TranslationBlock &block) {
+        const TranslationBlock *region = block.region.load(std::memory_order_relaxed);
+        return block.overlaps(physical, length) ||
+               (region != nullptr && region->overlaps(physical, length));
+    };
     for (TranslationBlock **at = &page.blocks; *at != nullptr;) {
         TranslationBlock &block = **at;
-        if (block.overlaps(physical, length)) {
+        if (is_hit(block)) {
             *at = block.next_in_page;
             invalidate(block);
             ++statistics.invalidated_blocks;
         } else {
-            granules |= CodePage::mask(block.code_offset(), block.guest_bytes);
+            granules |= CodePage::mask(block.page_offset(), block.guest_bytes);
             at = &block.next_in_page;
         }
     }

@@ -11,6 +11,7 @@
 #include "jit/softmmu/tlb_broadcast.h"
 
 #include <mutex>
+#include <span>
 
 namespace tandem::jit {
 
@@ -41,10 +42,16 @@ public:
 
     /// Ends a reservation whose translation is not wanted any more.
     void cancel(const Reservation &reservation);
-    /// Adds a region compiled since `reservation`, which ends, in place of the block that begins at
-    /// its entry: that one becomes garbage, and what was linked to it finds the region. False if
-    /// code has been written meanwhile, or the cache been cleared.
-    bool promote(std::unique_ptr<TranslationBlock> region, const Reservation &reservation);
+    /// Where T1 code gets into a region.
+    struct RegionEntry {
+        u32 page_offset = 0; ///< of the block that it takes the place of
+        const void *code = nullptr;
+    };
+    /// Adds a region compiled since `reservation`, which ends, and makes the blocks at its entries
+    /// enter it, with all that was linked to them. False if code has been written meanwhile, or the
+    /// cache been cleared.
+    bool promote(std::unique_ptr<TranslationBlock> region, std::span<const RegionEntry> entries,
+                 const Reservation &reservation);
 
     /// Gives a block its T1 code, unless it is invalid or has some already.
     void set_code(TranslationBlock &block, CodeWindow window, const CompiledBlock &compiled);
@@ -78,9 +85,10 @@ private:
         const u64 key = (physical >> 1) ^ u64 { mode } << 40;
         return buckets_[(key * 0x9e3779b97f4a7c15) >> (64 - kBucketBits)];
     }
-    void add(CodePage &page, std::unique_ptr<TranslationBlock> block);
     /// Is the block made of what memory holds, and not about to be replaced?
     [[nodiscard]] bool is_current(const TranslationBlock &block, const Reservation &) const;
+    TranslationBlock &add(CodePage &page, std::unique_ptr<TranslationBlock> block);
+    void forget_in_jump_caches(const TranslationBlock &block);
     void end(const Reservation &reservation);
     void invalidate(TranslationBlock &block);
     void invalidate_in_page(CodePage &page, u64 physical, u64 length, Statistics &statistics);

@@ -4,6 +4,7 @@
 #include "ir/packed_block.h"
 #include "jit/baseline/compiler.h"
 #include "jit/regions/code_arena.h"
+#include "jit/regions/side_exits.h"
 
 #include <atomic>
 #include <memory>
@@ -26,18 +27,20 @@ struct alignas(64) TranslationBlock {
         u32 link = 0;
     };
 
-    u64 physical = 0; ///< of the first instruction
+    u64 physical = 0; ///< of the first instruction; of a region, the lowest
     u32 mode = 0;     ///< frontend's mode bits, the page's included
     u32 guest_bytes = 0;
-    u32 bytes_before = 0; ///< of a region: how many of guest_bytes come before `physical`
     u32 guest_instructions = 0;
     std::atomic<u32> runs = 0; ///< in T0; approximate
     std::atomic<bool> is_invalid = false;
     std::atomic<bool> stays_interpreted = false; ///< T1 cannot compile it
-    bool is_region = false;       ///< compiled by T2, together with the blocks it goes on to
-    std::atomic<u32> samples = 0; ///< how often a slice of T1 ended here; approximate
-    std::atomic<bool> is_promoted = false; ///< T2 has been asked for it
-    /// T1's entry point; null before. Set after `window` and `links`.
+    bool is_region = false;                      ///< not a block, but code of T2 that blocks enter
+    /// Of a block: the region that it enters, null if it runs in T1.
+    std::atomic<TranslationBlock *> region = nullptr;
+    std::atomic<u32> samples = 0;          ///< how often a slice of T1 ended here; approximate
+    std::atomic<bool> is_promoted = false; ///< T2 has been asked for a region with this block
+    /// The entry point: T1's code, or a region's gate; null before there is any. Set after `window`
+    /// and `links`.
     std::atomic<const void *> code = nullptr;
     /// T0's form; serves exact stops when there is T1 code.
     ir::Predecoded predecoded;
@@ -46,7 +49,8 @@ struct alignas(64) TranslationBlock {
 
     // Guarded by BlockCache's mutex from here on.
     CodeWindow window;
-    std::vector<ArenaPiece> owned_code; ///< of a region
+    std::vector<ArenaPiece> owned_code; ///< of a region, as is the next
+    std::unique_ptr<SideTable> side_table;
     std::vector<Link> links;
     std::vector<Incoming> incoming;
     CodePage *page = nullptr;
@@ -58,11 +62,8 @@ struct alignas(64) TranslationBlock {
     TranslationBlock &operator=(const TranslationBlock &) = delete;
 
     [[nodiscard]] u32 page_offset() const { return static_cast<u32>(physical & 0xfff); }
-    /// Where the guest code that it was made from begins, in its page and in memory.
-    [[nodiscard]] u32 code_offset() const { return page_offset() - bytes_before; }
     [[nodiscard]] bool overlaps(u64 address, u64 length) const {
-        const u64 first = physical - bytes_before;
-        return address < first + guest_bytes && first < address + length;
+        return address < physical + guest_bytes && physical < address + length;
     }
 };
 

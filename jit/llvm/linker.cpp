@@ -15,6 +15,7 @@ namespace tandem::jit::llvm_tier {
 namespace {
 
 namespace jitlink = llvm::jitlink;
+constexpr const char *kStackMapSection = ".llvm_stackmaps";
 using llvm::orc::ExecutorAddr;
 using llvm::orc::ExecutorSymbolDef;
 
@@ -100,6 +101,15 @@ public:
     }
     jitlink::LinkGraphPassFunction getMarkLivePass(const llvm::Triple &) const override {
         return jitlink::markAllSymbolsLive;
+    }
+    llvm::Error modifyPassConfig(jitlink::LinkGraph &,
+                                 jitlink::PassConfiguration &passes) override {
+        passes.PrePrunePasses.push_back([](jitlink::LinkGraph &graph) {
+            if (jitlink::Section *maps = graph.findSectionByName(kStackMapSection))
+                graph.removeSection(*maps);
+            return llvm::Error::success();
+        });
+        return llvm::Error::success();
     }
 
 private:

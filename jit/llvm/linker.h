@@ -1,6 +1,6 @@
 #pragma once
 /// Puts an object file's code into a CodeArena, by JITLink. No execution session stands behind it:
-/// an object refers to nothing but the symbols it is given.
+/// an object refers to nothing but the symbols it is given. Its stack maps stay behind.
 #include "jit/regions/code_arena.h"
 #include "support/result.h"
 

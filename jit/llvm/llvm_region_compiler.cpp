@@ -1,6 +1,7 @@
 // The optimising compiler: lowers a region to LLVM IR, runs passes and code generation, links.
 #include "jit/llvm/linker.h"
 #include "jit/llvm/lowering.h"
+#include "jit/llvm/side_table.h"
 #include "jit/regions/region_compiler.h"
 #include "support/check.h"
 
@@ -43,8 +44,13 @@ void initialise_llvm() {
         LLVMInitializeX86TargetMC();
         LLVMInitializeX86AsmPrinter();
         LLVMInitializeX86AsmParser(); // inline assembly
-        // On hosts with AVX-512 this pass takes as long as the rest of code generation together.
-        const char *args[] = {"tandem", "-disable-x86-domain-reassignment"};
+        const char *args[] = {
+            "tandem",
+            // On hosts with AVX-512 this pass takes as long as the rest of code generation
+            // together.
+            "-disable-x86-domain-reassignment",
+            // Nobody asks what is live after a side exit, and LLVM 19 crashes if mxcsr is.
+            "-enable-patchpoint-liveness=false"};
         llvm::cl::ParseCommandLineOptions(static_cast<int>(std::size(args)), args, "",
                                           &llvm::nulls());
     });
@@ -71,7 +77,7 @@ public:
         llvm::TargetOptions options;
         machine_.reset(target->createTargetMachine(triple, cpu, features, options,
                                                    llvm::Reloc::PIC_, llvm::CodeModel::Small,
-                                                   llvm::CodeGenOptLevel::Default, true));
+                                                   llvm::CodeGenOptLevel::Less, true));
         llvm::MCContext *mc = nullptr;
         CHECK(!machine_->addPassesToEmitMC(codegen_, mc, stream_));
         llvm::PassBuilder builder(machine_.get());
@@ -82,7 +88,6 @@ public:
         builder.crossRegisterProxies(loops_, functions_, call_graph_, modules_);
         passes_.addPass(llvm::SROAPass(llvm::SROAOptions::ModifyCFG));
         passes_.addPass(llvm::EarlyCSEPass(true));
-        passes_.addPass(llvm::InstCombinePass());
         passes_.addPass(llvm::SimplifyCFGPass());
         llvm::LoopPassManager loop;
         loop.addPass(llvm::LICMPass(llvm::LICMOptions()));
@@ -103,7 +108,8 @@ public:
         llvm::Module module("region", context);
         module.setTargetTriple(machine_->getTargetTriple().str());
         module.setDataLayout(machine_->createDataLayout());
-        llvm::Function *function = Lowering(module, region, helpers_, host_).run();
+        Lowering lowering(module, region, helpers_, host_);
+        llvm::Function *function = lowering.run();
         CHECK(!llvm::verifyFunction(*function, &llvm::errs()));
         passes_.run(*function, functions_);
         functions_.clear();
@@ -114,13 +120,14 @@ public:
 
         auto linked = TRY(link_object({object_.data(), object_.size()}, arena, kFunctionSymbol,
                                       [&](std::string_view name) { return find(symbols, name); }));
-        return CompiledRegion{std::move(linked.code), linked.entry};
+        auto side_table =
+            TRY(make_side_table({object_.data(), object_.size()}, std::move(lowering.side_exits()),
+                                linked.code.window(), linked.entry, symbols.side_exit));
+        return CompiledRegion{std::move(linked.code), linked.entry, std::move(side_table)};
     }
 
 private:
     static const void *find(const RegionSymbols &symbols, std::string_view name) {
-        if (name == kMemorySymbol) return symbols.memory;
-        if (name == kThunkSymbol) return symbols.thunk;
         if (name == kLookupSymbol) return symbols.exit_lookup;
         if (name == kPcSetSymbol) return symbols.exit_pc_set;
         std::size_t index = ~std::size_t{0};

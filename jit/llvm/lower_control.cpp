@@ -135,20 +135,16 @@ void exit_if(Lowering &l, const Inst &in, ValueId) {
 }
 void dispatch_if(Lowering &l, const Inst &in, ValueId) {
     conditionally(l, in, l.unlikely(), [&] {
-        l.write_back();
-        l.store_context(l.b.CreateAdd(l.pc_page(), l.const64(in.imm)), offsetof(ExecContext, pc));
-        l.go_to_dispatcher(l.budget_after(l.retired()));
+        l.side_exit({.kind = SideExitKind::Leave, .retired = l.retired(), .imm = in.imm}, {});
     });
 }
 void raise_if(Lowering &l, const Inst &in, ValueId) {
     conditionally(l, in, l.unlikely(), [&] {
-        const Lowering::Saved saved = l.save();
-        ir::Helper helper = l.helper(in.imm);
-        helper.may_exit = helper.accesses_state = true;
-        call(l, helper, {}, in.imm);
-        // The helper has left the block; one that fails to is treated as a resume at pc.
-        l.leave_pending();
-        l.restore(saved);
+        l.side_exit({.kind = SideExitKind::Raise,
+                     .retired = l.retired(),
+                     .imm = in.imm,
+                     .helper = l.helper(in.imm).function},
+                    {});
     });
 }
 

@@ -124,15 +124,12 @@ void compare(Lowering &l, const Inst &in, ValueId id) {
                                         : llvm::Intrinsic::experimental_constrained_fcmp;
     llvm::Value *a = arg(l, in, 0);
     llvm::Value *b = arg(l, in, 1);
-    const auto test = [&](const char *predicate) {
-        return exact(l, intrinsic, {a->getType()}, {a, b, metadata(l, predicate)});
-    };
-    FlagsValue flags;
-    flags.bits[0] = test("olt");
-    flags.bits[1] = test("oeq");
-    flags.bits[2] = l.b.CreateNot(flags.bits[0]);
-    flags.bits[3] = test("uno");
-    l.flags(id) = flags;
+    // For its flags in mxcsr. What the guest wants to know is compared for again.
+    exact(l, intrinsic, {a->getType()}, {a, b, metadata(l, "oeq")});
+    l.flags(id) = {.kind = FlagsValue::Kind::Operation,
+                   .form = a->getType()->isDoubleTy() ? FlagsForm::Compare64 : FlagsForm::Compare32,
+                   .a = a,
+                   .b = b};
 }
 
 /// Fixed point is for the definition.

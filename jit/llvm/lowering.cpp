@@ -17,7 +17,10 @@ using ir::ExecContext;
 /// X86CallingConv.td). It preserves nothing and has guaranteed tail calls: what translated code
 /// does.
 constexpr std::array<HostReg, 10> kArguments{13, 5, 12, 3, 14, 6, 7, 8, 9, 15};
-constexpr HostReg kContextRegister = 5, kBudgetRegister = 14, kTargetRegister = kRsi;
+constexpr HostReg kContextRegister = kRsi, kBudgetRegister = 14;
+constexpr HostReg kEntryRegister = kRdi;
+/// Of exits.
+constexpr HostReg kTargetRegister = kRsi;
 
 consteval unsigned argument_of(HostReg reg) {
     for (unsigned i = 0; i < kArguments.size(); ++i)
@@ -89,16 +92,20 @@ llvm::Function *Lowering::run() {
     function_->setCallingConv(llvm::CallingConv::GHC);
     function_->addFnAttr(llvm::Attribute::NoUnwind);
     function_->addFnAttr(llvm::Attribute::StrictFP);
-    function_->addFnAttr("frame-pointer", "none");
+    function_->addFnAttr(llvm::Attribute::NoRedZone);
+    // It is what the stub of side exits finds its way back by (and they make LLVM use one anyway).
+    function_->addFnAttr("frame-pointer", "all");
     function_->addFnAttr("no-jump-tables", "true");
-    // Wider spills would want an aligned frame, and the convention has no frame pointer.
+    // Wider spills would want an aligned frame.
     function_->addFnAttr("prefer-vector-width", "128");
     function_->addFnAttr("min-legal-vector-width", "128");
 
     find_slots();
     infos_.resize(region_.blocks.size());
+    exits_.resize(region_.exit_targets.size());
+    used_up_.resize(region_.blocks.size());
     find_order();
-    find_dirty();
+    find_state();
 
     auto *entry = llvm::BasicBlock::Create(c, "entry", function_);
     b.SetInsertPoint(entry);
@@ -110,11 +117,10 @@ llvm::Function *Lowering::run() {
             slot.variables[0] = b.CreateAlloca(slot.type);
             continue;
         }
-        for (llvm::AllocaInst *&bit : slot.variables) bit = b.CreateAlloca(b.getInt1Ty());
+        for (llvm::AllocaInst *&part : slot.variables) part = b.CreateAlloca(b.getInt64Ty());
     }
     for (llvm::AllocaInst *&table : tlb_) table = b.CreateAlloca(b.getInt64Ty());
     b.CreateStore(function_->getArg(argument_of(kBudgetRegister)), budget_);
-    pc_page_ = load_context(b.getInt64Ty(), offsetof(ExecContext, pc_page));
     reload_state();
     for (unsigned i = 0; i < kArguments.size(); ++i)
         if (const i64 offset = pinned_offset(kArguments[i]); offset >= 0)
@@ -122,24 +128,13 @@ llvm::Function *Lowering::run() {
 
     for (const u32 index : order_)
         infos_[index].entry = llvm::BasicBlock::Create(c, "block", function_);
-    b.CreateBr(infos_[0].entry);
-
-    leave_ = llvm::BasicBlock::Create(c, "leave");
-    b.SetInsertPoint(leave_);
-    leave_budget_ = b.CreatePHI(b.getInt64Ty(), 4);
+    llvm::SwitchInst *entries =
+        b.CreateSwitch(function_->getArg(argument_of(kEntryRegister)), infos_[0].entry);
+    for (u32 i = 1; i < region_.entries.size(); ++i)
+        entries->addCase(const64(i), infos_[region_.entries[i]].entry);
 
     for (const u32 index : order_) lower_block(index);
-
-    if (leave_budget_->getNumIncomingValues() == 0) {
-        leave_budget_->eraseFromParent();
-        delete leave_;
-        return function_;
-    }
-    leave_->insertInto(function_);
-    b.SetInsertPoint(leave_);
-    // Whoever set pending_exit may have changed any state.
-    for (const PinnedRegister &p : kPinned) load_slot(*find_slot(p.state_offset));
-    tail_call(kPcSetSymbol, leave_budget_, nullptr);
+    lower_exits();
     return function_;
 }
 
@@ -164,6 +159,7 @@ void Lowering::lower_block(u32 index) {
     flags_.clear();
     forget_checks();
     dirty_ = infos_[index].dirty;
+    forms_ = infos_[index].forms;
     b.SetInsertPoint(infos_[index].entry);
     for (current_ = 0; current_ < block_->insts.size(); ++current_) {
         const Inst &in = block_->insts[current_];
@@ -244,47 +240,71 @@ void Lowering::find_order() {
         seen[index] = true;
         stack.push_back({index, edges(region_.blocks[index])});
     };
-    enter(0);
-    while (!stack.empty()) {
-        Visit &top = stack.back();
-        if (top.next == top.edges.size()) {
-            order_.push_back(top.block);
-            stack.pop_back();
-        } else if (const u32 to = top.edges[top.next++]; !seen[to]) {
-            enter(to);
+    for (const u32 root : region_.entries) {
+        if (!seen[root]) enter(root);
+        while (!stack.empty()) {
+            Visit &top = stack.back();
+            if (top.next == top.edges.size()) {
+                order_.push_back(top.block);
+                stack.pop_back();
+            } else if (const u32 to = top.edges[top.next++]; !seen[to]) {
+                enter(to);
+            }
         }
     }
     std::ranges::reverse(order_);
     for (u32 i = 0; i < order_.size(); ++i) infos_[order_[i]].order = i;
 }
 
-void Lowering::find_dirty() {
+bool Lowering::join(u32 to, const std::vector<bool> &dirty, u32 forms) {
+    BlockInfo &info = infos_[to];
+    bool has_changed = (forms & ~info.forms) != 0;
+    info.forms |= forms;
+    for (std::size_t i = 0; i < dirty.size(); ++i)
+        if (dirty[i] && !info.dirty[i]) info.dirty[i] = has_changed = true;
+    return has_changed;
+}
+
+void Lowering::find_state() {
     for (const u32 index : order_) infos_[index].dirty.resize(slots_.size());
-    const auto join = [&](u32 to, const std::vector<bool> &dirty) {
-        bool has_changed = false;
-        for (std::size_t i = 0; i < dirty.size(); ++i)
-            if (dirty[i] && !infos_[to].dirty[i]) infos_[to].dirty[i] = has_changed = true;
-        return has_changed;
-    };
+    for (const u32 index : region_.entries) {
+        infos_[index].forms = only(FlagsForm::Packed);
+        // The context has old values of what comes in registers.
+        for (const PinnedRegister &p : kPinned) {
+            const Slot *slot = find_slot(p.state_offset);
+            infos_[index].dirty[static_cast<std::size_t>(slot - slots_.data())] = true;
+        }
+    }
+    std::vector<u32> of_values;
     for (bool has_changed = true; has_changed;) {
         has_changed = false;
         for (const u32 index : order_) {
+            const ir::Block &block = region_.blocks[index];
             std::vector<bool> dirty = infos_[index].dirty;
-            for (const Inst &in : region_.blocks[index].insts) {
+            u32 forms = infos_[index].forms;
+            of_values.assign(block.insts.size(), 0);
+            for (std::size_t i = 0; i < block.insts.size(); ++i) {
+                const Inst &in = block.insts[i];
+                of_values[i] = flags_forms(in, of_values, forms);
                 const ir::StateAccess access = ir::state_access(in);
                 if (access.exists && access.is_write &&
                     access.offset != offsetof(ExecContext, fpsr)) {
-                    Slot *slot = find_slot(access.offset);
-                    slot->is_written = true;
+                    const Slot *slot = find_slot(access.offset);
                     dirty[static_cast<std::size_t>(slot - slots_.data())] = !slot->is_direct;
+                    if (in.op == Opcode::SetFlags)
+                        forms = of_values[in.args[0]];
+                    else if (slot->is_flags)
+                        forms = only(FlagsForm::Packed);
                 }
-                if (is_barrier(in)) dirty.assign(slots_.size(), false);
+                if (is_barrier(in)) {
+                    dirty.assign(slots_.size(), false);
+                    forms = only(FlagsForm::Packed);
+                }
                 const bool is_exit = in.op == Opcode::ExitIf || in.op == Opcode::Exit;
                 if (const int to = is_exit ? region_.find(static_cast<i64>(in.imm)) : -1; to >= 0)
-                    has_changed |= join(static_cast<u32>(to), dirty);
+                    has_changed |= join(static_cast<u32>(to), dirty, forms);
                 if (in.op == Opcode::ExitIndirect)
-                    for (const u32 to : edges(region_.blocks[index]))
-                        has_changed |= join(to, dirty);
+                    for (const u32 to : edges(block)) has_changed |= join(to, dirty, forms);
             }
         }
     }
@@ -319,7 +339,7 @@ llvm::Value *Lowering::get_state(u64 offset, unsigned size, llvm::Type *type) {
     if (slot.is_direct) return load_context(type, offset);
     if (slot.is_flags) {
         FlagsValue flags = get_flags();
-        return b.CreateBitCast(pack(flags), type);
+        return pack(flags);
     }
     const auto delta = static_cast<unsigned>(offset - slot.offset);
     llvm::Value *whole = b.CreateLoad(slot.type, slot.variables[0]);
@@ -357,15 +377,22 @@ void Lowering::set_state(u64 offset, unsigned size, llvm::Value *value) {
 
 FlagsValue Lowering::get_flags() {
     Slot &slot = *find_slot(offsetof(ExecContext, flags));
-    FlagsValue flags;
-    for (unsigned i = 0; i < 4; ++i) flags.bits[i] = b.CreateLoad(b.getInt1Ty(), slot.variables[i]);
-    return flags;
+    std::array<llvm::Value *, 3> parts{};
+    for (unsigned i = 0; i < parts.size(); ++i)
+        parts[i] = b.CreateLoad(b.getInt64Ty(), slot.variables[i]);
+    return {.kind = FlagsValue::Kind::Variable,
+            .a = parts[1],
+            .b = parts[2],
+            .form_value = parts[0],
+            .forms = forms_};
 }
 
 void Lowering::set_flags(FlagsValue &flags) {
     Slot &slot = *find_slot(offsetof(ExecContext, flags));
     dirty_[static_cast<std::size_t>(&slot - slots_.data())] = true;
-    for (unsigned i = 0; i < 4; ++i) b.CreateStore(flag_bit(flags, i), slot.variables[i]);
+    const std::array<llvm::Value *, 3> parts = encode(flags);
+    for (unsigned i = 0; i < parts.size(); ++i) b.CreateStore(parts[i], slot.variables[i]);
+    forms_ = flags.forms;
 }
 
 void Lowering::load_slot(Slot &slot) {
@@ -374,8 +401,11 @@ void Lowering::load_slot(Slot &slot) {
         b.CreateStore(load_context(slot.type, slot.offset), slot.variables[0]);
         return;
     }
-    FlagsValue flags = unpack(load_context(b.getInt32Ty(), slot.offset));
-    for (unsigned i = 0; i < 4; ++i) b.CreateStore(flags.bits[i], slot.variables[i]);
+    llvm::Value *packed = load_context(b.getInt32Ty(), slot.offset);
+    b.CreateStore(const64(static_cast<u64>(FlagsForm::Packed)), slot.variables[0]);
+    b.CreateStore(b.CreateZExt(packed, b.getInt64Ty()), slot.variables[1]);
+    b.CreateStore(const64(0), slot.variables[2]);
+    forms_ = only(FlagsForm::Packed);
 }
 
 void Lowering::store_slot(Slot &slot) {
@@ -401,16 +431,12 @@ void Lowering::reload_state() {
     forget_checks();
 }
 
-Lowering::Saved Lowering::save() const {
-    return {checks, dirty_};
-}
-void Lowering::restore(const Saved &saved) {
-    checks = saved.checks;
-    dirty_ = saved.dirty;
-}
-
 llvm::Value *Lowering::tlb(unsigned regime) {
     return b.CreateLoad(b.getInt64Ty(), tlb_[regime]);
+}
+
+llvm::Value *Lowering::pc_page() {
+    return load_context(b.getInt64Ty(), offsetof(ExecContext, pc_page));
 }
 
 // --- leaving
@@ -438,9 +464,7 @@ void Lowering::tail_call(const char *symbol, llvm::Value *budget, llvm::Value *t
     callee->setDSOLocal(true);
     std::vector<llvm::Value *> args;
     for (const HostReg reg : kArguments) {
-        if (reg == kContextRegister) {
-            args.push_back(function_->getArg(argument_of(kContextRegister)));
-        } else if (reg == kBudgetRegister) {
+        if (reg == kBudgetRegister) {
             args.push_back(budget);
         } else if (const i64 offset = pinned_offset(reg); offset >= 0) {
             const Slot &slot = *find_slot(static_cast<u64>(offset));
@@ -470,21 +494,50 @@ void Lowering::go_to_block(u32 index) {
         b.CreateBr(to.entry);
         return;
     }
-    llvm::BasicBlock *used_up = new_block("used_up");
+    llvm::BasicBlock *used_up = leave_by(used_up_[index]);
     b.CreateCondBr(b.CreateICmpSLT(budget, const64(0)), used_up, to.entry, unlikely_);
-    b.SetInsertPoint(used_up);
-    write_back();
-    store_context(b.CreateAdd(pc_page_, const64(region_.blocks[index].page_offset)),
-                  offsetof(ExecContext, pc));
-    tail_call(kPcSetSymbol, budget, nullptr);
+}
+
+/// The start of a shared way out, to which the current state is about to lead.
+llvm::BasicBlock *Lowering::leave_by(Exit &exit) {
+    if (exit.entry == nullptr) {
+        exit.entry = new_block("leave");
+        exit.dirty.resize(slots_.size());
+    }
+    for (std::size_t i = 0; i < slots_.size(); ++i)
+        if (dirty_[i]) exit.dirty[i] = true;
+    exit.forms |= forms_;
+    return exit.entry;
+}
+
+/// The ways out, once it is known what is dirty there.
+void Lowering::lower_exits() {
+    const auto begin = [&](const Exit &exit) {
+        b.SetInsertPoint(exit.entry);
+        dirty_ = exit.dirty;
+        forms_ = exit.forms;
+        return b.CreateLoad(b.getInt64Ty(), budget_);
+    };
+    insn_ = 0;
+    for (std::size_t i = 0; i < exits_.size(); ++i) {
+        if (exits_[i].entry == nullptr) continue;
+        llvm::Value *budget = begin(exits_[i]);
+        write_back();
+        tail_call(("exit" + std::to_string(i)).c_str(), budget, nullptr);
+    }
+    for (std::size_t i = 0; i < used_up_.size(); ++i) {
+        if (used_up_[i].entry == nullptr) continue;
+        begin(used_up_[i]);
+        side_exit({.kind = SideExitKind::Leave, .imm = region_.blocks[i].page_offset}, {});
+    }
 }
 
 void Lowering::go_to(i64 target) {
     if (const int to = region_.find(target); to >= 0) return go_to_block(static_cast<u32>(to));
     const int exit = region_.find_exit(target);
-    if (exit < 0) return go_to_address(b.CreateAdd(pc_page_, const64(static_cast<u64>(target))));
-    write_back();
-    tail_call(("exit" + std::to_string(exit)).c_str(), budget_after(retired()), nullptr);
+    if (exit < 0) return go_to_address(b.CreateAdd(pc_page(), const64(static_cast<u64>(target))));
+    b.CreateStore(budget_after(retired()), budget_);
+    b.CreateBr(leave_by(exits_[static_cast<std::size_t>(exit)]));
 }
 
 void Lowering::go_to_address(llvm::Value *target) {
@@ -497,12 +550,13 @@ void Lowering::go_to_dispatcher(llvm::Value *budget) {
 }
 
 void Lowering::leave_pending() {
-    leave_budget_->addIncoming(budget_after(retired()), b.GetInsertBlock());
-    b.CreateBr(leave_);
+    // Whoever set pending_exit may have changed any state.
+    for (const PinnedRegister &p : kPinned) load_slot(*find_slot(p.state_offset));
+    tail_call(kPcSetSymbol, budget_after(retired()), nullptr);
 }
 
 void Lowering::return_to(llvm::Value *target) {
-    llvm::Value *offset = b.CreateSub(target, pc_page_);
+    llvm::Value *offset = b.CreateSub(target, pc_page());
     for (const u32 known : region_.return_offsets) {
         llvm::BasicBlock *here = new_block("return");
         llvm::BasicBlock *other = new_block("other");
@@ -517,35 +571,50 @@ void Lowering::return_to(llvm::Value *target) {
 // --- out of line
 // ----------------------------------------------------------------------------------
 
-void Lowering::call_preserving(const char *symbol, llvm::Type *result,
-                               llvm::ArrayRef<llvm::Value *> args, llvm::Value *&out) {
-    std::vector<llvm::Type *> types;
-    for (const llvm::Value *arg : args) types.push_back(arg->getType());
-    llvm::FunctionCallee callee =
-        module_.getOrInsertFunction(symbol, llvm::FunctionType::get(result, types, false));
-    auto *function = llvm::cast<llvm::Function>(callee.getCallee());
-    function->setCallingConv(llvm::CallingConv::PreserveAll);
-    function->setDSOLocal(true);
-    llvm::CallInst *call = b.CreateCall(callee, args);
-    call->setCallingConv(llvm::CallingConv::PreserveAll);
+void Lowering::side_exit(SideExit exit, llvm::ArrayRef<llvm::Value *> arguments) {
+    // A call of nothing, for which LLVM leaves room and says where the values are.
+    std::vector<llvm::Value *> values{const64(side_exits_.size()), const32(kSideExitCallBytes),
+                                      llvm::ConstantPointerNull::get(b.getPtrTy()), const32(0)};
+    if (exit.kind != SideExitKind::Thunk) {
+        values.push_back(b.CreateLoad(b.getInt64Ty(), budget_));
+        for (std::size_t i = 0; i < slots_.size(); ++i)
+            if (dirty_[i])
+                exit.slots.push_back({.offset = static_cast<u32>(slots_[i].offset),
+                                      .size = slots_[i].size,
+                                      .is_flags = slots_[i].is_flags});
+    }
+    values.insert(values.end(), arguments.begin(), arguments.end());
+    for (const SideExit::Slot &slot : exit.slots) {
+        const Slot &own = *find_slot(slot.offset);
+        for (unsigned i = 0; i < (slot.is_flags ? own.variables.size() : 1); ++i)
+            values.push_back(b.CreateLoad(own.variables[i]->getAllocatedType(), own.variables[i]));
+    }
+    exit.arguments = static_cast<u32>(arguments.size());
+    exit.insn = insn_;
+    const bool returns = exit.kind == SideExitKind::Thunk || exit.kind == SideExitKind::Memory;
+    side_exits_.push_back(std::move(exit));
+    llvm::CallInst *call = b.CreateCall(
+        llvm::Intrinsic::getDeclaration(&module_, llvm::Intrinsic::experimental_patchpoint_void),
+        values);
+    call->setCallingConv(llvm::CallingConv::AnyReg);
     call->addFnAttr(llvm::Attribute::NoUnwind);
-    call->addFnAttr(llvm::Attribute::StrictFP);
-    out = call;
+    if (!returns) b.CreateUnreachable();
 }
 
-void Lowering::store_arguments(const Inst &inst) {
-    const ir::OpcodeInfo &row = ir::info(inst.op);
-    for (unsigned i = 0; i < row.arg_count; ++i) {
-        const u64 at = offsetof(ExecContext, scratch) + i * 16;
-        llvm::Value *v = nullptr;
-        switch (row.args[i]) {
-        case ir::Type::Flags: v = b.CreateZExt(pack(flags(inst.args[i])), b.getInt64Ty()); break;
-        case ir::Type::F32: v = b.CreateBitCast(value(inst.args[i]), b.getInt32Ty()); break;
-        case ir::Type::F64: v = b.CreateBitCast(value(inst.args[i]), b.getInt64Ty()); break;
-        default: v = value(inst.args[i]); break;
-        }
-        store_context(v->getType()->isVectorTy() ? v : b.CreateZExt(v, b.getInt64Ty()), at);
+/// As in the slots of ir/semantics/thunk.h.
+llvm::Value *Lowering::argument(const Inst &inst, unsigned index) {
+    switch (ir::info(inst.op).args[index]) {
+    case ir::Type::Flags: return b.CreateZExt(pack(flags(inst.args[index])), b.getInt64Ty());
+    case ir::Type::I1:
+    case ir::Type::I32:
+    case ir::Type::F16: return b.CreateZExt(value(inst.args[index]), b.getInt64Ty());
+    default: return value(inst.args[index]);
     }
+}
+std::vector<llvm::Value *> Lowering::arguments(const Inst &inst) {
+    std::vector<llvm::Value *> result;
+    for (unsigned i = 0; i < ir::info(inst.op).arg_count; ++i) result.push_back(argument(inst, i));
+    return result;
 }
 
 llvm::Value *Lowering::load_result(ir::Type result, unsigned index) {
@@ -556,12 +625,7 @@ llvm::Value *Lowering::load_result(ir::Type result, unsigned index) {
 }
 
 llvm::Value *Lowering::call_thunk(const Inst &inst) {
-    store_arguments(inst);
-    llvm::Value *nothing = nullptr;
-    call_preserving(kThunkSymbol, b.getVoidTy(),
-                    {function_->getArg(argument_of(kContextRegister)),
-                     const32(static_cast<u64>(inst.op)), const64(inst.imm)},
-                    nothing);
+    side_exit({.kind = SideExitKind::Thunk, .op = inst.op, .imm = inst.imm}, arguments(inst));
     return load_result(ir::info(inst.op).result, 0);
 }
 
@@ -587,19 +651,8 @@ llvm::Value *Lowering::unless(llvm::Value *suspicious, llvm::Value *result, cons
 }
 
 void Lowering::call_memory(const Inst &inst) {
-    write_back();
-    store_arguments(inst);
-    llvm::Value *pending = nullptr;
-    call_preserving(kMemorySymbol, b.getInt32Ty(),
-                    {function_->getArg(argument_of(kContextRegister)),
-                     const32(static_cast<u64>(inst.op)), const64(inst.imm), const64(insn_)},
-                    pending);
-    llvm::BasicBlock *stay = new_block("stay");
-    llvm::BasicBlock *go = new_block("go");
-    b.CreateCondBr(b.CreateICmpNE(pending, const32(0)), go, stay, unlikely_);
-    b.SetInsertPoint(go);
-    leave_pending();
-    b.SetInsertPoint(stay);
+    side_exit({.kind = SideExitKind::Memory, .op = inst.op, .retired = retired(), .imm = inst.imm},
+              arguments(inst));
 }
 
 // --- dispatch

@@ -3,15 +3,16 @@
 /// this class is what they use. Private to jit/llvm.
 ///
 /// State slots that the region touches live in allocas, which SROA turns into SSA values; they are
-/// loaded at the entry, stored where a block is left and before anything that may look at them, and
-/// loaded again after a helper that may have changed them. Slots that cannot have been written
-/// since are not stored. The budget is such a variable too; it is tested where a path could
-/// otherwise run more than ir::kMaxBlockInstructions between two tests, which includes every
-/// backward edge.
+/// loaded at the entry, stored where the region is left and before helpers, and loaded again after
+/// a helper that may have changed them. Side exits (regions/side_exits.h) store nothing: they name
+/// the values of slots that may have been written since they were last stored. The budget is such a
+/// variable too; it is tested where a path could otherwise run more than ir::kMaxBlockInstructions
+/// between two tests, which includes every backward edge.
 #include "ir/memory_op.h"
 #include "jit/baseline/host_features.h"
 #include "jit/llvm/llvm_headers.h"
 #include "jit/regions/region.h"
+#include "jit/regions/side_exits.h"
 
 #include <array>
 #include <map>
@@ -24,18 +25,34 @@ using ir::Opcode;
 using ir::ValueId;
 
 /// Names of the symbols that a function refers to; exits are "exit0", "exit1"...
-inline constexpr const char *kMemorySymbol = "memory";
-inline constexpr const char *kThunkSymbol = "thunk";
 inline constexpr const char *kLookupSymbol = "exit_lookup";
 inline constexpr const char *kPcSetSymbol = "exit_pc_set";
 inline constexpr const char *kFunctionSymbol = "region";
 
+/// The size of the call that a side exit becomes.
+inline constexpr u32 kSideExitCallBytes = 5;
+
 /// A Flags value: how it was made, and N, Z, C, V as i1 where they have been wanted.
 struct FlagsValue {
-    enum class Kind : u8 { Bits, Subtraction, Addition, Logic } kind = Kind::Bits;
-    llvm::Value *a = nullptr, *b = nullptr; ///< operands; of Logic the result
-    std::array<llvm::Value *, 4> bits{};    ///< N, Z, C, V
+    enum class Kind : u8 {
+        Bits,
+        Operation, ///< `form` of a and b
+        Select,    ///< by `test`, of two Flags values of the block
+        Variable,  ///< `form_value`, which is one of `forms`, of a and b as i64
+    } kind = Kind::Bits;
+    FlagsForm form = FlagsForm::Packed;
+    llvm::Value *a = nullptr, *b = nullptr;
+    llvm::Value *test = nullptr;
+    ValueId yes = ir::kNoValue, no = ir::kNoValue;
+    llvm::Value *form_value = nullptr;
+    u32 forms = 0;                       ///< a bit for each FlagsForm
+    std::array<llvm::Value *, 4> bits{}; ///< N, Z, C, V
 };
+[[nodiscard]] constexpr u32 only(FlagsForm form) {
+    return 1u << static_cast<unsigned>(form);
+}
+/// The forms that the flags made by an instruction may have, given those of its arguments.
+[[nodiscard]] u32 flags_forms(const Inst &inst, std::span<const u32> of_values, u32 of_state);
 
 class Lowering {
 public:
@@ -55,6 +72,8 @@ public:
     [[nodiscard]] llvm::Value *condition(FlagsValue &flags, ir::Cond cond);
     [[nodiscard]] llvm::Value *pack(FlagsValue &flags);
     [[nodiscard]] FlagsValue unpack(llvm::Value *packed);
+    /// As a FlagsForm and two operands, all i64.
+    [[nodiscard]] std::array<llvm::Value *, 3> encode(FlagsValue &flags);
     [[nodiscard]] const ir::Block &block() const { return *block_; }
     [[nodiscard]] const Inst &inst(ValueId id) const { return block_->insts[id]; }
     [[nodiscard]] ValueId current() const { return current_; }
@@ -78,15 +97,11 @@ public:
     [[nodiscard]] FlagsValue get_flags();
     void set_flags(FlagsValue &flags);
     [[nodiscard]] llvm::Value *tlb(unsigned regime);
-    [[nodiscard]] llvm::Value *pc_page() { return pc_page_; }
+    [[nodiscard]] llvm::Value *pc_page();
     /// Stores what may have been written since it was last stored.
     void write_back();
     /// After code that may have changed any state.
     void reload_state();
-    /// What the lowering knows on the way it is on, around a way that it leaves.
-    struct Saved;
-    [[nodiscard]] Saved save() const;
-    void restore(const Saved &saved);
 
     // --- where we are, leaving ---
     void set_insn(u64 imm) { insn_ = imm; }
@@ -98,7 +113,7 @@ public:
     void go_to_address(llvm::Value *target);
     /// ExecContext::pc is set, state stored.
     void go_to_dispatcher(llvm::Value *budget);
-    /// To after an operation that set pending_exit.
+    /// To after a helper that set pending_exit.
     void leave_pending();
     /// A return: to one of the region's blocks if that is where it leads.
     void return_to(llvm::Value *target);
@@ -109,8 +124,8 @@ public:
     [[nodiscard]] llvm::MDNode *unlikely() const { return unlikely_; }
 
     // --- out of line ---
-    /// Arguments to ExecContext::scratch.
-    void store_arguments(const Inst &inst);
+    /// Fills in what the exit has in common with all here. Ends the LLVM block if it leaves.
+    void side_exit(SideExit exit, llvm::ArrayRef<llvm::Value *> arguments);
     [[nodiscard]] llvm::Value *load_result(ir::Type type, unsigned index);
     /// By the definition; the result in the type of the operation.
     [[nodiscard]] llvm::Value *call_thunk(const Inst &inst);
@@ -119,6 +134,8 @@ public:
                                       const Inst &inst);
     /// By MemoryAccess; leaves the region if that wants it. Results by load_result().
     void call_memory(const Inst &inst);
+    /// Of the function, by their identifiers.
+    [[nodiscard]] std::vector<SideExit> &side_exits() { return side_exits_; }
     [[nodiscard]] llvm::Value *raw_host_pointer(llvm::Value *address) {
         return b.CreateIntToPtr(address, b.getPtrTy());
     }
@@ -133,10 +150,6 @@ public:
     };
     std::array<PageCheck, 2> checks; ///< for reads, for writes
     void forget_checks() { checks = {}; }
-    struct Saved {
-        std::array<PageCheck, 2> checks;
-        std::vector<bool> dirty;
-    };
 
 private:
     struct Slot {
@@ -144,31 +157,41 @@ private:
         unsigned size = 0;
         bool is_vector = false;
         bool is_flags = false;
-        bool is_written = false;
         bool is_direct = false; ///< too odd for a variable
         llvm::Type *type = nullptr;
-        std::array<llvm::AllocaInst *, 4> variables{};
+        std::array<llvm::AllocaInst *, 3> variables{}; ///< one, or what encode() gives
     };
     struct BlockInfo {
         llvm::BasicBlock *entry = nullptr;
         u32 unchecked = 0;         ///< most instructions retired since the last test of the budget
         u32 order = ~u32{0};       ///< in reverse postorder; none: not reached
         std::vector<bool> dirty{}; ///< slots perhaps not stored, at its start
+        u32 forms = 0;             ///< of the flags there
+    };
+    /// A way out that several blocks share.
+    struct Exit {
+        llvm::BasicBlock *entry = nullptr;
+        std::vector<bool> dirty{};
+        u32 forms = 0;
     };
 
     void find_slots();
     void find_order();
-    void find_dirty();
+    /// What is dirty, and the forms of flags, at the start of each block.
+    void find_state();
+    bool join(u32 to, const std::vector<bool> &dirty, u32 forms);
     void load_slot(Slot &slot);
     void store_slot(Slot &slot);
     Slot *find_slot(u64 offset);
     [[nodiscard]] bool is_barrier(const Inst &inst) const;
     [[nodiscard]] std::vector<u32> edges(const ir::Block &block) const;
+    [[nodiscard]] llvm::Value *argument(const Inst &inst, unsigned index);
+    [[nodiscard]] std::vector<llvm::Value *> arguments(const Inst &inst);
     void lower_block(u32 index);
+    void lower_exits();
     void tail_call(const char *symbol, llvm::Value *budget, llvm::Value *target);
     void go_to_block(u32 index);
-    void call_preserving(const char *symbol, llvm::Type *result, llvm::ArrayRef<llvm::Value *> args,
-                         llvm::Value *&out);
+    llvm::BasicBlock *leave_by(Exit &exit);
 
     llvm::Module &module_;
     const Region &region_;
@@ -177,16 +200,16 @@ private:
     llvm::Function *function_ = nullptr;
     llvm::FunctionType *function_type_ = nullptr;
     llvm::Value *context_ = nullptr;
-    llvm::Value *pc_page_ = nullptr;
     llvm::AllocaInst *budget_ = nullptr;
     std::array<llvm::AllocaInst *, ir::kRegimeCount> tlb_{};
-    llvm::BasicBlock *leave_ = nullptr;
-    llvm::PHINode *leave_budget_ = nullptr;
+    std::vector<SideExit> side_exits_;
     llvm::MDNode *unlikely_ = nullptr;
 
     std::vector<Slot> slots_;
     std::vector<BlockInfo> infos_;
     std::vector<u32> order_;
+    std::vector<Exit> exits_;   ///< by exit target
+    std::vector<Exit> used_up_; ///< by block
 
     const ir::Block *block_ = nullptr;
     u32 block_index_ = 0;
@@ -195,6 +218,7 @@ private:
     std::vector<llvm::Value *> values_;
     std::map<ValueId, FlagsValue> flags_;
     std::vector<bool> dirty_;
+    u32 forms_ = 0; ///< of the flags in state
 };
 
 /// The emitter of an operation; null if it has none in that file.

@@ -1,6 +1,7 @@
 #include "jit/regions/region.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace tandem::jit {
 namespace {
@@ -14,32 +15,106 @@ void add_unique(std::vector<u32> &list, i64 offset) {
         list.push_back(static_cast<u32>(offset));
 }
 
-/// Which blocks can reach a cycle of blocks.
-std::vector<bool> reaching_cycles(const Region &region) {
-    const std::size_t count = region.blocks.size();
-    // reach[i][j]: from i one gets to j by one or more edges.
-    std::vector<std::vector<bool>> reach(count, std::vector<bool>(count));
-    for (std::size_t i = 0; i < count; ++i)
-        for (const u32 offset : successors(region.blocks[i]))
-            if (const int j = region.find(offset); j >= 0)
-                reach[i][static_cast<std::size_t>(j)] = true;
-    for (std::size_t k = 0; k < count; ++k)
-        for (std::size_t i = 0; i < count; ++i) {
-            if (!reach[i][k]) continue;
-            for (std::size_t j = 0; j < count; ++j)
-                if (reach[k][j]) reach[i][j] = true;
-        }
-    std::vector<bool> result(count);
-    for (std::size_t i = 0; i < count; ++i) {
-        result[i] = reach[i][i];
-        for (std::size_t j = 0; j < count; ++j)
-            if (reach[i][j] && reach[j][j]) result[i] = true;
+/// What is reached from `start`, in breadth, as far as the limits allow.
+std::vector<ir::Block> reach_from(u32 start, const BlockSource &source,
+                                  const RegionLimits &limits) {
+    std::vector<ir::Block> blocks;
+    std::vector<u32> pending{start};
+    u32 instructions = 0;
+    for (std::size_t next = 0; next < pending.size(); ++next) {
+        ir::Block block;
+        if (!source(pending[next], block)) continue;
+        if (blocks.size() == limits.blocks ||
+            instructions + block.guest_instructions > limits.instructions)
+            break;
+        instructions += block.guest_instructions;
+        for (const u32 offset : successors(block)) add_unique(pending, offset);
+        blocks.push_back(std::move(block));
     }
-    return result;
+    if (!blocks.empty() && blocks[0].page_offset != start) blocks.clear();
+    return blocks;
+}
+
+/// Indices of the successors of each block.
+std::vector<std::vector<u32>> edges_of(const Region &region) {
+    std::vector<std::vector<u32>> edges(region.blocks.size());
+    for (std::size_t i = 0; i < edges.size(); ++i)
+        for (const u32 offset : successors(region.blocks[i]))
+            if (const int j = region.find(offset); j >= 0) edges[i].push_back(static_cast<u32>(j));
+    return edges;
+}
+
+/// The blocks that are reached from block `start` along edges, itself only if by one.
+std::vector<bool> reached(u32 start, const std::vector<std::vector<u32>> &edges) {
+    std::vector<bool> seen(edges.size());
+    std::vector<u32> pending{start};
+    while (!pending.empty()) {
+        const u32 from = pending.back();
+        pending.pop_back();
+        for (const u32 to : edges[from]) {
+            if (seen[to]) continue;
+            seen[to] = true;
+            pending.push_back(to);
+        }
+    }
+    return seen;
+}
+
+/// Keeps the blocks that are in a cycle with the first one.
+void keep_cycle(Region &region) {
+    const std::vector<std::vector<u32>> edges = edges_of(region);
+    const std::vector<bool> from_first = reached(0, edges);
+    std::vector<ir::Block> kept;
+    for (u32 i = 0; i < edges.size(); ++i)
+        if (from_first[i] && reached(i, edges)[0]) kept.push_back(std::move(region.blocks[i]));
+    region.blocks = std::move(kept);
+}
+
+/// Page offsets of the blocks in a cycle with the first one to which a branch goes back, lowest
+/// first: compilers put a loop's header there.
+std::vector<u32> loop_headers(const Region &region) {
+    const std::vector<std::vector<u32>> edges = edges_of(region);
+    const std::vector<bool> from_first = reached(0, edges);
+    std::vector<u32> headers;
+    for (u32 i = 0; i < edges.size(); ++i) {
+        if (!from_first[i] || !reached(i, edges)[0]) continue;
+        for (const u32 to : edges[i])
+            if (region.blocks[to].page_offset <= region.blocks[i].page_offset &&
+                reached(to, edges)[0])
+                add_unique(headers, region.blocks[to].page_offset);
+    }
+    std::ranges::sort(headers);
+    return headers;
+}
+
+/// The targets of edges that close a cycle, in a walk in depth from the first block.
+void find_entries(Region &region, const RegionLimits &limits) {
+    enum class State : u8 { New, Open, Closed };
+    const std::vector<std::vector<u32>> edges = edges_of(region);
+    std::vector<State> states(edges.size(), State::New);
+    std::vector<std::pair<u32, std::size_t>> path{{0, 0}};
+    states[0] = State::Open;
+    region.entries = {0};
+    while (!path.empty()) {
+        auto &[block, next] = path.back();
+        if (next == edges[block].size()) {
+            states[block] = State::Closed;
+            path.pop_back();
+            continue;
+        }
+        const u32 to = edges[block][next++];
+        if (states[to] == State::Open && region.entries.size() < limits.entries &&
+            std::ranges::find(region.entries, to) == region.entries.end())
+            region.entries.push_back(to);
+        if (states[to] != State::New) continue;
+        states[to] = State::Open;
+        path.emplace_back(to, 0);
+    }
 }
 
 /// What is known only once all blocks are.
-void complete(Region &region) {
+void complete(Region &region, const RegionLimits &limits) {
+    find_entries(region, limits);
     region.first_byte = 0xfff;
     for (const ir::Block &block : region.blocks) {
         region.guest_instructions += block.guest_instructions;
@@ -81,32 +156,28 @@ std::vector<u32> successors(const ir::Block &block) {
     return result;
 }
 
-Region form_region(u32 entry, u32 mode, const BlockSource &source, bool needs_loop,
-                   const RegionLimits &limits) {
+Region form_loop(u32 offset, u32 mode, const BlockSource &source, const RegionLimits &limits) {
+    Region around;
+    around.blocks = reach_from(offset, source, limits);
+    if (around.blocks.empty()) return {};
+    for (const u32 header : loop_headers(around)) {
+        Region region;
+        region.mode = mode;
+        region.blocks = reach_from(header, source, limits);
+        if (region.blocks.empty()) continue;
+        keep_cycle(region);
+        if (region.find(offset) < 0) continue;
+        complete(region, limits);
+        return region;
+    }
+    return {};
+}
+
+Region form_trace(u32 offset, u32 mode, const BlockSource &source, const RegionLimits &limits) {
     Region region;
     region.mode = mode;
-    std::vector<u32> pending{entry};
-    u32 instructions = 0;
-    for (std::size_t next = 0; next < pending.size(); ++next) {
-        ir::Block block;
-        if (!source(pending[next], block)) continue;
-        if (region.blocks.size() == limits.blocks ||
-            instructions + block.guest_instructions > limits.instructions)
-            break;
-        instructions += block.guest_instructions;
-        for (const u32 offset : successors(block)) add_unique(pending, offset);
-        region.blocks.push_back(std::move(block));
-    }
-    if (region.blocks.empty() || region.blocks[0].page_offset != entry) return {};
-    if (needs_loop) {
-        const std::vector<bool> keep = reaching_cycles(region);
-        if (!keep[0]) return {};
-        std::vector<ir::Block> kept;
-        for (std::size_t i = 0; i < keep.size(); ++i)
-            if (keep[i]) kept.push_back(std::move(region.blocks[i]));
-        region.blocks = std::move(kept);
-    }
-    complete(region);
+    region.blocks = reach_from(offset, source, limits);
+    if (!region.blocks.empty()) complete(region, limits);
     return region;
 }
 

@@ -1,9 +1,10 @@
 #pragma once
-/// A region: blocks of guest code on one page with a loop among them, compiled as a whole by T2.
+/// A region: the blocks of a loop on one page of guest code, compiled as a whole by T2.
 ///
-/// Its blocks are found from the entry along direct branches, through code that T1 has compiled
-/// already (so it is warm); those from which no loop can be reached are left out. Being on one page
-/// they share ExecContext::pc_page and one mapping, as linked T1 blocks do.
+/// Blocks are found along direct branches, through code that T1 has compiled already (so it is
+/// warm). Being on one page they share ExecContext::pc_page and one mapping, as linked T1 blocks
+/// do. A region is entered at the header of its loop and at those of the loops inside: a slice that
+/// ends in a region ends at one of them, so the next slice finds its way back.
 #include "ir/block.h"
 
 #include <functional>
@@ -14,11 +15,13 @@ namespace tandem::jit {
 struct RegionLimits {
     u32 blocks = 48;
     u32 instructions = 640;
+    u32 entries = 8;
 };
 
 struct Region {
     u32 mode = 0;
-    std::vector<ir::Block> blocks; ///< the first is the entry; at most one per page offset
+    std::vector<ir::Block> blocks; ///< at most one per page offset
+    std::vector<u32> entries;      ///< indices of the blocks where it is entered; 0 is the first
     std::vector<u32> exit_targets; ///< page offsets outside the region that its direct exits go to
     std::vector<u32> return_offsets; ///< of blocks that a return within the region may go to
     u32 guest_instructions = 0;
@@ -36,9 +39,12 @@ struct Region {
 /// Gives the optimised IR of the block at a page offset; false if that is not worth compiling.
 using BlockSource = std::function<bool(u32 page_offset, ir::Block &out)>;
 
-/// The region entered at `entry`; without blocks if no loop is reached from there. Unless
-/// `needs_loop`, what is reached counts, loop or not.
-[[nodiscard]] Region form_region(u32 entry, u32 mode, const BlockSource &source, bool needs_loop,
-                                 const RegionLimits &limits = {});
+/// The outermost loop around the block at `offset` that the limits allow; without blocks if there
+/// is none.
+[[nodiscard]] Region form_loop(u32 offset, u32 mode, const BlockSource &source,
+                               const RegionLimits &limits = {});
+/// What is reached from `offset`, loop or not, entered there first.
+[[nodiscard]] Region form_trace(u32 offset, u32 mode, const BlockSource &source,
+                                const RegionLimits &limits = {});
 
 } // namespace tandem::jit

@@ -2,12 +2,15 @@
 /// What the optimising compiler is to the rest: an interface, implemented by a shared module
 /// (jit/llvm) that is loaded when the first region is to be compiled.
 ///
-/// Calling convention of a region's function: the registers of translated code (baseline/frame.h)
-/// are as on entry to a T1 block, but for rsp, which is 8 less (as after a call). It ends by
-/// jumping to one of the exits, with the same registers, r14 reduced by what it retired (perhaps
-/// below 0: exits look), all state but the pinned registers in the context, and its frame gone.
+/// Calling convention of a region's function: the pinned registers and the budget are where
+/// translated code has them (baseline/frame.h), the context pointer is in rsi, the index of the
+/// entry in rdi, and rsp is 8 less than on entry to a T1 block (as after a call). The function
+/// keeps rbp, which points to its frame meanwhile, as T1's context pointer is there. It ends by
+/// jumping to one of the exits, with r14 reduced by what it retired (perhaps below 0: exits look),
+/// all state but the pinned registers in the context, and its frame gone.
 #include "jit/regions/code_arena.h"
 #include "jit/regions/region.h"
+#include "jit/regions/side_exits.h"
 #include "support/result.h"
 
 #include <memory>
@@ -16,12 +19,8 @@ namespace tandem::jit {
 
 /// Addresses that a region's function refers to.
 struct RegionSymbols {
-    /// u32 (context pointer as in rbp, opcode, imm, guest instruction as ir::insn_imm): arguments
-    /// in ExecContext::scratch[0..3], results in [4..5]; returns pending_exit. By the preserve_all
-    /// convention.
-    const void *memory = nullptr;
-    /// void (context pointer, opcode, imm): likewise.
-    const void *thunk = nullptr;
+    /// What all sites of SideTable call. It preserves all registers but r11.
+    const void *side_exit = nullptr;
     /// To the guest address in rsi.
     const void *exit_lookup = nullptr;
     /// To ExecContext::pc, by the dispatcher.
@@ -33,6 +32,7 @@ struct RegionSymbols {
 struct CompiledRegion {
     ArenaPiece code{};
     const void *entry = nullptr;
+    std::unique_ptr<SideTable> side_table{};
 };
 
 /// Not thread-safe: one per compiling thread.

@@ -19,14 +19,10 @@ namespace {
 using ir::ExecContext;
 using ir::Opcode;
 
-u32 memory_operation(ExecContext *ctx, u32 opcode, u64 imm, u64 insn) {
-    ctx->pc = ctx->pc_page + ir::insn_page_offset(insn);
-    out_of_line_memory(*ctx, static_cast<Opcode>(opcode), imm, &ctx->scratch[0], &ctx->scratch[4]);
-    return static_cast<u32>(ctx->pending_exit);
-}
-
-void thunk_operation(ExecContext *ctx, u32 opcode, u64 imm) {
-    out_of_line_thunk(*ctx, static_cast<Opcode>(opcode), imm, &ctx->scratch[0], &ctx->scratch[4]);
+/// For the stub: 1 if the region must be left.
+u64 side_exit(ExecContext *ctx, const SavedRegisters *saved, const SideTable *table,
+              const std::byte *return_address) {
+    return take_side_exit(*ctx, *saved, *table, return_address) ? 1 : 0;
 }
 
 class Emitter : public Xbyak::CodeGenerator {
@@ -38,31 +34,67 @@ public:
     }
 #define CONTEXT(member) context(offsetof(ExecContext, member))
 
-    /// Calls C++ code by LLVM's preserve_all convention: all but r11 survive, and rax if the
-    /// function returns nothing.
-    template <typename Result, typename... Args>
-    void preserving_call(Result (*function)(Args...)) {
-        constexpr bool is_void = std::is_void_v<Result>;
-        const Xbyak::Reg64 saved[] = {rcx, rdx, rsi, rdi, r8, r9, r10};
-        constexpr int kXmmBytes = 16 * 16;
-        push(rbp);
-        for (const Xbyak::Reg64 &r : saved) push(r);
-        // With the return address nine words are on the stack: rsp is 8 modulo 16.
-        sub(rsp, kXmmBytes + 8);
-        if (is_void) mov(ptr[rsp + kXmmBytes], rax);
-        for (int i = 0; i < 16; ++i) movaps(ptr[rsp + i * 16], Xbyak::Xmm(i));
-        mov(rbp, rdi);
-        stmxcsr(ptr[CONTEXT(mxcsr)]);
-        sub(rdi, ExecContext::kContextBias);
-        mov(rax, reinterpret_cast<u64>(function));
+    /// The side table is in r11, the site's return address on the stack, the function's frame in
+    /// rbp: what the caller's rbp was, the context pointer, is the first thing in it.
+    void side_exit_stub(bool has_avx512, const void *exit_pc_set) {
+        constexpr int kSize = sizeof(SavedRegisters);
+        constexpr int kXmm = offsetof(SavedRegisters, xmm);
+        const auto gpr = [&](const Xbyak::Reg64 &r) { return ptr[rsp + r.getIdx() * 8]; };
+        const auto for_xmm = [&](auto each) {
+            for (int i = 0; i < (has_avx512 ? 32 : 16); ++i)
+                each(ptr[rbx + kXmm + i * 16], Xbyak::Xmm(i));
+        };
+        const Xbyak::Reg64 kept[] = {rax, rcx, rdx, rbx, rbp, rsi, rdi,
+                                     r8,  r9,  r10, r12, r13, r14, r15};
+        Xbyak::Label leave;
+        lea(rsp, ptr[rsp - kSize]);
+        for (const Xbyak::Reg64 &r : kept) mov(gpr(r), r);
+        lea(rax, ptr[rsp + kSize + 8]);
+        mov(gpr(rsp), rax);
+        mov(rbx, rsp);
+        mov(r12, ptr[rbp]);
+        for_xmm([&](const Xbyak::Address &to, const Xbyak::Xmm &xmm) {
+            if (xmm.getIdx() < 16)
+                movups(to, xmm);
+            else
+                vmovups(to, xmm);
+        });
+        const auto mask = [&](int i) {
+            return ptr[rbx + static_cast<int>(offsetof(SavedRegisters, mask)) + i * 8];
+        };
+        for (int i = 0; has_avx512 && i < 8; ++i) kmovq(mask(i), Xbyak::Opmask(i));
+        lea(rdi, ptr[r12 - ExecContext::kContextBias]);
+        stmxcsr(ptr[rdi + offsetof(ExecContext, mxcsr)]);
+        mov(rsi, rbx);
+        mov(rdx, r11);
+        mov(rcx, ptr[rbx + kSize]);
+        and_(rsp, -16);
+        mov(rax, reinterpret_cast<u64>(&side_exit));
         call(rax);
-        ldmxcsr(ptr[CONTEXT(mxcsr)]); // drops flags raised by C++ code
-        for (int i = 0; i < 16; ++i) movaps(Xbyak::Xmm(i), ptr[rsp + i * 16]);
-        if (is_void) mov(rax, ptr[rsp + kXmmBytes]);
-        add(rsp, kXmmBytes + 8);
-        for (std::size_t i = std::size(saved); i-- > 0;) pop(saved[i]);
-        pop(rbp);
+        ldmxcsr(ptr[r12 + (static_cast<int>(offsetof(ExecContext, mxcsr)) -
+                           ExecContext::kContextBias)]); // drops flags raised by C++ code
+        test(eax, eax);
+        jnz(leave, T_NEAR);
+        for_xmm([&](const Xbyak::Address &from, const Xbyak::Xmm &xmm) {
+            if (xmm.getIdx() < 16)
+                movups(xmm, from);
+            else
+                vmovups(xmm, from);
+        });
+        for (int i = 0; has_avx512 && i < 8; ++i) kmovq(Xbyak::Opmask(i), mask(i));
+        mov(rsp, rbx);
+        for (const Xbyak::Reg64 &r : kept) mov(r, gpr(r));
+        lea(rsp, ptr[rsp + kSize]);
         ret();
+        L(leave);
+        mov(rsp, rbp);
+        pop(rbp);
+        add(rsp, 8);
+        for (const PinnedRegister &p : kPinned)
+            mov(Xbyak::Reg64(p.host), ptr[context(p.state_offset)]);
+        mov(r14, ptr[CONTEXT(budget)]);
+        sub(r14, ir::kMaxBlockInstructions);
+        far_jump(exit_pc_set);
     }
 
     /// As T1's exits by the jump cache (BlockCompiler::emit_lookup_exit).
@@ -115,42 +147,51 @@ RegionStubs::RegionStubs(const Runtime &runtime, CodeWindow window) {
         return static_cast<const void *>(window.executable + e.getSize());
     };
     const Runtime::Stubs &stubs = runtime.stubs();
-    symbols_.memory = here();
-    e.preserving_call(&memory_operation);
-    symbols_.thunk = here();
-    e.preserving_call(&thunk_operation);
-    symbols_.exit_lookup = here();
+    const void *dispatcher = runtime.code() + stubs.exit_pc_set;
+    side_exit_ = here();
+    e.side_exit_stub(runtime.features().avx512, dispatcher);
+    exit_lookup_ = here();
     e.lookup(runtime.code() + stubs.exit_rax);
-    symbols_.exit_pc_set = here();
+    exit_pc_set_ = here();
     e.add(e.rsp, 8);
-    e.far_jump(runtime.code() + stubs.exit_pc_set);
+    e.far_jump(dispatcher);
     exit_direct_ = runtime.code() + stubs.exit_direct;
 }
 
-std::vector<const void *> RegionStubs::gate_exits(const Region &region, CodeWindow gate) {
-    std::vector<const void *> result;
+RegionSymbols RegionStubs::symbols(const Region &region, CodeWindow gate) const {
+    RegionSymbols result{
+        .side_exit = gate.executable, .exit_lookup = exit_lookup_, .exit_pc_set = exit_pc_set_};
     for (std::size_t i = 0; i < region.exit_targets.size(); ++i)
-        result.push_back(gate.executable + kEntrySize + i * kExitSize);
+        result.exits.push_back(gate.executable + exit_offset(region, i));
     return result;
 }
 
-void RegionStubs::emit_gate(const Region &region, u64 owner, const void *function, CodeWindow gate,
-                            CompiledBlock &out) const {
+void RegionStubs::emit_gate(const Region &region, u64 owner, const CompiledRegion &compiled,
+                            CodeWindow gate, CompiledBlock &out) const {
     Emitter e(gate);
-    // All of a region runs with the guest's mxcsr.
-    const auto fp_loaded = e.dword[e.rsp + static_cast<int>(offsetof(Frame, fp_loaded))];
-    Xbyak::Label is_loaded;
-    e.cmp(fp_loaded, 0);
-    e.jne(is_loaded, Emitter::T_SHORT);
-    e.ldmxcsr(e.dword[Emitter::context(offsetof(ExecContext, mxcsr))]);
-    e.mov(fp_loaded, 1);
-    e.L(is_loaded);
-    e.sub(e.rsp, 8);
-    relative_jump(e, gate, function);
-    CHECK(e.getSize() <= kEntrySize);
+    const auto fill_up_to = [&](std::size_t offset) {
+        CHECK(e.getSize() <= offset);
+        while (e.getSize() < offset) e.int3();
+    };
+    e.mov(e.r11, reinterpret_cast<u64>(compiled.side_table.get()));
+    relative_jump(e, gate, side_exit_);
+    for (u32 i = 0; i < region.entries.size(); ++i) {
+        fill_up_to(kSideExitSize + i * kEntrySize);
+        // All of a region runs with the guest's mxcsr.
+        const auto fp_loaded = e.dword[e.rsp + static_cast<int>(offsetof(Frame, fp_loaded))];
+        Xbyak::Label is_loaded;
+        e.cmp(fp_loaded, 0);
+        e.jne(is_loaded, Emitter::T_SHORT);
+        e.ldmxcsr(e.dword[Emitter::context(offsetof(ExecContext, mxcsr))]);
+        e.mov(fp_loaded, 1);
+        e.L(is_loaded);
+        e.sub(e.rsp, 8);
+        e.mov(e.rsi, e.rbp);
+        e.mov(e.edi, i);
+        relative_jump(e, gate, compiled.entry);
+    }
     for (u32 i = 0; i < region.exit_targets.size(); ++i) {
-        const std::size_t start = kEntrySize + i * kExitSize;
-        while (e.getSize() < start) e.int3();
+        fill_up_to(exit_offset(region, i));
         e.add(e.rsp, 8);
         e.test(e.r14, e.r14);
         Xbyak::Label stub;
@@ -166,9 +207,9 @@ void RegionStubs::emit_gate(const Region &region, u64 owner, const void *functio
         e.mov(e.edx, i);
         e.mov(e.rcx, owner);
         relative_jump(e, gate, exit_direct_);
-        CHECK(e.getSize() <= start + kExitSize);
         out.links.push_back({site, stub_offset, static_cast<i32>(region.exit_targets[i])});
     }
+    CHECK(e.getSize() <= gate_size(region));
     out.size = static_cast<u32>(e.getSize());
     for (const LinkSite &link : out.links) clear_link(gate, link);
 }

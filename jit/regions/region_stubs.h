@@ -8,29 +8,35 @@ namespace tandem::jit {
 /// What all regions share.
 class RegionStubs {
 public:
-    static constexpr std::size_t kSize = 2048;
+    static constexpr std::size_t kSize = 4096;
     RegionStubs(const Runtime &runtime, CodeWindow window);
 
-    /// With `exits` still empty.
-    [[nodiscard]] const RegionSymbols &symbols() const { return symbols_; }
-
-    /// Bytes of a region's gate: its entry and its exits.
+    /// Bytes of a region's gate: what stands between its function and the rest.
     [[nodiscard]] static std::size_t gate_size(const Region &region) {
-        return 64 + region.exit_targets.size() * kExitSize;
+        return exit_offset(region, region.exit_targets.size());
     }
-    /// Where the exits of a gate will be.
-    [[nodiscard]] static std::vector<const void *> gate_exits(const Region &region,
-                                                              CodeWindow gate);
-    /// Emits the gate: its start is what T1 code may jump to; its exits are links like T1's.
-    void emit_gate(const Region &region, u64 owner, const void *function, CodeWindow gate,
+    /// What the function at a gate will refer to.
+    [[nodiscard]] RegionSymbols symbols(const Region &region, CodeWindow gate) const;
+    /// Where T1 code enters the region, for each of its entries.
+    [[nodiscard]] static const void *entry(CodeWindow gate, std::size_t index) {
+        return gate.executable + kSideExitSize + index * kEntrySize;
+    }
+    /// Emits the gate. Its exits are links like T1's.
+    void emit_gate(const Region &region, u64 owner, const CompiledRegion &compiled, CodeWindow gate,
                    CompiledBlock &out) const;
 
 private:
-    static constexpr std::size_t kExitSize = 48;
+    static constexpr std::size_t kSideExitSize = 32;
     static constexpr std::size_t kEntrySize = 48;
+    static constexpr std::size_t kExitSize = 48;
+    static std::size_t exit_offset(const Region &region, std::size_t index) {
+        return kSideExitSize + region.entries.size() * kEntrySize + index * kExitSize;
+    }
 
     const std::byte *exit_direct_ = nullptr;
-    RegionSymbols symbols_;
+    const void *exit_lookup_ = nullptr;
+    const void *exit_pc_set_ = nullptr;
+    const void *side_exit_ = nullptr;
 };
 
 } // namespace tandem::jit

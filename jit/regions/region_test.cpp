@@ -25,13 +25,20 @@ ir::Block branch(u32 offset, i64 next, i64 other = -1) {
 class RegionTest : public testing::Test {
 protected:
     void add(const ir::Block &block) { blocks_[block.page_offset] = block; }
-    Region form(u32 entry, bool needs_loop = true, const RegionLimits &limits = {}) {
-        const auto source = [&](u32 offset, ir::Block &out) {
+    BlockSource source() {
+        return [&](u32 offset, ir::Block &out) {
             if (!blocks_.contains(offset)) return false;
             out = blocks_[offset];
             return true;
         };
-        return form_region(entry, 0, source, needs_loop, limits);
+    }
+    Region loop(u32 offset, const RegionLimits &limits = {}) {
+        return form_loop(offset, 0, source(), limits);
+    }
+    static std::vector<u32> entries(const Region &region) {
+        std::vector<u32> offsets;
+        for (const u32 index : region.entries) offsets.push_back(region.blocks[index].page_offset);
+        return offsets;
     }
     std::map<u32, ir::Block> blocks_;
 };
@@ -40,7 +47,7 @@ TEST_F(RegionTest, ALoopIsTakenAndWhatFollowsIsLeft) {
     add(branch(0x100, 0x104));
     add(branch(0x104, 0x108, 0x100));
     add(branch(0x108, 0x200));
-    const Region region = form(0x100);
+    const Region region = loop(0x100);
     ASSERT_EQ(region.blocks.size(), 2u);
     EXPECT_EQ(region.find(0x104), 1);
     EXPECT_EQ(region.exit_targets, std::vector<u32>{0x108});
@@ -52,21 +59,49 @@ TEST_F(RegionTest, ALoopIsTakenAndWhatFollowsIsLeft) {
 TEST_F(RegionTest, WithoutALoopThereIsNoRegion) {
     add(branch(0x100, 0x104));
     add(branch(0x104, 0x2000));
-    EXPECT_TRUE(form(0x100).blocks.empty());
-    EXPECT_EQ(form(0x100, false).blocks.size(), 2u);
+    EXPECT_TRUE(loop(0x100).blocks.empty());
+    EXPECT_EQ(form_trace(0x100, 0, source()).blocks.size(), 2u);
+}
+
+TEST_F(RegionTest, ALoopThatIsOnlyReachedIsLeft) {
+    add(branch(0x100, 0x104));
+    add(branch(0x104, 0x108, 0x104));
+    EXPECT_TRUE(loop(0x100).blocks.empty());
+}
+
+TEST_F(RegionTest, WhereverItIsSampledALoopIsEnteredAtItsHeaders) {
+    add(branch(0x100, 0x104));        // the outer header
+    add(branch(0x104, 0x108));        // the inner one
+    add(branch(0x108, 0x10c, 0x104)); // back to it
+    add(branch(0x10c, 0x110, 0x100));
+    for (const u32 offset : {0x100u, 0x104u, 0x108u, 0x10cu}) {
+        const Region region = loop(offset);
+        EXPECT_EQ(region.blocks.size(), 4u);
+        EXPECT_EQ(entries(region), (std::vector<u32>{0x100, 0x104}));
+    }
+}
+
+TEST_F(RegionTest, AnInnerLoopIsTakenIfTheOuterOneIsTooLarge) {
+    add(branch(0x100, 0x104));
+    for (u32 i = 1; i < 20; ++i) add(branch(0x100 + 4 * i, 0x104 + 4 * i));
+    add(branch(0x150, 0x154, 0x14c)); // back by one
+    add(branch(0x154, 0x158, 0x100));
+    EXPECT_EQ(entries(loop(0x14c)), (std::vector<u32>{0x100, 0x14c}));
+    EXPECT_EQ(entries(loop(0x14c, {.blocks = 5})), std::vector<u32>{0x14c});
+    EXPECT_EQ(loop(0x14c, {.blocks = 5}).blocks.size(), 2u);
 }
 
 TEST_F(RegionTest, ColdBlocksAndOtherPagesAreExits) {
     add(branch(0x100, 0x1000, 0x100));
     add(branch(0x200, 0x300, 0x200)); // 0x300 is not there
-    EXPECT_TRUE(form(0x100).exit_targets.empty());
-    EXPECT_EQ(form(0x200).exit_targets, std::vector<u32>{0x300});
+    EXPECT_TRUE(loop(0x100).exit_targets.empty());
+    EXPECT_EQ(loop(0x200).exit_targets, std::vector<u32>{0x300});
 }
 
 TEST_F(RegionTest, LimitsHold) {
     for (u32 i = 0; i < 20; ++i) add(branch(i * 4, (i + 1) % 20 * 4, 0));
-    EXPECT_EQ(form(0, true, {.blocks = 5, .instructions = 100}).blocks.size(), 5u);
-    EXPECT_EQ(form(0, true, {.blocks = 100, .instructions = 7}).guest_instructions, 7u);
+    EXPECT_EQ(loop(0, {.blocks = 5, .instructions = 100}).blocks.size(), 5u);
+    EXPECT_EQ(loop(0, {.blocks = 100, .instructions = 7}).guest_instructions, 7u);
 }
 
 } // namespace

@@ -49,24 +49,35 @@ RegionService::~RegionService() {
     for (const Request &request : queue_) cache_.cancel(request.reservation);
 }
 
-bool RegionService::submit(Request &&request) {
+void RegionService::submit(Request &&request) {
+    BlockCache::Reservation unwanted = request.reservation;
     {
         const std::lock_guard guard(mutex_);
-        if (!is_unavailable_ && queue_.size() < kMaxQueue) {
+        if (!is_unavailable_) {
             queue_.push_back(std::move(request));
             if (!thread_.joinable()) thread_ = std::thread([this] { work(); });
             wake_.notify_one();
-            return true;
+            if (queue_.size() <= kMaxQueue) return;
+            // Of equal ones the oldest: its time may be over.
+            const auto lightest = std::ranges::min_element(queue_, {}, &Request::weight);
+            unwanted = lightest->reservation;
+            queue_.erase(lightest);
+            ++statistics_.dropped;
         }
     }
-    cache_.cancel(request.reservation);
-    return false;
+    cache_.cancel(unwanted);
 }
 
-void RegionService::raise(u64 physical, u32 mode, u32 weight) {
+bool RegionService::raise(u64 physical, u32 mode, u32 weight) {
     const std::lock_guard guard(mutex_);
-    for (Request &request : queue_)
-        if (request.physical == physical && request.region.mode == mode) request.weight = weight;
+    for (Request &request : queue_) {
+        if (request.page != (physical & kPageMask) || request.region.mode != mode ||
+            request.region.find(static_cast<i64>(physical & ~kPageMask)) < 0)
+            continue;
+        request.weight = std::max(request.weight, weight);
+        return true;
+    }
+    return false;
 }
 
 void RegionService::compile_now(Request &&request) {
@@ -82,7 +93,9 @@ void RegionService::work() {
     for (;;) {
         wake_.wait(lock, [&] { return is_stopping_ || !queue_.empty(); });
         if (is_stopping_) return;
-        const auto heaviest = std::ranges::max_element(queue_, {}, &Request::weight);
+        // Of equal ones the newest: it is what runs now.
+        const auto heaviest = std::prev(
+            std::ranges::max_element(queue_.rbegin(), queue_.rend(), {}, &Request::weight).base());
         Request request = std::move(*heaviest);
         queue_.erase(heaviest);
         lock.unlock();
@@ -124,29 +137,28 @@ void RegionService::compile(Request &request) {
     const u64 start = thread_nanoseconds();
     ArenaPiece gate(arena_, RegionStubs::gate_size(region));
     if (gate.window().size == 0) return drop("no room for the code of regions");
-    RegionSymbols symbols = stubs_.symbols();
-    symbols.exits = RegionStubs::gate_exits(region, gate.window());
-    auto compiled = compiler->compile(region, symbols, arena_);
+    auto compiled = compiler->compile(region, stubs_.symbols(region, gate.window()), arena_);
     if (!compiled.has_value()) return drop(compiled.error().message);
 
     auto block = std::make_unique<TranslationBlock>();
     CompiledBlock links;
-    stubs_.emit_gate(region, reinterpret_cast<u64>(block.get()), compiled->entry, gate.window(),
-                     links);
-    const auto offset = static_cast<u32>(request.physical & 0xfff);
-    block->physical = request.physical;
-    block->mode = region.mode;
-    block->bytes_before = offset - region.first_byte;
-    block->guest_bytes = region.end_byte - region.first_byte;
-    block->guest_instructions = region.blocks[0].guest_instructions;
+    stubs_.emit_gate(region, reinterpret_cast<u64>(block.get()), *compiled, gate.window(), links);
     block->is_region = true;
+    block->physical = request.page | region.first_byte;
+    block->mode = region.mode;
+    block->guest_bytes = region.end_byte - region.first_byte;
+    block->guest_instructions = region.guest_instructions;
     block->window = gate.window();
     for (const LinkSite &site : links.links) block->links.push_back({site, nullptr});
+    std::vector<BlockCache::RegionEntry> entries;
+    for (std::size_t i = 0; i < region.entries.size(); ++i)
+        entries.push_back(
+            {region.blocks[region.entries[i]].page_offset, RegionStubs::entry(gate.window(), i)});
     const u64 code_bytes = gate.window().size + compiled->code.window().size;
+    block->side_table = std::move(compiled->side_table);
     block->owned_code.push_back(std::move(gate));
     block->owned_code.push_back(std::move(compiled->code));
-    block->code.store(block->window.executable, std::memory_order_release);
-    const bool is_published = cache_.promote(std::move(block), request.reservation);
+    const bool is_published = cache_.promote(std::move(block), entries, request.reservation);
 
     const std::lock_guard guard(mutex_);
     statistics_.nanoseconds += thread_nanoseconds() - start;

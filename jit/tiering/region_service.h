@@ -25,8 +25,8 @@ class RegionService {
 public:
     struct Request {
         Region region;
-        u64 physical = 0; ///< of the entry
-        u32 weight = 0;   ///< how much time it takes: the heaviest comes first
+        u64 page = 0;   ///< its physical address
+        u32 weight = 0; ///< how much time it takes: the heaviest comes first
         BlockCache::Reservation reservation{};
         bool is_forced = false; ///< whether it pays or not
     };
@@ -39,10 +39,11 @@ public:
     RegionService(const RegionService &) = delete;
     RegionService &operator=(const RegionService &) = delete;
 
-    /// Any thread. Takes over the reservation. False: too much is queued, or there is no compiler.
-    [[nodiscard]] bool submit(Request &&request);
-    /// Any thread: the region asked for there has become heavier.
-    void raise(u64 physical, u32 mode, u32 weight);
+    /// Any thread. Takes over the reservation. What is too much for the queue is forgotten, the
+    /// lightest first.
+    void submit(Request &&request);
+    /// Any thread: the region with the block there has become heavier. False if none is queued.
+    [[nodiscard]] bool raise(u64 physical, u32 mode, u32 weight);
     /// Any thread: compiles and publishes before it returns.
     void compile_now(Request &&request);
 

@@ -243,55 +243,62 @@ bool Vcpu::compile(const Where &where, TranslationBlock &block) {
 void Vcpu::sample(TranslationBlock &block) {
     Statistics &statistics = softmmu_.statistics;
     ++statistics.slices_sampled;
-    if (block.is_region) {
+    if (block.region.load(std::memory_order_relaxed) != nullptr) {
         ++statistics.slices_in_regions;
         return;
     }
     if (shared_.regions == nullptr) return;
     const u32 samples = block.samples.fetch_add(1, std::memory_order_relaxed) + 1;
     if (samples < shared_.options.promotion_samples) return;
-    if (!block.is_promoted.load(std::memory_order_relaxed))
+    if (!block.is_promoted.load(std::memory_order_relaxed) ||
+        (std::has_single_bit(samples) &&
+         !shared_.regions->raise(block.physical, block.mode, samples)))
         promote(block);
-    else if (std::has_single_bit(samples))
-        shared_.regions->raise(block.physical, block.mode, samples);
 }
 
-void Vcpu::promote(TranslationBlock &entry) {
-    entry.is_promoted.store(true, std::memory_order_relaxed);
-    const u64 page = entry.physical & kPageMask;
+void Vcpu::promote(TranslationBlock &block) {
+    const u64 page = block.physical & kPageMask;
     const bool is_forced = shared_.options.optimise == Optimise::Always;
     std::vector<TranslationBlock *> sources;
     const auto source = [&](u32 offset, ir::Block &out) {
-        TranslationBlock *block = shared_.cache.find(page | offset, entry.mode);
-        // Another region's entry stays an exit: its block's IR is gone.
-        if (block == nullptr || block->is_region ||
-            block->code.load(std::memory_order_acquire) == nullptr)
+        TranslationBlock *found = shared_.cache.find(page | offset, block.mode);
+        if (found == nullptr || found->code.load(std::memory_order_acquire) == nullptr)
             return false;
-        sources.push_back(block);
-        block->packed.unpack(out);
+        sources.push_back(found);
+        found->packed.unpack(out);
         return true;
     };
+    block.is_promoted.store(true, std::memory_order_relaxed);
     RegionService::Request request;
-    request.region = form_region(entry.page_offset(), entry.mode, source, !is_forced);
-    if (request.region.blocks.empty()) return;
-    request.physical = entry.physical;
-    request.reservation =
-        shared_.cache.reserve(page | request.region.first_byte,
-                              request.region.end_byte - request.region.first_byte, softmmu_);
+    request.region = is_forced ? form_trace(block.page_offset(), block.mode, source)
+                               : form_loop(block.page_offset(), block.mode, source);
+    const Region &region = request.region;
+    if (region.blocks.empty()) return;
+    // Where it is already, another one pays if more code has become warm.
+    const TranslationBlock *entry =
+        shared_.cache.find(page | region.blocks[0].page_offset, block.mode);
+    const TranslationBlock *existing =
+        entry != nullptr ? entry->region.load(std::memory_order_acquire) : nullptr;
+    if (existing != nullptr && existing->guest_instructions >= region.guest_instructions) return;
+    request.page = page;
+    request.reservation = shared_.cache.reserve(page | region.first_byte,
+                                                region.end_byte - region.first_byte, softmmu_);
     // A write to their code before the reservation has made them invalid, one after it is noticed.
-    for (const TranslationBlock *block : sources) {
-        if (!block->is_invalid.load(std::memory_order_acquire)) continue;
+    for (const TranslationBlock *each : sources) {
+        if (!each->is_invalid.load(std::memory_order_acquire)) continue;
         shared_.cache.cancel(request.reservation);
-        entry.is_promoted.store(false, std::memory_order_relaxed);
+        block.is_promoted.store(false, std::memory_order_relaxed);
         return;
     }
-    request.weight = entry.samples.load(std::memory_order_relaxed);
+    for (TranslationBlock *each : sources)
+        if (region.find(each->page_offset()) >= 0)
+            each->is_promoted.store(true, std::memory_order_relaxed);
+    request.weight = block.samples.load(std::memory_order_relaxed);
     request.is_forced = is_forced;
-    if (is_forced) return shared_.regions->compile_now(std::move(request));
-    if (shared_.regions->submit(std::move(request))) return;
-    // Some time later it may have a chance.
-    entry.samples.store(0, std::memory_order_relaxed);
-    entry.is_promoted.store(false, std::memory_order_relaxed);
+    if (is_forced)
+        shared_.regions->compile_now(std::move(request));
+    else
+        shared_.regions->submit(std::move(request));
 }
 
 void Vcpu::link(const ExitInfo &exit, u64 pc, TranslationBlock &to) {
@@ -410,9 +417,6 @@ ExitReason Vcpu::run(i64 budget, StopAt stop) {
             if (is_due && shared_.regions != nullptr &&
                 shared_.options.optimise == Optimise::Always) {
                 promote(*block);
-                if (TranslationBlock *region = shared_.cache.find(block->physical, block->mode))
-                    block = region;
-                exit = {};
             }
             if (block != nullptr) {
                 code = block->code.load(std::memory_order_acquire);

@@ -71,8 +71,8 @@ private:
     bool compile(const Where &where, TranslationBlock &block);
     /// A slice has ended where `block` is next.
     void sample(TranslationBlock &block);
-    /// Asks T2 for the region entered at a block, if there is one.
-    void promote(TranslationBlock &entry);
+    /// Asks T2 for the loop that a block is in, if it is in one.
+    void promote(TranslationBlock &block);
     u32 run_uncached(u32 max_instructions);
     u32 run_interpreted(const ir::Predecoded &predecoded);
     void link(const ExitInfo &exit, u64 pc, TranslationBlock &to);

@@ -165,16 +165,15 @@ void Subject::run_optimised(const ir::Block &block) {
         if (offset == block.page_offset) out = block;
         return offset == block.page_offset;
     };
-    const jit::Region region = jit::form_region(block.page_offset, block.mode, only_this, false);
+    const jit::Region region = jit::form_trace(block.page_offset, block.mode, only_this);
     const jit::ArenaPiece gate(*arena_, jit::RegionStubs::gate_size(region));
-    jit::RegionSymbols symbols = stubs_->symbols();
-    symbols.exits = jit::RegionStubs::gate_exits(region, gate.window());
-    const auto compiled = region_compiler_->compile(region, symbols, *arena_);
+    const auto compiled =
+        region_compiler_->compile(region, stubs_->symbols(region, gate.window()), *arena_);
     CHECK(compiled.has_value());
     jit::CompiledBlock links;
-    stubs_->emit_gate(region, 1, compiled->entry, gate.window(), links);
+    stubs_->emit_gate(region, 1, *compiled, gate.window(), links);
     state_->budget = 1000;
-    std::ignore = runtime_->enter(*state_, gate.window().executable);
+    std::ignore = runtime_->enter(*state_, jit::RegionStubs::entry(gate.window(), 0));
 }
 
 u32 Subject::ending() const {

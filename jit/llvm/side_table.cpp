@@ -1,0 +1,121 @@
+#include "jit/llvm/side_table.h"
+
+#include "jit/llvm/lowering.h"
+
+// LLVM's headers are not written for our warnings.
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wconversion"
+#pragma GCC diagnostic ignored "-Wsign-conversion"
+#pragma GCC diagnostic ignored "-Wunused-parameter"
+#pragma GCC diagnostic ignored "-Wredundant-move"
+#include <llvm/Object/ELFObjectFile.h>
+#include <llvm/Object/StackMapParser.h>
+#pragma GCC diagnostic pop
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+
+namespace tandem::jit::llvm_tier {
+namespace {
+
+using Parser = llvm::StackMapParser<llvm::endianness::little>;
+using LocationKind = Parser::LocationKind;
+
+/// DWARF's numbers of registers (System V psABI, figure 3.36).
+constexpr u32 kFirstXmm = 17, kFirstHighXmm = 67;
+
+/// Into a HostLocation; false if it is nowhere that we could look.
+bool place(u32 dwarf, HostLocation &where) {
+    constexpr std::array<u8, 16> kGpr{0, 2, 1, 3, 6, 7, 5, 4, 8, 9, 10, 11, 12, 13, 14, 15};
+    if (dwarf < kGpr.size()) {
+        where.kind = HostLocation::Kind::Gpr;
+        where.reg = kGpr[dwarf];
+    } else if (dwarf >= kFirstXmm && dwarf < kFirstXmm + 16) {
+        where.kind = HostLocation::Kind::Xmm;
+        where.reg = static_cast<u8>(dwarf - kFirstXmm);
+    } else if (dwarf >= kFirstHighXmm && dwarf < kFirstHighXmm + 16) {
+        where.kind = HostLocation::Kind::Xmm;
+        where.reg = static_cast<u8>(dwarf - kFirstHighXmm + 16);
+    } else {
+        return false;
+    }
+    return true;
+}
+
+bool convert(const Parser &parser, const Parser::LocationAccessor &location, SideTable &table,
+             HostLocation &where) {
+    where.bytes = static_cast<u16>(location.getSizeInBytes());
+    switch (location.getKind()) {
+    case LocationKind::Register: return place(location.getDwarfRegNum(), where);
+    case LocationKind::Indirect:
+        if (!place(location.getDwarfRegNum(), where) || where.kind != HostLocation::Kind::Gpr)
+            return false;
+        where.kind = HostLocation::Kind::Memory;
+        where.value = location.getOffset();
+        return true;
+    case LocationKind::Constant:
+        where.kind = HostLocation::Kind::Constant;
+        where.value = static_cast<i32>(location.getSmallConstant());
+        return true;
+    case LocationKind::ConstantIndex:
+        where.kind = HostLocation::Kind::WideConstant;
+        where.value = static_cast<i32>(table.constants.size());
+        table.constants.push_back(parser.getConstant(location.getConstantIndex()).getValue());
+        return true;
+    case LocationKind::Direct: return false;
+    }
+    return false;
+}
+
+/// A relative call; the code may not run yet.
+bool write_call(const CodeWindow &code, std::size_t offset, const void *target) {
+    const auto distance =
+        static_cast<const std::byte *>(target) - (code.executable + offset + kSideExitCallBytes);
+    const auto displacement = static_cast<i32>(distance);
+    if (displacement != distance) return false;
+    code.writable[offset] = std::byte{0xe8};
+    std::memcpy(code.writable + offset + 1, &displacement, sizeof displacement);
+    return true;
+}
+
+} // namespace
+
+Result<std::unique_ptr<SideTable>> make_side_table(std::span<const char> object,
+                                                   std::vector<SideExit> exits,
+                                                   const CodeWindow &code, const void *entry,
+                                                   const void *target) {
+    auto table = std::make_unique<SideTable>();
+    table->exits = std::move(exits);
+    table->code = static_cast<const std::byte *>(entry);
+    auto file = llvm::object::ELF64LEObjectFile::create(
+        llvm::MemoryBufferRef(llvm::StringRef(object.data(), object.size()), "region"));
+    if (!file) return failure(llvm::toString(file.takeError()));
+    const auto entry_offset = static_cast<std::size_t>(table->code - code.executable);
+    for (const llvm::object::SectionRef &section : file->sections()) {
+        auto name = section.getName();
+        if (!name || *name != ".llvm_stackmaps") {
+            if (!name) return failure(llvm::toString(name.takeError()));
+            continue;
+        }
+        auto content = section.getContents();
+        if (!content) return failure(llvm::toString(content.takeError()));
+        const Parser parser(
+            llvm::ArrayRef(reinterpret_cast<const uint8_t *>(content->data()), content->size()));
+        for (const Parser::RecordAccessor &record : parser.records()) {
+            const u32 offset = record.getInstructionOffset();
+            table->sites.push_back({.return_offset = offset + kSideExitCallBytes,
+                                    .exit = static_cast<u32>(record.getID()),
+                                    .first_location = static_cast<u32>(table->locations.size())});
+            for (const Parser::LocationAccessor &location : record.locations())
+                if (!convert(parser, location, *table, table->locations.emplace_back()))
+                    return failure("a value of a region is in a place unknown to us");
+            if (!write_call(code, entry_offset + offset, target))
+                return failure("the stub of side exits is out of reach");
+        }
+    }
+    std::ranges::sort(table->sites, {}, &SideTable::Site::return_offset);
+    return table;
+}
+
+} // namespace tandem::jit::llvm_tier
