@@ -204,6 +204,46 @@ void pairwise_add_long(Lowering &l, const Inst &in, ValueId id) {
     finish(l, id, l.b.CreateAdd(even, odd));
 }
 
+/// The operation on the even and the odd lanes of both arguments.
+template <unsigned width, llvm::Intrinsic::ID intrinsic = llvm::Intrinsic::not_intrinsic>
+void pairwise(Lowering &l, const Inst &in, ValueId id) {
+    constexpr unsigned kCount = 128 / width;
+    std::array<llvm::Value *, 2> halves{};
+    for (unsigned odd = 0; odd < 2; ++odd) {
+        std::array<int, kCount> from{};
+        for (unsigned i = 0; i < kCount; ++i) from[i] = static_cast<int>(2 * i + odd);
+        halves[odd] = l.b.CreateShuffleVector(lanes(l, in, 0, width), lanes(l, in, 1, width), from);
+    }
+    if (intrinsic == llvm::Intrinsic::not_intrinsic)
+        finish(l, id, l.b.CreateAdd(halves[0], halves[1]));
+    else
+        finish(l, id, l.b.CreateBinaryIntrinsic(intrinsic, halves[0], halves[1]));
+}
+
+/// The first `imm` lanes.
+template <unsigned width>
+llvm::Value *first_lanes(Lowering &l, const Inst &in) {
+    std::vector<int> from(in.imm);
+    for (std::size_t i = 0; i < from.size(); ++i) from[i] = static_cast<int>(i);
+    return l.b.CreateShuffleVector(lanes(l, in, 0, width), from);
+}
+void finish_scalar(Lowering &l, ValueId id, llvm::Value *scalar) {
+    llvm::Value *word = l.b.CreateZExt(scalar, l.b.getInt64Ty());
+    l.set(id, l.b.CreateInsertElement(zero(l), word, u64{0}));
+}
+template <llvm::Intrinsic::ID reduction, unsigned width>
+void across(Lowering &l, const Inst &in, ValueId id) {
+    finish_scalar(l, id, l.b.CreateUnaryIntrinsic(reduction, first_lanes<width>(l, in)));
+}
+template <unsigned width, bool is_signed>
+void across_add_long(Lowering &l, const Inst &in, ValueId id) {
+    llvm::Value *first = first_lanes<width>(l, in);
+    auto *type = llvm::VectorType::getExtendedElementVectorType(
+        llvm::cast<llvm::VectorType>(first->getType()));
+    llvm::Value *wide = is_signed ? l.b.CreateSExt(first, type) : l.b.CreateZExt(first, type);
+    finish_scalar(l, id, l.b.CreateAddReduce(wide));
+}
+
 } // namespace
 
 Lowering::Emitter vector_lowering(Opcode op) {
@@ -221,6 +261,7 @@ Lowering::Emitter vector_lowering(Opcode op) {
     case Opcode::VTrn1_##T: return transpose<T, 0>;                                                \
     case Opcode::VTrn2_##T: return transpose<T, 1>;                                                \
     case Opcode::VAdd##T: return binary<BinaryOps::Add, T>;                                        \
+    case Opcode::VAddPairwise##T: return pairwise<T>;                                              \
     case Opcode::VSub##T: return binary<BinaryOps::Sub, T>;                                        \
     case Opcode::VNeg##T: return negate<T>;                                                        \
     case Opcode::VAbs##T: return absolute<T>;                                                      \
@@ -245,6 +286,17 @@ Lowering::Emitter vector_lowering(Opcode op) {
     case Opcode::VMulLongU##T: return multiply_long<T, false>;                                     \
     case Opcode::VPairwiseAddLongS##T: return pairwise_add_long<T, true>;                          \
     case Opcode::VPairwiseAddLongU##T: return pairwise_add_long<T, false>;                         \
+    case Opcode::VMaxPairwiseS##T: return pairwise<T, llvm::Intrinsic::smax>;                      \
+    case Opcode::VMaxPairwiseU##T: return pairwise<T, llvm::Intrinsic::umax>;                      \
+    case Opcode::VMinPairwiseS##T: return pairwise<T, llvm::Intrinsic::smin>;                      \
+    case Opcode::VMinPairwiseU##T: return pairwise<T, llvm::Intrinsic::umin>;                      \
+    case Opcode::VAcrossAdd##T: return across<llvm::Intrinsic::vector_reduce_add, T>;              \
+    case Opcode::VAcrossAddLongS##T: return across_add_long<T, true>;                              \
+    case Opcode::VAcrossAddLongU##T: return across_add_long<T, false>;                             \
+    case Opcode::VAcrossMaxS##T: return across<llvm::Intrinsic::vector_reduce_smax, T>;            \
+    case Opcode::VAcrossMaxU##T: return across<llvm::Intrinsic::vector_reduce_umax, T>;            \
+    case Opcode::VAcrossMinS##T: return across<llvm::Intrinsic::vector_reduce_smin, T>;            \
+    case Opcode::VAcrossMinU##T: return across<llvm::Intrinsic::vector_reduce_umin, T>;            \
     case Opcode::VNarrow##T: return narrow<T>;
     switch (op) {
     LANES(8)
