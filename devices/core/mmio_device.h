@@ -5,8 +5,8 @@
 /// device guards its state with a mutex of its own. Back ends complete requests on I/O threads and
 /// the clock fires timers on its own thread: the same mutex serves. While it holds its mutex a
 /// device may set IrqLines, arm timers, and use DmaSpace and Clock; it must not call a back end
-/// that can call it back (Block::submit) with the mutex held. reset(), save() and restore() are
-/// called only while no vCPU runs and the back ends are drained.
+/// that can call it back (Block::submit) with the mutex held. reset(), save(), restore(), pause()
+/// and resume() are called only while no vCPU runs.
 #include "devices/core/state.h"
 #include "support/bits.h"
 #include "support/result.h"
@@ -40,6 +40,13 @@ public:
     virtual void save(StateWriter &) const = 0;
     /// On failure the device's state is unspecified, but harmless.
     [[nodiscard]] virtual Result<> restore(StateReader &) = 0;
+
+    /// From now until resume() nothing from outside changes the device or guest memory: requests
+    /// under way are finished first, what arrives later waits. Timers have been stopped before.
+    virtual void pause() {}
+    /// Goes on, and looks for what has arrived. A restored device, paused before, needs guest
+    /// memory to be there again.
+    virtual void resume() {}
 
     /// Adds the device's own node to the device tree.
     virtual void describe(FdtNode &parent, const FdtPlacement &) const = 0;

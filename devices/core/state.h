@@ -47,7 +47,10 @@ private:
     template <typename T>
     void put(const std::vector<T> &values) {
         put(static_cast<u32>(values.size()));
-        for (const T &value : values) put(value);
+        if constexpr (std::is_integral_v<T> || std::is_enum_v<T>)
+            bytes(std::as_bytes(std::span(values)));
+        else
+            for (const T &value : values) put(value);
     }
 
     std::vector<std::byte> data_;
@@ -104,7 +107,10 @@ private:
             return;
         }
         values.resize(count);
-        for (T &value : values) get(value);
+        if constexpr (std::is_integral_v<T> || std::is_enum_v<T>)
+            bytes(std::as_writable_bytes(std::span(values)));
+        else
+            for (T &value : values) get(value);
     }
 
     std::span<const std::byte> data_;

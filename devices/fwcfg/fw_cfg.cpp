@@ -178,12 +178,26 @@ void FwCfg::run_dma(GuestPhysAddr at) {
 
 void FwCfg::save(StateWriter &writer) const {
     const std::scoped_lock lock(mutex_);
-    save_state(writer, name(), state_);
+    FwCfgState state = state_;
+    for (const auto &[key, data] : items_) {
+        const auto *bytes = reinterpret_cast<const u8 *>(data.data());
+        state.items.push_back({key, {bytes, bytes + data.size()}});
+    }
+    save_state(writer, name(), state);
 }
 
 Result<> FwCfg::restore(StateReader &reader) {
+    FwCfgState state;
+    if (auto result = restore_state(reader, name(), state); !result) return result;
     const std::scoped_lock lock(mutex_);
-    return restore_state(reader, name(), state_);
+    items_.clear();
+    for (const FwCfgState::Item &item : state.items) {
+        const auto data = std::as_bytes(std::span(item.data));
+        items_[item.key] = {data.begin(), data.end()};
+    }
+    state.items.clear();
+    state_ = std::move(state);
+    return {};
 }
 
 void FwCfg::describe(FdtNode &parent, const FdtPlacement &placement) const {

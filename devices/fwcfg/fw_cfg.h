@@ -13,15 +13,26 @@
 namespace tandem::devices {
 
 struct FwCfgState {
-    static constexpr u32 kVersion = 1;
+    static constexpr u32 kVersion = 2;
+
+    struct Item {
+        u16 key = 0;
+        std::vector<u8> data;
+
+        template <typename Self, typename Archive>
+        static void transfer(Self &self, Archive &archive) {
+            archive(self.key, self.data);
+        }
+    };
 
     u16 selected = 0;
-    u32 position = 0; ///< in the selected item
-    u32 dma_high = 0; ///< first half of the DMA address, kept for the write of the second
+    u32 position = 0;        ///< in the selected item
+    u32 dma_high = 0;        ///< first half of the DMA address, kept for the write of the second
+    std::vector<Item> items; ///< what is offered, for a machine that has not loaded it itself
 
     template <typename Self, typename Archive>
     static void transfer(Self &self, Archive &archive) {
-        archive(self.selected, self.position, self.dma_high);
+        archive(self.selected, self.position, self.dma_high, self.items);
     }
 };
 
@@ -60,7 +71,7 @@ private:
 
     DmaSpace &memory_;
     mutable std::mutex mutex_;
-    FwCfgState state_;
+    FwCfgState state_; ///< but for `items`, which live in items_
     std::map<u16, std::vector<std::byte>> items_;
     std::map<std::string, u16> files_; ///< sorted by name, as the directory lists them
     u16 next_file_ = kFirstFile;

@@ -113,6 +113,16 @@ Result<> PcieHostBridge::Ecam::restore(StateReader &reader) {
     return {};
 }
 
+void PcieHostBridge::Ecam::pause() {
+    for (const auto &function : bridge_.functions_)
+        if (function != nullptr) function->pause();
+}
+
+void PcieHostBridge::Ecam::resume() {
+    for (const auto &function : bridge_.functions_)
+        if (function != nullptr) function->resume();
+}
+
 // --------------------------------------------------------------------------------- memory space
 
 void PcieHostBridge::mapping_changed() {

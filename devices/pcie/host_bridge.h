@@ -35,7 +35,7 @@ public:
     /// the machine starts.
     [[nodiscard]] bool add(std::unique_ptr<PciFunction>);
 
-    // For the memory map. The ECAM frame resets, saves, restores all functions.
+    // For the memory map. The ECAM frame resets, saves, restores, pauses all functions.
     [[nodiscard]] MmioDevice &ecam() { return ecam_; }
     [[nodiscard]] MmioDevice &memory() { return memory_; }
     [[nodiscard]] MmioDevice &io() { return io_; }
@@ -55,6 +55,8 @@ private:
         void reset() override;
         void save(StateWriter &) const override;
         [[nodiscard]] Result<> restore(StateReader &) override;
+        void pause() override;
+        void resume() override;
         /// The board describes the bridge as a whole, with PcieHostBridge::describe().
         void describe(FdtNode &, const FdtPlacement &) const override {}
 

@@ -70,6 +70,8 @@ public:
     virtual void reset();
     virtual void save(StateWriter &) const = 0;
     [[nodiscard]] virtual Result<> restore(StateReader &) = 0;
+    virtual void pause() {}
+    virtual void resume() {}
 
 protected:
     struct State {

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <random>
 
 namespace tandem::devices::testing {
@@ -92,6 +93,51 @@ TEST_P(Conformance, SnapshotRoundTrips) {
             EXPECT_EQ(copy->cpus.irq(cpu), used->cpus.irq(cpu));
             EXPECT_EQ(copy->cpus.fiq(cpu), used->cpus.fiq(cpu));
         }
+    }
+}
+
+TEST_P(Conformance, StandsStillWhilePaused) {
+    if (!GetParam().is_disturbed_from_outside) GTEST_SKIP() << "only accesses change it";
+    for (u32 seed = 0; seed < 8; ++seed) {
+        const auto used = make_used(seed);
+        used->start();
+        used->notify(0);
+        used->device().pause();
+        EXPECT_EQ(used->disk.pending(), 0u) << "requests were finished";
+        const auto state = saved_state(used->device());
+        const std::vector<std::byte> memory(used->memory.bytes().begin(),
+                                            used->memory.bytes().end());
+        std::mt19937 random(seed);
+        for (int i = 0; i < 100; ++i) used->disturb(static_cast<u32>(random()));
+        EXPECT_EQ(saved_state(used->device()), state) << "seed " << seed;
+        EXPECT_TRUE(std::ranges::equal(used->memory.bytes(), memory)) << "seed " << seed;
+        used->device().resume();
+    }
+}
+
+TEST_P(Conformance, GoesOnAfterASnapshotInTraffic) {
+    for (u32 seed = 0; seed < 8; ++seed) {
+        const auto used = make_used(seed);
+        used->device().pause();
+        const auto state = saved_state(used->device());
+        const auto copy = make();
+        copy->device().pause();
+        copy->adopt_surroundings(*used);
+        StateReader reader(state);
+        const auto result = copy->device().restore(reader);
+        ASSERT_TRUE(result.has_value()) << result.error().message;
+        // The same goes on happening to both, and it makes no difference.
+        for (Specimen *specimen : {used.get(), copy.get()}) {
+            specimen->device().resume();
+            scribble(*specimen, seed + 1000);
+            specimen->device().pause();
+        }
+        EXPECT_EQ(saved_state(copy->device()), saved_state(used->device())) << "seed " << seed;
+        EXPECT_TRUE(std::ranges::equal(copy->memory.bytes(), used->memory.bytes()));
+        EXPECT_TRUE(std::ranges::equal(copy->disk.bytes(), used->disk.bytes()));
+        EXPECT_EQ(copy->line.output(), used->line.output());
+        EXPECT_EQ(copy->port.sent, used->port.sent);
+        EXPECT_EQ(copy->irq.level(), used->irq.level());
     }
 }
 

@@ -81,6 +81,12 @@ std::size_t FakeChar::read(std::span<std::byte> target) {
     return count;
 }
 
+void FakeChar::adopt(const FakeChar &other) {
+    input_ = other.input_;
+    output_ = other.output_;
+    room_ = other.room_;
+}
+
 void FakeChar::type(std::string_view text) {
     input_.insert(input_.end(), text.begin(), text.end());
     if (listener_ != nullptr) listener_->readable();

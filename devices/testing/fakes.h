@@ -43,6 +43,7 @@ public:
         std::memcpy(bytes_.data() + (address - base_), &value, sizeof(T));
     }
     [[nodiscard]] std::span<std::byte> bytes() { return bytes_; }
+    [[nodiscard]] std::span<const std::byte> bytes() const { return bytes_; }
     [[nodiscard]] u64 reported_bytes() const { return reported_bytes_; }
 
 private:
@@ -109,6 +110,8 @@ public:
     [[nodiscard]] std::size_t read(std::span<std::byte>) override;
     void set_listener(CharListener *listener) override { listener_ = listener; }
 
+    /// Becomes like the other, but for who listens.
+    void adopt(const FakeChar &);
     /// Input arrives from the host.
     void type(std::string_view text);
     /// How many more bytes of output are taken.
@@ -138,6 +141,7 @@ public:
     void complete_all();
     [[nodiscard]] std::size_t pending() const { return pending_.size(); }
     [[nodiscard]] std::span<std::byte> bytes() { return bytes_; }
+    [[nodiscard]] std::span<const std::byte> bytes() const { return bytes_; }
 
     bool is_read_only = false;
     bool discards = true;
@@ -180,6 +184,11 @@ public:
     }
     void set_listener(NetListener *listener) override { listener_ = listener; }
 
+    /// Becomes like the other, but for who listens.
+    void adopt(const FakeNet &other) {
+        sent = other.sent;
+        waiting_ = other.waiting_;
+    }
     void arrive(std::vector<std::byte> frame) {
         waiting_.push_back(std::move(frame));
         if (listener_ != nullptr) listener_->frames_wait();

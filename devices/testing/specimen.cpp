@@ -111,7 +111,6 @@ struct ItsSpecimen final : Specimen, MmioDevice {
     static constexpr u64 kBase = 0x8080000, kQueue = 0x2000;
     GicV3 gic{GicV3Config{.spi_count = 32, .affinities = {0, 1}, .memory = &memory}, cpus};
     GicV3Its its{gic, memory, GuestPhysAddr(kBase)};
-    u64 write_offset = 0;
     ItsSpecimen() {
         MmioDevice &redistributors = gic.redistributors();
         for (u64 cpu = 0; cpu < 2; ++cpu) {
@@ -135,9 +134,10 @@ struct ItsSpecimen final : Specimen, MmioDevice {
             command({0xa | u64{1} << 32, event | (8192 + event) << 32, 1, 0});
     }
     void command(std::array<u64, 4> words) {
-        memory.put(kQueue + write_offset, words);
-        write_offset = (write_offset + 32) % 0x1000;
-        static_cast<void>(its.write(0x088, 3, write_offset));
+        u64 at = 0;
+        static_cast<void>(its.read(0x088, 2, at)); // CWRITER
+        memory.put(kQueue + at % 0x1000, words);
+        static_cast<void>(its.write(0x088, 3, (at + 32) % 0x1000));
     }
     MmioDevice &device() override { return *this; }
     MmioDevice *second_frame() override { return &gic.redistributors(); }
@@ -368,7 +368,7 @@ std::unique_ptr<Specimen> make() {
 }
 
 constexpr std::array kKinds{
-    SpecimenKind{"pl011", make<UartSpecimen>},
+    SpecimenKind{"pl011", make<UartSpecimen>, false, false, true},
     SpecimenKind{"pl031", make<RtcSpecimen>, true},
     SpecimenKind{"pl061", make<GpioSpecimen>},
     SpecimenKind{"fw_cfg", make<FwCfgSpecimen>},
@@ -378,16 +378,16 @@ constexpr std::array kKinds{
     SpecimenKind{"gicv2m", make<GicV2mSpecimen>},
     SpecimenKind{"gicv3_its", make<ItsSpecimen>},
     SpecimenKind{"pcie", make<PcieSpecimen>},
-    SpecimenKind{"virtio_blk", make<BlkSpecimen<MmioSlot>>, false, true},
-    SpecimenKind{"virtio_console", make<ConsoleSpecimen<MmioSlot>>, false, true},
-    SpecimenKind{"virtio_net", make<NetSpecimen<MmioSlot>>, false, true},
-    SpecimenKind{"virtio_rng", make<RngSpecimen<MmioSlot>>, false, true},
+    SpecimenKind{"virtio_blk", make<BlkSpecimen<MmioSlot>>, false, true, true},
+    SpecimenKind{"virtio_console", make<ConsoleSpecimen<MmioSlot>>, false, true, true},
+    SpecimenKind{"virtio_net", make<NetSpecimen<MmioSlot>>, false, true, true},
+    SpecimenKind{"virtio_rng", make<RngSpecimen<MmioSlot>>, false, true, true},
     SpecimenKind{"virtio_fs", make<FsSpecimen<MmioSlot>>, false, true},
     SpecimenKind{"virtio_9p", make<P9Specimen<MmioSlot>>, false, true},
-    SpecimenKind{"virtio_blk_pci", make<BlkSpecimen<PciSlot>>, false, true},
-    SpecimenKind{"virtio_console_pci", make<ConsoleSpecimen<PciSlot>>, false, true},
-    SpecimenKind{"virtio_net_pci", make<NetSpecimen<PciSlot>>, false, true},
-    SpecimenKind{"virtio_rng_pci", make<RngSpecimen<PciSlot>>, false, true},
+    SpecimenKind{"virtio_blk_pci", make<BlkSpecimen<PciSlot>>, false, true, true},
+    SpecimenKind{"virtio_console_pci", make<ConsoleSpecimen<PciSlot>>, false, true, true},
+    SpecimenKind{"virtio_net_pci", make<NetSpecimen<PciSlot>>, false, true, true},
+    SpecimenKind{"virtio_rng_pci", make<RngSpecimen<PciSlot>>, false, true, true},
     SpecimenKind{"virtio_fs_pci", make<FsSpecimen<PciSlot>>, false, true},
     SpecimenKind{"virtio_9p_pci", make<P9Specimen<PciSlot>>, false, true},
     SpecimenKind{"virtio_empty_slot", make<EmptySlotSpecimen>},
@@ -412,6 +412,18 @@ private:
 };
 
 } // namespace
+
+void Specimen::adopt_surroundings(const Specimen &other) {
+    std::ranges::copy(other.memory.bytes(), memory.bytes().begin());
+    std::ranges::copy(other.disk.bytes(), disk.bytes().begin());
+    disk.holds_requests = other.disk.holds_requests;
+    disk.answer = other.disk.answer;
+    clock.advance(other.clock.now_ns() - clock.now_ns());
+    identity = other.identity;
+    line.adopt(other.line);
+    port.adopt(other.port);
+    entropy = other.entropy;
+}
 
 std::span<const SpecimenKind> specimen_kinds() {
     return kKinds;

@@ -26,6 +26,9 @@ public:
     /// Something from outside: a key typed, a wire set, a CPU's system register; `choice` picks.
     virtual void disturb(u32 choice) { static_cast<void>(choice); }
 
+    /// Guest memory and what is outside become like another specimen's.
+    void adopt_surroundings(const Specimen &);
+
     FakeMemory memory{1 << 16};
     FakeClock clock;
     FakeIrqSink irq;
@@ -44,6 +47,8 @@ struct SpecimenKind {
     /// Part of its state outlives a reset (the time of day).
     bool survives_reset = false;
     bool is_virtio = false;
+    /// disturb() is the outside alone: while paused, the device does not notice.
+    bool is_disturbed_from_outside = false;
 };
 
 /// Every device there is.

@@ -179,6 +179,7 @@ void Pl011::check_transmit_level(u32 count_before) {
 
 void Pl011::writable() {
     const std::scoped_lock lock(mutex_);
+    if (is_paused_) return;
     flush_transmit();
     update_interrupt();
 }
@@ -187,6 +188,7 @@ void Pl011::writable() {
 
 void Pl011::readable() {
     const std::scoped_lock lock(mutex_);
+    if (is_paused_) return;
     pull_input();
     update_interrupt();
 }
@@ -284,6 +286,19 @@ Result<> Pl011::restore(StateReader &reader) {
         timeout_->cancel();
     irq_.drive((state_.raw_interrupts & state_.interrupt_mask) != 0);
     return {};
+}
+
+void Pl011::pause() {
+    const std::scoped_lock lock(mutex_);
+    is_paused_ = true;
+}
+
+void Pl011::resume() {
+    const std::scoped_lock lock(mutex_);
+    is_paused_ = false;
+    flush_transmit();
+    pull_input();
+    update_interrupt();
 }
 
 void Pl011::describe(FdtNode &parent, const FdtPlacement &placement) const {

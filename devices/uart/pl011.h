@@ -21,6 +21,8 @@ public:
     void reset() override;
     void save(StateWriter &) const override;
     [[nodiscard]] Result<> restore(StateReader &) override;
+    void pause() override;
+    void resume() override;
     void describe(FdtNode &parent, const FdtPlacement &) const override;
 
 private:
@@ -49,6 +51,7 @@ private:
     mutable std::mutex mutex_;
     IrqLine irq_;
     Pl011State state_;
+    bool is_paused_ = false;
     std::unique_ptr<Timer> timeout_;
 };
 

@@ -1,6 +1,7 @@
 #pragma once
 /// What runs the guest's CPUs: the JIT (or its interpreter), later KVM. The machine creates one CPU
 /// per vCPU thread and knows nothing else of how instructions are executed.
+#include "devices/core/state.h"
 #include "machine/memory/physical_map.h"
 #include "support/bits.h"
 
@@ -16,7 +17,8 @@ struct CpuStart {
     std::array<u64, 4> arguments{}; ///< X0-X3
 };
 
-/// One CPU. run() and start() are called on its own thread, the rest by any.
+/// One CPU. run() and start() are called on its own thread, save() and restore() while it has none
+/// or that waits outside run(), the rest by any.
 class AcceleratedCpu {
 public:
     virtual ~AcceleratedCpu() = default;
@@ -31,6 +33,9 @@ public:
     virtual void set_interrupt_lines(bool irq, bool fiq) = 0;
     /// SEV by another CPU.
     virtual void signal_event() = 0;
+    virtual void save(devices::StateWriter &) const = 0;
+    /// In place of start(); the interrupt controller has been restored.
+    [[nodiscard]] virtual Result<> restore(devices::StateReader &) = 0;
 };
 
 class Accelerator : public MemoryObserver {

@@ -181,7 +181,7 @@ Result<> Board::add_accelerator() {
     wiring.firmware = &psci_;
     wiring.events = &cpus_;
     wiring.entropy = random_.get();
-    wiring.epoch_ns = clock_.epoch_ns();
+    wiring.clock = &clock_;
     wiring.affinities = affinities_;
     JitOptions options;
     options.compile = config_.accelerator != AcceleratorKind::Interpreter;

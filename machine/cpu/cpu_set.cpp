@@ -10,6 +10,17 @@ namespace {
 
 thread_local u32 current_cpu = 0;
 
+struct PowerState {
+    static constexpr u32 kVersion = 1;
+    PowerControl::CpuPower power = PowerControl::CpuPower::Off;
+    CpuStart start;
+
+    template <typename Self, typename Archive>
+    static void transfer(Self &self, Archive &archive) {
+        archive(self.power, self.start.entry, self.start.arguments);
+    }
+};
+
 } // namespace
 
 CpuSet::CpuSet(std::vector<u64> affinities) {
@@ -28,6 +39,10 @@ void CpuSet::attach(Accelerator &accelerator) {
 StopReason CpuSet::run(const CpuStart &start) {
     cpus_[0]->start = start;
     cpus_[0]->power = CpuPower::OnPending;
+    return run();
+}
+
+StopReason CpuSet::run() {
     for (u32 i = 0; i < cpus_.size(); ++i)
         cpus_[i]->thread = std::thread([this, i] { run_cpu(i); });
     for (const auto &cpu : cpus_) cpu->thread.join();
@@ -45,6 +60,44 @@ void CpuSet::stop(StopReason reason) {
         if (cpu->cpu != nullptr) cpu->cpu->leave();
 }
 
+void CpuSet::pause() {
+    {
+        const std::lock_guard lock(mutex_);
+        pausing_ = true;
+    }
+    for (const auto &cpu : cpus_) cpu->cpu->leave();
+    std::unique_lock lock(mutex_);
+    stood_still_.wait(lock, [this] { return executing_ == 0; });
+}
+
+void CpuSet::resume() {
+    {
+        const std::lock_guard lock(mutex_);
+        pausing_ = false;
+    }
+    changed_.notify_all();
+}
+
+void CpuSet::save(devices::StateWriter &writer) const {
+    for (const auto &cpu : cpus_) {
+        devices::save_state(writer, "power", PowerState{cpu->power, cpu->start});
+        cpu->cpu->save(writer);
+    }
+}
+
+Result<> CpuSet::restore(devices::StateReader &reader) {
+    for (const auto &cpu : cpus_) {
+        PowerState state;
+        TRY(devices::restore_state(reader, "power", state));
+        if (state.power > CpuPower::OnPending)
+            return failure("snapshot: a CPU's power state is damaged");
+        cpu->power = state.power;
+        cpu->start = state.start;
+        TRY(cpu->cpu->restore(reader));
+    }
+    return {};
+}
+
 void CpuSet::detach() {
     for (const auto &cpu : cpus_) cpu->cpu.reset();
 }
@@ -56,17 +109,23 @@ void CpuSet::run_cpu(u32 index) {
     Vcpu &cpu = *cpus_[index];
     for (;;) {
         CpuStart start;
+        bool starts = false; // else it goes on
         {
             std::unique_lock lock(mutex_);
             changed_.wait(lock, [&] {
-                return reason_ != StopReason::None || cpu.power == CpuPower::OnPending;
+                return reason_ != StopReason::None || (cpu.power != CpuPower::Off && !pausing_);
             });
             if (reason_ != StopReason::None) return;
+            starts = cpu.power == CpuPower::OnPending;
             start = cpu.start;
             cpu.power = CpuPower::On;
+            ++executing_;
         }
-        cpu.cpu->start(start);
-        while (cpu.power == CpuPower::On && reason_ == StopReason::None) cpu.cpu->run();
+        if (starts) cpu.cpu->start(start);
+        while (cpu.power == CpuPower::On && reason_ == StopReason::None && !pausing_)
+            cpu.cpu->run();
+        const std::lock_guard lock(mutex_);
+        if (--executing_ == 0) stood_still_.notify_all();
     }
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 /// The board's CPUs: one host thread each, their power states, and the wires between them.
+#include "devices/core/state.h"
 #include "devices/core/vcpu_identity.h"
 #include "devices/gic/cpu_interrupt_sink.h"
 #include "frontend-arm/state/environment.h"
@@ -41,8 +42,19 @@ public:
 
     /// Starts CPU 0 and returns when someone has called stop(); all threads have ended then.
     StopReason run(const CpuStart &);
+    /// The same with the CPUs as they were restored.
+    StopReason run();
     /// Any thread. The first reason counts.
     void stop(StopReason);
+
+    /// Returns when every CPU is between two instructions and stays there, or the set has been
+    /// stopped. A CPU that waits for an interrupt wakes early, as it may at any time (Arm ARM
+    /// D1.6.2).
+    void pause();
+    void resume();
+    // While paused or not running yet.
+    void save(devices::StateWriter &) const;
+    [[nodiscard]] Result<> restore(devices::StateReader &);
 
     std::optional<u32> find_cpu(u64 mpidr) const override;
     CpuPower power_of(u32 cpu) const override;
@@ -69,7 +81,10 @@ private:
 
     std::vector<std::unique_ptr<Vcpu>> cpus_;
     mutable std::mutex mutex_;
-    std::condition_variable changed_; ///< a CPU was powered on, or the machine stops
+    std::condition_variable changed_; ///< a CPU may go on, or the machine stops
+    std::condition_variable stood_still_;
+    u32 executing_ = 0;                 ///< CPUs inside AcceleratedCpu::run(); guarded by mutex_
+    std::atomic<bool> pausing_ = false; ///< set under mutex_
     std::atomic<StopReason> reason_ = StopReason::None;
 };
 

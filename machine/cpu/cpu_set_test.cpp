@@ -21,6 +21,8 @@ public:
             if (irq) wake.release();
         }
         void signal_event() override { wake.release(); }
+        void save(devices::StateWriter &writer) const override { writer(owner_.steps[index_]); }
+        Result<> restore(devices::StateReader &) override { return {}; }
         std::counting_semaphore<> wake{0};
 
     private:
@@ -38,6 +40,7 @@ public:
 
     std::function<void(u32, Cpu &)> body;
     CpuStart started[2];
+    u64 steps[2] = {};
 };
 
 TEST(CpuSet, StartsSecondaryAndPowersOff) {
@@ -64,6 +67,37 @@ TEST(CpuSet, StartsSecondaryAndPowersOff) {
     EXPECT_EQ(seen[1], 1u);
     EXPECT_EQ(cpus.find_cpu(1), 1u);
     EXPECT_EQ(cpus.find_cpu(2), std::nullopt);
+}
+
+TEST(CpuSet, StandsStillWhilePaused) {
+    CpuSet cpus({0, 1});
+    FakeAccelerator accelerator;
+    std::atomic<u32> inside = 0;
+    std::atomic<u32> rounds = 0;
+    accelerator.body = [&](u32 index, FakeAccelerator::Cpu &cpu) {
+        ++inside;
+        if (index == 0) static_cast<void>(cpus.power_on(1, 0x4000'0000, 0));
+        ++rounds;
+        cpu.wake.acquire();
+        --inside;
+    };
+    cpus.attach(accelerator);
+    std::thread runner([&] { cpus.run({}); });
+    for (u32 seen = 0; (seen = rounds) < 2;) std::this_thread::yield();
+    for (int i = 0; i < 100; ++i) {
+        cpus.pause();
+        EXPECT_EQ(inside, 0u);
+        const u32 before = rounds;
+        cpus.set_interrupt_lines(1, true, false);
+        std::this_thread::yield();
+        EXPECT_EQ(rounds, before);
+        cpus.resume();
+        while (rounds == before) std::this_thread::yield();
+    }
+    EXPECT_EQ(cpus.power_of(1), PowerControl::CpuPower::On);
+    cpus.pause();
+    cpus.stop(StopReason::Timeout);
+    runner.join();
 }
 
 TEST(CpuSet, FirstStopReasonCounts) {

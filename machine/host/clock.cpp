@@ -45,7 +45,8 @@ private:
     bool armed_ = false;
 };
 
-HostClock::HostClock() : start_ns_(monotonic_ns()), thread_([this] { run(); }) {}
+HostClock::HostClock(u64 start_ns)
+    : epoch_ns_(monotonic_ns() - start_ns), thread_([this] { run(); }) {}
 
 HostClock::~HostClock() {
     {
@@ -57,7 +58,26 @@ HostClock::~HostClock() {
 }
 
 u64 HostClock::now_ns() const {
-    return monotonic_ns() - start_ns_;
+    const u64 frozen = frozen_ns_.load(std::memory_order_acquire);
+    return frozen != kRunning ? frozen : monotonic_ns() - epoch_ns_.load(std::memory_order_relaxed);
+}
+
+void HostClock::pause() {
+    std::unique_lock lock(mutex_);
+    if (frozen_ns_.load(std::memory_order_relaxed) != kRunning) return;
+    frozen_ns_.store(now_ns(), std::memory_order_release);
+    callback_done_.wait(lock, [this] { return firing_ == nullptr; });
+}
+
+void HostClock::resume() {
+    {
+        const std::lock_guard lock(mutex_);
+        const u64 frozen = frozen_ns_.load(std::memory_order_relaxed);
+        if (frozen == kRunning) return;
+        epoch_ns_.store(monotonic_ns() - frozen, std::memory_order_relaxed);
+        frozen_ns_.store(kRunning, std::memory_order_release);
+    }
+    changed_.notify_one();
 }
 
 u64 HostClock::calendar_seconds() const {
@@ -71,7 +91,7 @@ std::unique_ptr<devices::Timer> HostClock::create_timer(devices::TimerListener &
 void HostClock::run() {
     std::unique_lock lock(mutex_);
     while (!stopping_) {
-        if (queue_.empty()) {
+        if (queue_.empty() || frozen_ns_.load(std::memory_order_relaxed) != kRunning) {
             changed_.wait(lock);
             continue;
         }

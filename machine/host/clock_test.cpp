@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <chrono>
 
 namespace tandem::machine {
 namespace {
@@ -42,6 +43,26 @@ TEST(HostClock, CancelAndReplace) {
     second->arm(clock.now_ns() + 10'000'000);
     soon.count.wait(0);
     EXPECT_EQ(never.count, 0);
+}
+
+TEST(HostClock, StandsStillWhilePaused) {
+    HostClock clock(5'000'000'000);
+    EXPECT_GE(clock.now_ns(), 5'000'000'000u);
+    Listener listener;
+    const auto timer = clock.create_timer(listener);
+    clock.pause();
+    const u64 frozen = clock.now_ns();
+    timer->arm(frozen + 1'000'000);
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    EXPECT_EQ(clock.now_ns(), frozen);
+    EXPECT_EQ(listener.count, 0);
+    const auto resumed = std::chrono::steady_clock::now();
+    clock.resume();
+    const u64 passed = clock.now_ns() - frozen;
+    EXPECT_LE(std::chrono::nanoseconds(passed), std::chrono::steady_clock::now() - resumed)
+        << "the pause did not count";
+    listener.count.wait(0);
+    EXPECT_GE(clock.now_ns(), frozen + 1'000'000);
 }
 
 } // namespace

@@ -52,7 +52,7 @@ public:
     /// The driver has accepted these features.
     virtual void set_features(u64 features) = 0;
     /// The driver says there are buffers in the queue; also called for each queue at DRIVER_OK and
-    /// after restore. Only queues below queue_count().
+    /// after a pause. Only queues below queue_count().
     virtual void notify(u32 queue) = 0;
     /// Returns when no request is under way. is_running() is false meanwhile, so none begins.
     virtual void quiesce() {}

@@ -185,6 +185,7 @@ TEST_F(VirtqueueTest, SurvivesASnapshotInService) {
 
     VirtioMmio copy("virtio0", std::make_unique<VirtioRng>(entropy), memory, irq.line(1));
     StateReader reader(writer.data());
+    copy.pause();
     const auto result = copy.restore(reader);
     ASSERT_TRUE(result.has_value()) << result.error().message;
     EXPECT_TRUE(irq.level(1));

@@ -130,6 +130,24 @@ void VirtioTransportCore::quiesce(std::unique_lock<std::mutex> &lock) {
     --stopping_;
 }
 
+void VirtioTransportCore::pause_device() {
+    if (device_ == nullptr) return;
+    {
+        const std::scoped_lock lock(transport_mutex_);
+        ++stopping_;
+    }
+    device_->quiesce();
+}
+
+void VirtioTransportCore::resume_device() {
+    if (device_ == nullptr) return;
+    {
+        const std::scoped_lock lock(transport_mutex_);
+        --stopping_;
+    }
+    notify_all();
+}
+
 void VirtioTransportCore::reset_transport(std::unique_lock<std::mutex> &lock) {
     quiesce(lock);
     for (Virtqueue &queue : queues_) queue.reset();

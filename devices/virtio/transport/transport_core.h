@@ -65,6 +65,10 @@ protected:
     void write_queue_ready(bool ready, std::unique_lock<std::mutex> &lock);
     void reset_transport(std::unique_lock<std::mutex> &lock);
 
+    /// Without the mutex. Between the two, is_running() is false and no request is under way.
+    void pause_device();
+    void resume_device();
+
     [[nodiscard]] VirtioTransportState saved_transport() const;
     /// Takes over the state and reads the device's, which follows it.
     [[nodiscard]] Result<> restore_transport(VirtioTransportState state, const std::string &name,
@@ -86,7 +90,7 @@ private:
     void quiesce(std::unique_lock<std::mutex> &lock);
 
     std::mutex &transport_mutex_;
-    u32 stopping_ = 0; ///< threads inside quiesce()
+    u32 stopping_ = 0; ///< threads inside quiesce(), and whether the device is paused
 };
 
 } // namespace tandem::devices

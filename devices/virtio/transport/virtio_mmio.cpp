@@ -155,10 +155,6 @@ Result<> VirtioMmio::restore(StateReader &reader) {
     return {};
 }
 
-void VirtioMmio::resume() {
-    notify_all();
-}
-
 void VirtioMmio::describe(FdtNode &parent, const FdtPlacement &placement) const {
     FdtNode &node = parent.child(fdt_unit_name("virtio_mmio", placement.base));
     node.strings("compatible", {"virtio,mmio"});

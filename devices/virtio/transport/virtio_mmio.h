@@ -22,8 +22,8 @@ public:
     void save(StateWriter &) const override;
     [[nodiscard]] Result<> restore(StateReader &) override;
     void describe(FdtNode &parent, const FdtPlacement &) const override;
-    /// After restore(), when guest memory is restored too: looks at the queues once.
-    void resume();
+    void pause() override { pause_device(); }
+    void resume() override { resume_device(); }
 
 private:
     u32 read_word(u32 offset) override;

@@ -330,8 +330,4 @@ Result<> VirtioPci::restore(StateReader &reader) {
     return {};
 }
 
-void VirtioPci::resume() {
-    notify_all();
-}
-
 } // namespace tandem::devices

@@ -15,8 +15,8 @@ public:
     void reset() override;
     void save(StateWriter &) const override;
     [[nodiscard]] Result<> restore(StateReader &) override;
-    /// After restore(), when guest memory is restored too: looks at the queues once.
-    void resume();
+    void pause() override { pause_device(); }
+    void resume() override { resume_device(); }
 
 private:
     static constexpr u16 kNoVector = 0xffff;

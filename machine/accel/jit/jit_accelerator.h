@@ -7,6 +7,7 @@
 #include "jit/tiering/engine.h"
 #include "machine/accel/accelerator.h"
 #include "machine/debug/block_printer.h"
+#include "machine/host/clock.h"
 
 #include <vector>
 
@@ -29,7 +30,7 @@ struct JitWiring {
     arm::Firmware *firmware = nullptr;
     arm::EventBus *events = nullptr;
     arm::Entropy *entropy = nullptr;
-    u64 epoch_ns = 0; ///< monotonic_ns() when the system counter was 0
+    const HostClock *clock = nullptr; ///< the system counter is its time
     std::vector<u64> affinities;
 };
 

@@ -2,9 +2,9 @@
 
 #include "frontend-arm/exceptions/exceptions.h"
 #include "frontend-arm/pmu/pmu.h"
+#include "frontend-arm/state/saved_cpu.h"
 #include "frontend-arm/timer/generic_timer.h"
 #include "machine/board/memory_map.h"
-#include "machine/host/monotonic.h"
 
 #include <immintrin.h>
 
@@ -15,7 +15,7 @@ namespace tandem::machine {
 
 JitCpu::JitCpu(jit::Engine &engine, arm::Mmu &mmu, const arm::CpuModel &model,
                const JitWiring &wiring, u32 index)
-    : engine_(engine), interrupts_(*wiring.interrupts), epoch_ns_(wiring.epoch_ns),
+    : engine_(engine), interrupts_(*wiring.interrupts), clock_(*wiring.clock),
       affinity_(wiring.affinities[index]),
       may_poll_(wiring.affinities.size() <= std::thread::hardware_concurrency()) {
     environment_.gic = wiring.interrupts->cpu_interface(index);
@@ -45,6 +45,22 @@ void JitCpu::start(const CpuStart &start) {
     arm::update_timers(state_);
     state_.pc = start.entry;
     std::ranges::copy(start.arguments, state_.gpr.begin());
+}
+
+void JitCpu::save(devices::StateWriter &writer) const {
+    devices::save_state(writer, "cpu", arm::save_cpu(state_));
+}
+
+Result<> JitCpu::restore(devices::StateReader &reader) {
+    arm::SavedCpu saved;
+    TRY(devices::restore_state(reader, "cpu", saved));
+    arm::reset(state_, affinity_);
+    TRY(arm::restore_cpu(state_, saved));
+    // The wires as they are now, whatever the interrupt controller remembers of them.
+    arm::update_timers(state_);
+    for (const Timer &timer : timers_) interrupts_.set_ppi(state_.index, timer.intid, timer.level);
+    arm::pmu_poll(state_);
+    return {};
 }
 
 void JitCpu::run() {
@@ -99,10 +115,6 @@ void JitCpu::set_interrupt_lines(bool irq, bool fiq) {
 void JitCpu::signal_event() {
     state_.event_register.store(1);
     parking_.unpark();
-}
-
-u64 JitCpu::counter() {
-    return monotonic_ns() - epoch_ns_;
 }
 
 void JitCpu::set_timer(arm::TimerChannel channel, u64 rises_at) {
@@ -165,7 +177,7 @@ void JitCpu::wait() {
 }
 
 bool JitCpu::poll_for_wake(u64 now) const {
-    for (const u64 end = now + poll_ns_; now < end; now = monotonic_ns() - epoch_ns_) {
+    for (const u64 end = now + poll_ns_; now < end; now = clock_.now_ns()) {
         for (int i = 0; i < 16; ++i) {
             if (may_wake()) return true;
             _mm_pause();
@@ -183,7 +195,7 @@ void JitCpu::wait_for_interrupt() {
     u64 now = start;
     while (!may_wake()) {
         const u64 deadline = next_deadline();
-        parking_.park(deadline == kNever ? Parking::kForever : deadline + epoch_ns_);
+        parking_.park(deadline == kNever ? Parking::kForever : clock_.host_ns(deadline));
         now = poll_timers();
     }
     if (now - start > kMaxPoll) {
@@ -204,7 +216,7 @@ void JitCpu::wait_for_event() {
     if (quick_waits_ >= kSpins) {
         const u64 nap_end = std::min(now + kNap, arm::next_event_stream_tick(state_, now));
         while (!may_wake() && now < nap_end) {
-            parking_.park(std::min(next_deadline(), nap_end) + epoch_ns_);
+            parking_.park(clock_.host_ns(std::min(next_deadline(), nap_end)));
             now = poll_timers();
         }
     }

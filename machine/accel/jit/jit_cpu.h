@@ -25,6 +25,8 @@ public:
     void leave() override;
     void set_interrupt_lines(bool irq, bool fiq) override;
     void signal_event() override;
+    void save(devices::StateWriter &) const override;
+    Result<> restore(devices::StateReader &) override;
 
 private:
     /// The system counter ticks in nanoseconds (Arm ARM D12.1.2: 1 GHz from Armv8.6 on).
@@ -39,7 +41,7 @@ private:
         u32 intid = 0;
     };
 
-    u64 counter() override;
+    u64 counter() override { return clock_.now_ns(); }
     u64 frequency() const override { return kCounterFrequency; }
     void set_timer(arm::TimerChannel, u64 rises_at) override;
     u64 instructions() override;
@@ -64,7 +66,7 @@ private:
 
     jit::Engine &engine_;
     PrivateInterrupts &interrupts_;
-    u64 epoch_ns_;
+    const HostClock &clock_;
     u64 affinity_;
     arm::Environment environment_;
     arm::ArmState state_;
