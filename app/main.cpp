@@ -1,6 +1,7 @@
 #include "app/complete.h"
 #include "app/image.h"
 #include "app/run.h"
+#include "app/snapshot.h"
 #include "machine/host/terminal.h"
 
 #include <CLI/CLI.hpp>
@@ -30,6 +31,7 @@ int main(int argc, char **argv) {
     RunCommand run(program, RunCommand::Verb::Run);
     RunCommand explain(program, RunCommand::Verb::Explain);
     tandem::app::ImageCommand image(program);
+    tandem::app::SnapshotCommand snapshot(program);
     if (argc > 1 && std::string_view{argv[1]} == "complete") {
         fmt::print("{}", tandem::app::completions(program,
                                                   std::vector<std::string>(argv + 2, argv + argc)));
@@ -42,5 +44,6 @@ int main(int argc, char **argv) {
         return status == 0 ? 0 : tandem::app::kExitUsage;
     }
     if (image.is_chosen()) return image.run();
+    if (snapshot.is_chosen()) return snapshot.run();
     return explain.is_chosen() ? explain.run() : run.run();
 }

@@ -28,11 +28,11 @@ int fail(const Error &error, int status) {
 
 /// The options as typed.
 struct RunCommand::Options {
-    std::string image, kernel, initrd, append, dtb, bios, nvram;
+    std::string image, kernel, initrd, append, dtb, bios, nvram, restore;
     std::vector<std::string> disks, shares;
-    std::string cpus = "2", memory = "1G", cpu = "max", accel = "auto", gic = "3";
+    std::string cpus, memory, cpu, accel = "auto", gic;
     std::string tier = "t1";
-    std::string net = "user", serial, console, display = "none", timeout, trace, trace_filter;
+    std::string net, serial, console, display = "none", timeout, trace, trace_filter;
     std::string cloud_init = "auto";
     bool no_reboot = false, no_acpi = false, stats = false;
     bool json = false; ///< of explain
@@ -52,18 +52,21 @@ struct RunCommand::Options {
 };
 
 Result<MachineConfig> RunCommand::Options::to_config() const {
+    // What is not given is as the snapshot has it, or has its default.
     MachineConfig config;
-    config.kernel = kernel;
-    config.initrd = initrd;
-    config.append = append;
-    config.dtb = dtb;
-    config.bios = bios;
-    config.nvram = nvram;
+    if (!restore.empty()) config = TRY(machine::config_of_snapshot(restore));
+    const std::pair<std::string MachineConfig::*, const std::string &> texts[] = {
+        {&MachineConfig::kernel, kernel}, {&MachineConfig::initrd, initrd},
+        {&MachineConfig::append, append}, {&MachineConfig::dtb, dtb},
+        {&MachineConfig::bios, bios},     {&MachineConfig::nvram, nvram}};
+    for (const auto &[member, text] : texts)
+        if (!text.empty()) config.*member = text;
+    if (!disks.empty()) config.disks.clear();
     for (const std::string &disk : disks) config.disks.push_back(TRY(parse_disk(disk)));
     for (const std::string &share : shares) config.shares.push_back(TRY(parse_share(share)));
-    config.cpus = TRY(parse_count("--cpus", cpus));
-    config.memory = TRY(parse_size(memory));
-    TRY(parse_cpu(cpu, config));
+    if (!cpus.empty()) config.cpus = TRY(parse_count("--cpus", cpus));
+    if (!memory.empty()) config.memory = TRY(parse_size(memory));
+    if (!cpu.empty()) TRY(parse_cpu(cpu, config));
     if (accel == "interp") {
         config.accelerator = machine::AcceleratorKind::Interpreter;
     } else if (accel == "jit") {
@@ -78,8 +81,8 @@ Result<MachineConfig> RunCommand::Options::to_config() const {
     } else if (tier != "auto") {
         return failure(fmt::format("--tier {}: unknown; use auto, t1 or t2", tier));
     }
-    config.gic_version = TRY(parse_count("--gic", gic));
-    config.net = TRY(parse_net(net));
+    if (!gic.empty()) config.gic_version = TRY(parse_count("--gic", gic));
+    if (!net.empty()) config.net = TRY(parse_net(net));
     if (!console.empty()) config.console = TRY(parse_serial("--console", console));
     if (!serial.empty()) {
         config.serial = TRY(parse_serial("--serial", serial));
@@ -90,11 +93,14 @@ Result<MachineConfig> RunCommand::Options::to_config() const {
     if (display != "none")
         return failure(fmt::format("--display {}: not supported yet; use none", display));
     config.reboot_allowed = !no_reboot;
-    config.acpi = !no_acpi;
+    if (no_acpi) config.acpi = false;
     if (!timeout.empty()) config.timeout_ns = TRY(parse_seconds("--timeout", timeout));
     config.statistics = stats;
     TRY(parse_trace(trace, config.trace));
     if (!trace_filter.empty()) TRY(parse_trace_filter(trace_filter, config.trace));
+    if (!image.empty() && !restore.empty())
+        return failure(
+            fmt::format("{}: --restore starts from its snapshot; leave the image out", image));
     return config;
 }
 
@@ -139,6 +145,7 @@ std::vector<RunCommand::Options::Row> RunCommand::Options::rows() {
         {"--dtb",     &o.dtb,          "FILE",   "device tree instead of the board's own"},
         {"--bios",    &o.bios,         "FILE",   "firmware for the first flash bank"},
         {"--nvram",   &o.nvram,        "FILE",   "keeps the second flash bank, the firmware's variables"},
+        {"--restore", &o.restore,      "FILE",   "go on from a snapshot; it says what the machine is"},
         {"--cpus",    &o.cpus,         "N",      "number of CPUs, 1 to 64 (default 2)"},
         {"--memory",  &o.memory,       "SIZE",   "RAM, such as 512M or 2G (default 1G)"},
         {"--cpu",     &o.cpu,          "MODEL",  "cortex-a53, cortex-a72, neoverse-n1 or max (default)[,pauth=qarma5]"},
@@ -259,7 +266,8 @@ int RunCommand::start(const PlannedRun &planned) {
     case machine::StopReason::None:
     case machine::StopReason::PowerOff:
     case machine::StopReason::Reset:
-    case machine::StopReason::Quit: break;
+    case machine::StopReason::Quit:
+    case machine::StopReason::Failure: break;
     }
     return 0;
 }

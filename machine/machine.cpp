@@ -74,6 +74,7 @@ Result<> check_config(const MachineConfig &config) {
 Result<std::unique_ptr<Machine>> Machine::create(const MachineConfig &config) {
     TRY(check_config(config));
     std::unique_ptr<Machine> machine{new Machine(config)};
+    TRY(machine->open_snapshot());
     TRY(machine->open_backends());
     return machine;
 }
@@ -100,7 +101,8 @@ Result<std::unique_ptr<devices::Char>> Machine::open_line(const SerialConfig &co
 
 Result<> Machine::open_flash() {
     auto code = TRY(MemoryFlash::create(kFlashBankSize));
-    if (!config_.bios.empty()) {
+    // A snapshot has the cells.
+    if (!config_.bios.empty() && snapshot_ == nullptr) {
         const FileBytes firmware = TRY(FileBytes::read(config_.bios, kFlashBankSize + 1));
         if (firmware.size() > kFlashBankSize)
             return failure(fmt::format("{}: larger than the flash bank ({}); use firmware built "
@@ -122,6 +124,7 @@ Result<> Machine::open_backends() {
                                   fmt::format("disk{}", disks_.size()), disk.format, disk.cache};
         disks_.push_back(TRY(HostDisk::open(disk.path, options)));
     }
+    TRY(restore_disks());
     TRY(open_flash());
     if (config_.net.kind == NetConfig::Kind::User) net_ = TRY(UserNet::create(config_.net));
     for (const ShareConfig &share : config_.shares) shares_.push_back(TRY(HostShare::open(share)));
@@ -138,6 +141,7 @@ void Machine::stop(RunOutcome outcome) {
 }
 
 void Machine::press_power_key() {
+    const std::lock_guard control(control_mutex_);
     const std::lock_guard lock(mutex_);
     if (board_ != nullptr) board_->press_power_key();
 }
@@ -153,12 +157,16 @@ Result<RunOutcome> Machine::run() {
     backends.entropy = &entropy_;
     for (;;) {
         const auto board = TRY(Board::create(config_, backends));
+        if (snapshot_ != nullptr)
+            TRY(board->restore(std::exchange(snapshot_, nullptr),
+                               [this](Error error) { fail(std::move(error)); }));
         {
             const std::lock_guard lock(mutex_);
             if (outcome_.reason != StopReason::None) return outcome_;
             board_ = board.get();
         }
         const auto reason = board->run();
+        const std::lock_guard control(control_mutex_);
         {
             const std::lock_guard lock(mutex_);
             board_ = nullptr;
@@ -166,6 +174,7 @@ Result<RunOutcome> Machine::run() {
         if (config_.statistics) statistics_ = board->statistics_report();
         if (!reason.has_value()) return std::unexpected(reason.error());
         const std::lock_guard lock(mutex_);
+        if (failure_.has_value()) return std::unexpected(*failure_);
         if (outcome_.reason != StopReason::None) return outcome_;
         if (*reason != StopReason::Reset || !config_.reboot_allowed) return RunOutcome{*reason, 0};
     }

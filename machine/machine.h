@@ -9,6 +9,7 @@
 #include "machine/host/serial.h"
 #include "machine/host/share/host_share.h"
 #include "machine/host/watcher.h"
+#include "machine/snapshot/manifest.h"
 
 #include <memory>
 #include <mutex>
@@ -34,6 +35,14 @@ public:
     /// Any thread.
     void stop(RunOutcome outcome);
 
+    struct Saved {
+        u64 bytes = 0;
+        u64 pause_ns = 0; ///< for how long the guest stood still
+    };
+    /// Any thread, while the machine runs: writes a snapshot of it, with what the guest changed on
+    /// its disks. If that fails the machine goes on all the same.
+    [[nodiscard]] Result<Saved> save(const std::string &path);
+
     /// Of the last board that ran.
     [[nodiscard]] const std::string &statistics_report() const { return statistics_; }
 
@@ -44,6 +53,13 @@ private:
     Result<> open_flash();
     void quit() override { stop({StopReason::Quit, 0}); }
     void press_power_key() override;
+    std::string save_snapshot() override;
+    [[nodiscard]] Result<> save_state(Board &, snapshot::Writer &, snapshot::Manifest &);
+    [[nodiscard]] Result<> open_snapshot();
+    [[nodiscard]] Result<> restore_disks();
+    void fail(Error error);
+    /// Deletes internal snapshots that belonged to a snapshot of the machine; while it is paused.
+    void forget_disks(const snapshot::Manifest &);
 
     MachineConfig config_;
     HostEntropy entropy_;
@@ -52,12 +68,20 @@ private:
     std::unique_ptr<UserNet> net_;
     std::vector<std::unique_ptr<HostShare>> shares_;
     std::array<std::unique_ptr<devices::FlashStorage>, 2> flash_;
+    std::shared_ptr<snapshot::SnapshotFile> snapshot_; ///< what the first board starts from
+    snapshot::Manifest manifest_;                      ///< of that
     std::string statistics_;
-    std::mutex mutex_; ///< guards board_ and outcome_ against stop()
+    /// One at a time: saving, pressing keys, replacing the board. Before mutex_.
+    std::mutex control_mutex_;
+    std::mutex mutex_; ///< guards all below against stop()
     Board *board_ = nullptr;
     RunOutcome outcome_; ///< as asked for by stop()
+    std::optional<Error> failure_;
     std::unique_ptr<Watcher> watcher_;
 };
+
+/// What `--restore` takes from a snapshot: the machine that it is of.
+[[nodiscard]] Result<MachineConfig> config_of_snapshot(const std::string &path);
 
 /// Whether the configuration makes sense; the error is one line naming the option.
 [[nodiscard]] Result<> check_config(const MachineConfig &);

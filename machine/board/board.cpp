@@ -25,6 +25,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace tandem::machine {
 namespace {
 
@@ -34,6 +36,16 @@ std::vector<u64> affinities_of(const MachineConfig &config) {
         affinities.push_back(arm::mpidr_of(i, config.gic_version == 3));
     return affinities;
 }
+
+struct ClockState {
+    static constexpr u32 kVersion = 1;
+    u64 now_ns = 0;
+
+    template <typename Self, typename Archive>
+    static void transfer(Self &self, Archive &archive) {
+        archive(self.now_ns);
+    }
+};
 
 } // namespace
 
@@ -73,6 +85,7 @@ Board::~Board() {
     pcie_.reset();
     devices_.clear();
     cpus_.detach();
+    ram_->set_source(nullptr);
 }
 
 Result<> Board::build() {
@@ -316,8 +329,132 @@ Result<CpuStart> Board::load() {
 }
 
 Result<StopReason> Board::run() {
-    const CpuStart start = TRY(load());
-    return cpus_.run(start);
+    if (loader_ == nullptr) {
+        const CpuStart start = TRY(load());
+        is_running_ = true;
+        return cpus_.run(start);
+    }
+    loader_->load_in_background([this] { ram_->set_source(nullptr); });
+    for_each_device([](devices::MmioDevice &device) { device.resume(); });
+    clock_.resume();
+    is_running_ = true;
+    return cpus_.run();
+}
+
+// ------------------------------------------------------------------------------------- snapshots
+
+template <typename Action>
+void Board::for_each_device(Action action) {
+    for (const PlacedDevice &placed : devices_) action(*placed.device);
+    action(pcie_->ecam());
+}
+
+void Board::pause() {
+    // Nobody asks devices for anything more, then no timer does, then they finish.
+    cpus_.pause();
+    clock_.pause();
+    for_each_device([](devices::MmioDevice &device) { device.pause(); });
+}
+
+void Board::resume() {
+    for_each_device([](devices::MmioDevice &device) { device.resume(); });
+    clock_.resume();
+    cpus_.resume();
+}
+
+std::vector<Board::Part> Board::parts() {
+    std::vector<Part> parts;
+    const auto add = [&parts](std::string name, auto &part) {
+        parts.push_back({std::move(name),
+                         [&part](devices::StateWriter &writer) { part.save(writer); },
+                         [&part](devices::StateReader &reader) { return part.restore(reader); }});
+    };
+    parts.push_back({"clock",
+                     [this](devices::StateWriter &writer) {
+                         devices::save_state(writer, "clock", ClockState{clock_.now_ns()});
+                     },
+                     [this](devices::StateReader &reader) -> Result<> {
+                         ClockState state;
+                         TRY(devices::restore_state(reader, "clock", state));
+                         clock_.set(state.now_ns);
+                         return {};
+                     }});
+    // The controller before those who drive its wires.
+    add("interrupts", *interrupts_);
+    add("cpus", cpus_);
+    for (const PlacedDevice &placed : devices_)
+        add(std::string(placed.device->name()), *placed.device);
+    add("pcie", pcie_->ecam());
+    add("power-key", *power_key_);
+    return parts;
+}
+
+Result<> Board::save(snapshot::Writer &writer) {
+    ram_->need(0, ram_->size());
+    std::vector<snapshot::PageRange> populated;
+    for (const GuestMemory::Range &range : ram_->populated())
+        populated.push_back(
+            {range.offset / snapshot::kPageSize, range.length / snapshot::kPageSize});
+    TRY(writer.add_region(
+        snapshot::MemoryRegion("ram", {ram_->host(), ram_->size()}, std::move(populated))));
+    for (std::size_t bank = 0; bank < backends_.flash.size(); ++bank) {
+        const auto cells = backends_.flash[bank]->cells();
+        TRY(writer.add_region(snapshot::MemoryRegion(fmt::format("flash{}", bank), cells,
+                                                     {{0, cells.size() / snapshot::kPageSize}})));
+    }
+    for (const Part &part : parts()) {
+        devices::StateWriter state;
+        part.save(state);
+        writer.add_blob(part.name, state.data());
+    }
+    return {};
+}
+
+Result<> Board::restore_flash(const snapshot::SnapshotFile &file) {
+    for (std::size_t bank = 0; bank < backends_.flash.size(); ++bank) {
+        devices::FlashStorage &storage = *backends_.flash[bank];
+        const auto cells = storage.cells();
+        const std::string name = fmt::format("flash{}", bank);
+        const snapshot::Region *region = file.find_region(name);
+        if (region == nullptr || region->pages.size() != cells.size() / snapshot::kPageSize)
+            return failure(fmt::format("{}: has another size of {}; restore it with the program "
+                                       "that made it",
+                                       file.path(), name));
+        static constexpr std::array<std::byte, snapshot::kPageSize> kZeros{};
+        bool is_kept = true;
+        TRY(file.for_each_page(name, [&](u64 page, std::span<const std::byte> bytes) {
+            const auto target = cells.subspan(page * snapshot::kPageSize, snapshot::kPageSize);
+            if (bytes.empty()) bytes = kZeros;
+            if (std::ranges::equal(target, bytes)) return true;
+            std::ranges::copy(bytes, target.begin());
+            is_kept = storage.persist(page * snapshot::kPageSize, snapshot::kPageSize);
+            return is_kept;
+        }));
+        if (!is_kept)
+            return failure(
+                fmt::format("--nvram {}: cannot be written; make room on its disk", config_.nvram));
+    }
+    return {};
+}
+
+Result<> Board::restore(const std::shared_ptr<snapshot::SnapshotFile> &file,
+                        std::function<void(Error)> on_damage) {
+    clock_.pause();
+    for_each_device([](devices::MmioDevice &device) { device.pause(); });
+    loader_ = TRY(snapshot::PageLoader::create(file, "ram", {ram_->host(), ram_->size()},
+                                               std::move(on_damage)));
+    ram_->set_source(loader_.get());
+    const std::vector<Part> all = parts();
+    if (file->index().blobs.size() != all.size())
+        return failure(fmt::format("{}: has other devices than this machine; start it as it was "
+                                   "saved",
+                                   file->path()));
+    for (const Part &part : all) {
+        devices::StateReader reader(TRY(file->blob(part.name)));
+        if (auto restored = part.restore(reader); !restored.has_value())
+            return failure(fmt::format("{}: {}", file->path(), restored.error().message));
+    }
+    return restore_flash(*file);
 }
 
 void Board::press_power_key() {

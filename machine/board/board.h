@@ -17,8 +17,11 @@
 #include "machine/host/clock.h"
 #include "machine/memory/guest_memory.h"
 #include "machine/memory/physical_map.h"
+#include "machine/snapshot/page_loader.h"
+#include "machine/snapshot/writer.h"
 
 #include <array>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -50,10 +53,24 @@ public:
     Board(const Board &) = delete;
     Board &operator=(const Board &) = delete;
 
-    /// Loads the boot files and runs until stop(), power-off or reset.
+    /// Loads the boot files, unless the board was restored, and runs until stop(), power-off or
+    /// reset.
     [[nodiscard]] Result<StopReason> run();
+    /// The guest executes: the board may be paused and saved.
+    [[nodiscard]] bool is_running() const { return is_running_; }
     /// Any thread.
     void stop(StopReason reason) { cpus_.stop(reason); }
+
+    /// Any thread. Between the two no CPU executes, no request is under way, guest time stands
+    /// still and nothing changes RAM or devices.
+    void pause();
+    void resume();
+    /// While paused: RAM, flash, and the state of everything.
+    [[nodiscard]] Result<> save(snapshot::Writer &);
+    /// Before run(). RAM is loaded as it is needed; its frames have been read. on_damage may be
+    /// called while the board runs.
+    [[nodiscard]] Result<> restore(const std::shared_ptr<snapshot::SnapshotFile> &,
+                                   std::function<void(Error)> on_damage);
 
     /// Any thread: asks the guest to shut down.
     void press_power_key();
@@ -80,6 +97,17 @@ private:
     void offer_firmware_tables();
     Result<CpuStart> load();
 
+    /// What is saved under a name, in the order in which it can be restored.
+    struct Part {
+        std::string name;
+        std::function<void(devices::StateWriter &)> save;
+        std::function<Result<>(devices::StateReader &)> restore;
+    };
+    [[nodiscard]] std::vector<Part> parts();
+    template <typename Action>
+    void for_each_device(Action);
+    Result<> restore_flash(const snapshot::SnapshotFile &);
+
     struct PlacedDevice {
         u64 base;
         u32 spi;
@@ -101,6 +129,8 @@ private:
     std::unique_ptr<devices::PcieHostBridge> pcie_;
     devices::FwCfg *fw_cfg_ = nullptr;
     std::unique_ptr<Accelerator> accelerator_;
+    std::unique_ptr<snapshot::PageLoader> loader_; ///< of a board that was restored
+    std::atomic<bool> is_running_ = false;
 };
 
 } // namespace tandem::machine

@@ -146,5 +146,62 @@ TEST_F(BoardTest, StopsAMachineThatSleepsOrSpins) {
     }
 }
 
+TEST_F(BoardTest, GoesOnWhereItWasSaved) {
+    use_program({
+        0xd2a1'0005, // mov x5, #0x08000000
+        0xf100'04a5, // subs x5, x5, #1
+        0x54ff'ffe1, // b.ne .-4
+        0xd2a1'2001, // mov x1, #0x09000000
+        0x5280'0de0, // mov w0, #'o'
+        0x3900'0020, // strb w0, [x1]
+        0x5280'0d60, // mov w0, #'k'
+        0x3900'0020, // strb w0, [x1]
+        0xd280'0100, // mov x0, #8
+        0xf2b0'8000, // movk x0, #0x8400, lsl #16
+        0xd400'0002, // hvc #0
+    });
+    const auto save = [](Board &board, const std::string &file) {
+        snapshot::Writer writer = snapshot::Writer::create(file).value();
+        EXPECT_TRUE(board.save(writer).has_value());
+        return writer.finish("{}").value().id;
+    };
+    for (const unsigned gic : {2u, 3u}) {
+        config.gic_version = gic;
+        const std::string first = path.string() + ".first", second = path.string() + ".second";
+        {
+            const auto board = create();
+            std::thread runner([&] { EXPECT_EQ(board->run().value(), StopReason::Quit); });
+            while (!board->is_running()) std::this_thread::yield();
+            std::this_thread::sleep_for(std::chrono::milliseconds(20));
+            board->pause();
+            save(*board, first);
+            board->stop(StopReason::Quit);
+            runner.join();
+        }
+        EXPECT_EQ(serial.text, "");
+        for (int i = 0; i < 2; ++i) {
+            const auto file = snapshot::SnapshotFile::open(first).value();
+            ASSERT_TRUE(file->read_frames().has_value());
+            const auto board = create();
+            const auto restored = board->restore(file, [](Error) { FAIL(); });
+            ASSERT_TRUE(restored.has_value()) << restored.error().message;
+            EXPECT_EQ(save(*board, second), file->id()) << "the same state, the same bytes";
+            serial.text.clear();
+            EXPECT_EQ(board->run().value(), StopReason::PowerOff);
+            EXPECT_EQ(serial.text, "ok");
+        }
+        serial.text.clear();
+        // A machine that is another one refuses it.
+        const auto file = snapshot::SnapshotFile::open(first).value();
+        config.cpus = 3;
+        EXPECT_FALSE(create()->restore(file, [](Error) { FAIL(); }).has_value());
+        config.cpus = 2;
+        config.gic_version = 5 - gic;
+        EXPECT_FALSE(create()->restore(file, [](Error) { FAIL(); }).has_value());
+        std::filesystem::remove(first);
+        std::filesystem::remove(second);
+    }
+}
+
 } // namespace
 } // namespace tandem::machine

@@ -50,6 +50,14 @@ public:
         map.add_device(GuestPhysAddr{kGicIts.base}, its_);
         map.add_device(GuestPhysAddr{kGicRedistributors.base}, gic_.redistributors());
     }
+    void save(devices::StateWriter &writer) const override {
+        gic_.save(writer);
+        its_.save(writer);
+    }
+    Result<> restore(devices::StateReader &reader) override {
+        TRY(gic_.restore(reader));
+        return its_.restore(reader);
+    }
     Phandles describe(FdtTreeNode &root) const override {
         devices::FdtNode &node = gic_.describe(root, GuestPhysAddr{kGicDistributor.base},
                                                GuestPhysAddr{kGicRedistributors.base});
@@ -88,6 +96,14 @@ public:
         map.add_device(GuestPhysAddr{kGicDistributor.base}, gic_.distributor());
         map.add_device(GuestPhysAddr{kGicCpuInterface.base}, gic_.cpu_interface());
         map.add_device(GuestPhysAddr{kGicV2m.base}, frame_);
+    }
+    void save(devices::StateWriter &writer) const override {
+        gic_.save(writer);
+        frame_.save(writer);
+    }
+    Result<> restore(devices::StateReader &reader) override {
+        TRY(gic_.restore(reader));
+        return frame_.restore(reader);
     }
     Phandles describe(FdtTreeNode &root) const override {
         devices::FdtNode &node = gic_.describe(root, GuestPhysAddr{kGicDistributor.base},

@@ -23,6 +23,8 @@ public:
     [[nodiscard]] virtual devices::IrqSink &spis() = 0;
     [[nodiscard]] virtual devices::MsiSink &messages() = 0;
     virtual void map_into(PhysicalMap &) = 0;
+    virtual void save(devices::StateWriter &) const = 0;
+    [[nodiscard]] virtual Result<> restore(devices::StateReader &) = 0;
     struct Phandles {
         u32 controller = 0, messages = 0;
     };

@@ -65,6 +65,7 @@ struct MachineConfig {
     std::optional<SerialConfig> console; ///< of a virtio console; without it there is none
     NetConfig net = {};
     std::vector<ShareConfig> shares;
+    std::string restore; ///< a snapshot to start from in place of a boot; empty: none
     bool reboot_allowed = true;
     u64 timeout_ns = 0; ///< of host time; 0: none
     bool statistics = false;

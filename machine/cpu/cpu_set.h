@@ -24,6 +24,7 @@ enum class StopReason : u8 {
     Quit,   ///< the console's escape key
     Signal, ///< SIGINT, SIGTERM or the like
     Timeout,
+    Failure, ///< the host's; whoever stopped the machine knows more
 };
 
 class CpuSet final : public PowerControl,

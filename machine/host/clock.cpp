@@ -1,6 +1,7 @@
 #include "machine/host/clock.h"
 
 #include "machine/host/monotonic.h"
+#include "support/check.h"
 
 #include <chrono>
 #include <ctime>
@@ -45,8 +46,7 @@ private:
     bool armed_ = false;
 };
 
-HostClock::HostClock(u64 start_ns)
-    : epoch_ns_(monotonic_ns() - start_ns), thread_([this] { run(); }) {}
+HostClock::HostClock() : epoch_ns_(monotonic_ns()), thread_([this] { run(); }) {}
 
 HostClock::~HostClock() {
     {
@@ -67,6 +67,12 @@ void HostClock::pause() {
     if (frozen_ns_.load(std::memory_order_relaxed) != kRunning) return;
     frozen_ns_.store(now_ns(), std::memory_order_release);
     callback_done_.wait(lock, [this] { return firing_ == nullptr; });
+}
+
+void HostClock::set(u64 guest_ns) {
+    const std::lock_guard lock(mutex_);
+    CHECK(frozen_ns_.load(std::memory_order_relaxed) != kRunning);
+    frozen_ns_.store(guest_ns, std::memory_order_release);
 }
 
 void HostClock::resume() {

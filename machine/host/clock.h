@@ -13,13 +13,14 @@ namespace tandem::machine {
 
 class HostClock final : public devices::Clock {
 public:
-    /// Guest time starts at start_ns.
-    explicit HostClock(u64 start_ns = 0);
+    HostClock();
     ~HostClock() override;
 
     /// Time stands still and no timer fires until resume(). Waits for a running callback.
     void pause();
     void resume();
+    /// While paused: it is this late.
+    void set(u64 guest_ns);
 
     /// monotonic_ns() when it is `guest_ns` here, if the clock runs until then.
     [[nodiscard]] u64 host_ns(u64 guest_ns) const {

@@ -1,7 +1,6 @@
 #include "machine/host/disk.h"
 
 #include "machine/storage/image/open_image.h"
-#include "machine/storage/overlay_disk.h"
 
 #include <sys/uio.h>
 
@@ -39,9 +38,17 @@ Result<std::unique_ptr<HostDisk>> HostDisk::open(const std::string &path,
     image.access = writes_file ? DiskAccess::ReadWrite : DiskAccess::ReadOnly;
     image.format = options.format;
     image.cache = options.cache;
-    auto store = std::move(TRY(open_image(path, image)).store);
-    if (options.snapshot && !options.readonly) store = TRY(OverlayDisk::create(std::move(store)));
-    return std::make_unique<HostDisk>(std::move(store), options);
+    OpenedImage opened = TRY(open_image(path, image));
+    OverlayDisk *overlay = nullptr;
+    if (options.snapshot && !options.readonly) {
+        auto changes = TRY(OverlayDisk::create(std::move(opened.store)));
+        overlay = changes.get();
+        opened.store = std::move(changes);
+    }
+    auto disk = std::make_unique<HostDisk>(std::move(opened.store), options);
+    disk->overlay_ = overlay;
+    if (writes_file) disk->image_ = opened.qcow2;
+    return disk;
 }
 
 HostDisk::HostDisk(std::unique_ptr<DiskStore> store, DiskOptions options)

@@ -4,6 +4,7 @@
 #include "machine/storage/disk_store.h"
 #include "machine/storage/host_file.h"
 #include "machine/storage/image_format.h"
+#include "machine/storage/overlay_disk.h"
 
 #include <condition_variable>
 #include <deque>
@@ -15,6 +16,10 @@
 #include <vector>
 
 namespace tandem::machine {
+
+namespace qcow2 {
+class Image;
+}
 
 struct DiskOptions {
     bool readonly = false;
@@ -30,6 +35,15 @@ public:
                                                                 const DiskOptions &);
     HostDisk(std::unique_ptr<DiskStore> store, DiskOptions options);
     ~HostDisk() override;
+
+    // What of a disk belongs to a snapshot of the machine: nothing of one that is only read, the
+    // overlay of a ,snapshot disk, and of an image that can, an internal snapshot.
+    [[nodiscard]] OverlayDisk *overlay() const { return overlay_; }
+    [[nodiscard]] qcow2::Image *image() const { return image_; }
+    /// Whether what the guest writes can be brought back.
+    [[nodiscard]] bool can_be_saved() const {
+        return options_.readonly || overlay_ != nullptr || image_ != nullptr;
+    }
 
     u64 size() const override { return store_->size(); }
     bool read_only() const override { return options_.readonly; }
@@ -47,6 +61,8 @@ private:
     [[nodiscard]] bool try_at_once(devices::BlockRequest &);
 
     std::unique_ptr<DiskStore> store_;
+    OverlayDisk *overlay_ = nullptr; ///< the store, if it is one
+    qcow2::Image *image_ = nullptr;  ///< the store, if it is one that the guest writes to
     DiskOptions options_;
     std::mutex mutex_; ///< guards all below
     std::condition_variable work_available_;

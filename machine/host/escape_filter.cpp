@@ -21,6 +21,8 @@ EscapeFilter::Command EscapeFilter::filter(std::span<const std::byte> in,
         case 'X': return Command::Quit;
         case 'p':
         case 'P': command = Command::PowerKey; break;
+        case 's':
+        case 'S': command = Command::Save; break;
         case 'h':
         case 'H':
         case '?': command = Command::Help; break;

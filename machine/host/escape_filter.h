@@ -8,7 +8,7 @@ namespace tandem::machine {
 
 class EscapeFilter {
 public:
-    enum class Command : unsigned char { None, Quit, Help, PowerKey };
+    enum class Command : unsigned char { None, Quit, Help, PowerKey, Save };
 
     /// Appends the bytes meant for the guest to `out`; returns the command typed, if any (the rest
     /// of the input after a Quit is dropped).
@@ -16,6 +16,7 @@ public:
 
     static constexpr const char *kHelp = "\r\nCtrl-A x  quit\r\n"
                                          "Ctrl-A p  press the power key\r\n"
+                                         "Ctrl-A s  save a snapshot of the machine\r\n"
                                          "Ctrl-A h  this help\r\n"
                                          "Ctrl-A Ctrl-A  send Ctrl-A to the guest\r\n";
 

@@ -23,6 +23,7 @@ TEST(EscapeFilter, PassesAndEscapes) {
     EXPECT_EQ(feed(filter, "x"), std::pair(std::string(), Command::Quit));
     EXPECT_EQ(feed(filter, "\x01h"), std::pair(std::string(), Command::Help));
     EXPECT_EQ(feed(filter, "\x01p"), std::pair(std::string(), Command::PowerKey));
+    EXPECT_EQ(feed(filter, "\x01s"), std::pair(std::string(), Command::Save));
     EXPECT_EQ(feed(filter, "\x01\x01"), std::pair(std::string("\x01"), Command::None));
     EXPECT_EQ(feed(filter, "\x01q"), std::pair(std::string("\x01q"), Command::None));
 }

@@ -38,6 +38,8 @@ private:
         if (command == EscapeFilter::Command::Help) write_now(EscapeFilter::kHelp);
         if (command == EscapeFilter::Command::Quit) commands_.quit();
         if (command == EscapeFilter::Command::PowerKey) commands_.press_power_key();
+        if (command == EscapeFilter::Command::Save)
+            write_now("\r\n" + commands_.save_snapshot() + "\r\n");
     }
 
     ConsoleCommands &commands_;

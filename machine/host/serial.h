@@ -16,6 +16,8 @@ public:
     virtual ~ConsoleCommands() = default;
     virtual void quit() = 0;
     virtual void press_power_key() = 0;
+    /// Saves a snapshot; returns a line for the user.
+    virtual std::string save_snapshot() = 0;
 };
 
 /// How messages to the user name a line.

@@ -58,6 +58,20 @@ GuestMemory::~GuestMemory() {
     ::munmap(host_, size_);
 }
 
+std::vector<GuestMemory::Range> GuestMemory::populated() const {
+    // Looking for the holes of the file, as reading them would fill them.
+    std::vector<Range> ranges;
+    for (off_t at = 0; at < static_cast<off_t>(size_);) {
+        const off_t data = ::lseek(file_.get(), at, SEEK_DATA);
+        if (data < 0) break;
+        const off_t hole = ::lseek(file_.get(), data, SEEK_HOLE);
+        if (hole <= data) break;
+        ranges.push_back({static_cast<u64>(data), static_cast<u64>(hole - data)});
+        at = hole;
+    }
+    return ranges;
+}
+
 void GuestMemory::clear() {
     if (::fallocate(file_.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
                     static_cast<off_t>(size_)) != 0)

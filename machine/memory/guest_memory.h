@@ -5,11 +5,21 @@
 #include "support/result.h"
 #include "support/scoped_fd.h"
 
+#include <atomic>
 #include <cstddef>
 #include <memory>
 #include <span>
+#include <vector>
 
 namespace tandem::machine {
+
+/// Brings RAM in when it is first needed: from a snapshot.
+class PageSource {
+public:
+    virtual ~PageSource() = default;
+    /// Returns when these bytes are there. Any thread.
+    virtual void need(u64 offset, u64 length) = 0;
+};
 
 class GuestMemory {
 public:
@@ -32,6 +42,21 @@ public:
         if (!contains(address, length)) return {};
         return {host_ + (address - base_), length};
     }
+
+    /// While there is a source, bytes may only be touched after need(). It outlives its use.
+    void set_source(PageSource *source) { source_.store(source, std::memory_order_release); }
+    void need(u64 offset, u64 length) const {
+        PageSource *source = source_.load(std::memory_order_acquire);
+        if (source != nullptr) [[unlikely]]
+            source->need(offset, length);
+    }
+
+    struct Range {
+        u64 offset = 0, length = 0;
+    };
+    /// What may not be zero, by whole pages.
+    [[nodiscard]] std::vector<Range> populated() const;
+
     /// All zero again, as after power-on; gives the pages back to the host.
     void clear();
 
@@ -43,6 +68,7 @@ private:
     std::byte *host_;
     GuestPhysAddr base_;
     u64 size_;
+    std::atomic<PageSource *> source_ = nullptr;
 };
 
 } // namespace tandem::machine

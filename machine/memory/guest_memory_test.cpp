@@ -35,5 +35,17 @@ TEST(GuestMemory, RefusesMoreThanTheHostHas) {
     EXPECT_NE(memory.error().message.find("smaller --memory"), std::string::npos);
 }
 
+TEST(GuestMemory, KnowsWhatIsPopulated) {
+    const auto ram = GuestMemory::create(GuestPhysAddr{0x4000'0000}, 64u << 20).value();
+    EXPECT_TRUE(ram->populated().empty());
+    ram->host()[5u << 20] = std::byte{1};
+    ram->host()[(64u << 20) - 1] = std::byte{1};
+    const auto ranges = ram->populated();
+    ASSERT_GE(ranges.size(), 2u);
+    EXPECT_LE(ranges.front().offset, 5u << 20);
+    EXPECT_GT(ranges.front().offset + ranges.front().length, 5u << 20);
+    EXPECT_EQ(ranges.back().offset + ranges.back().length, 64u << 20);
+}
+
 } // namespace
 } // namespace tandem::machine

@@ -55,6 +55,7 @@ std::byte *PhysicalMap::page(u64 physical_page, bool &writable) {
     const u64 offset = physical_page - ram_.base().value();
     if (offset < ram_.size()) [[likely]] {
         writable = true;
+        ram_.need(offset, 4096);
         return ram_.host() + offset;
     }
     writable = false;
@@ -98,7 +99,9 @@ bool PhysicalMap::write(GuestPhysAddr address, std::span<const std::byte> in) {
 }
 
 std::byte *PhysicalMap::map(GuestPhysAddr address, u64 length, devices::DmaAccess) {
-    return ram_.contains(address, length) ? ram_.host() + (address - ram_.base()) : nullptr;
+    if (!ram_.contains(address, length)) return nullptr;
+    ram_.need(address - ram_.base(), length);
+    return ram_.host() + (address - ram_.base());
 }
 
 void PhysicalMap::written(GuestPhysAddr address, u64 length) {

@@ -98,7 +98,7 @@ Extent OverlayDisk::extent(u64 offset, u64 length) {
     return (changed ? *changes_ : *base_).extent(offset, std::min(end - offset, length));
 }
 
-Result<std::unique_ptr<DiskStore>> OverlayDisk::create(std::unique_ptr<DiskStore> base) {
+Result<std::unique_ptr<OverlayDisk>> OverlayDisk::create(std::unique_ptr<DiskStore> base) {
     auto changes = std::make_unique<RawDisk>(TRY(HostFile::create_temporary(base->size())),
                                              FormatSource::Named);
     return std::make_unique<OverlayDisk>(std::move(base), std::move(changes));

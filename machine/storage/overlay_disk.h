@@ -12,7 +12,8 @@ public:
     static constexpr u64 kClusterSize = 4096;
 
     /// Writes go to an unnamed temporary file; `base` is only read.
-    [[nodiscard]] static Result<std::unique_ptr<DiskStore>> create(std::unique_ptr<DiskStore> base);
+    [[nodiscard]] static Result<std::unique_ptr<OverlayDisk>>
+    create(std::unique_ptr<DiskStore> base);
     OverlayDisk(std::unique_ptr<DiskStore> base, std::unique_ptr<DiskStore> changes);
 
     u64 size() const override { return base_->size(); }
@@ -23,10 +24,13 @@ public:
     StoreStatus write_zeroes(u64 offset, u64 length, bool may_unmap) override;
     Extent extent(u64 offset, u64 length) override;
 
-private:
+    // While nobody else uses the disk.
+    [[nodiscard]] u64 cluster_count() const { return (size() + kClusterSize - 1) / kClusterSize; }
     [[nodiscard]] bool is_changed(u64 cluster) const {
         return bit(changed_[cluster / 64], cluster % 64);
     }
+
+private:
     /// Copies the cluster from the base unless it is changed already.
     [[nodiscard]] StoreStatus copy_up(u64 cluster);
     /// Makes [offset, offset + length) belong to the overlay, about to be overwritten wholly.

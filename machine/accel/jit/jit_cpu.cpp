@@ -33,6 +33,7 @@ JitCpu::JitCpu(jit::Engine &engine, arm::Mmu &mmu, const arm::CpuModel &model,
     timers_[static_cast<unsigned>(arm::TimerChannel::Physical)].intid = ppi_intid(kPhysTimerPpi);
     timers_[static_cast<unsigned>(arm::TimerChannel::Virtual)].intid = ppi_intid(kVirtTimerPpi);
     engine_.attach(state_);
+    arm::reset(state_, affinity_); // a CPU that is never started has a state to save, too
 }
 
 JitCpu::~JitCpu() {

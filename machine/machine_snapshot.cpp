@@ -1,0 +1,173 @@
+/// Saving and restoring: the part of Machine that joins a board's state with its disks.
+#include "machine/boot/file_bytes.h"
+#include "machine/host/monotonic.h"
+#include "machine/machine.h"
+#include "machine/snapshot/overlay_region.h"
+#include "machine/storage/qcow2/image.h"
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <ctime>
+
+namespace tandem::machine {
+namespace {
+
+/// What tells a file from the same one changed; empty if there is none.
+std::string content_of(const std::string &path) {
+    struct stat status{};
+    if (::stat(path.c_str(), &status) != 0) return {};
+    return fmt::format("{} {}.{:09}", status.st_size, status.st_mtim.tv_sec,
+                       status.st_mtim.tv_nsec);
+}
+
+std::string overlay_name(std::size_t disk) {
+    return fmt::format("disk{}", disk);
+}
+
+} // namespace
+
+Result<MachineConfig> config_of_snapshot(const std::string &path) {
+    const auto file = TRY(snapshot::SnapshotFile::open(path));
+    MachineConfig config = TRY(snapshot::parse_manifest(file->manifest(), path)).config;
+    config.restore = path;
+    return config;
+}
+
+// ---------------------------------------------------------------------------------------- saving
+
+Result<> Machine::save_state(Board &board, snapshot::Writer &writer, snapshot::Manifest &manifest) {
+    TRY(board.save(writer));
+    u64 number = 0;
+    entropy_.fill(std::as_writable_bytes(std::span(&number, 1)));
+    const std::string kept_as = fmt::format("tandem-{:016x}", number);
+    timespec now{};
+    ::clock_gettime(CLOCK_REALTIME, &now);
+    for (std::size_t i = 0; i < disks_.size(); ++i) {
+        snapshot::DiskRecord &record = manifest.disks.emplace_back();
+        record.size = disks_[i]->size();
+        if (OverlayDisk *overlay = disks_[i]->overlay(); overlay != nullptr)
+            TRY(writer.add_region(snapshot::OverlayRegion(overlay_name(i), *overlay)));
+        if (qcow2::Image *image = disks_[i]->image(); image != nullptr) {
+            TRY(image->create_snapshot(kept_as, static_cast<u64>(now.tv_sec),
+                                       static_cast<u32>(now.tv_nsec)));
+            record.kept_as = kept_as;
+        } else {
+            record.content = content_of(config_.disks[i].path);
+        }
+    }
+    return {};
+}
+
+void Machine::forget_disks(const snapshot::Manifest &manifest) {
+    for (std::size_t i = 0; i < std::min(disks_.size(), manifest.disks.size()); ++i) {
+        qcow2::Image *image = disks_[i]->image();
+        if (image == nullptr || manifest.disks[i].kept_as.empty()) continue;
+        // One that is gone already, or cannot go, only takes room.
+        static_cast<void>(image->delete_snapshot(manifest.disks[i].kept_as));
+    }
+}
+
+Result<Machine::Saved> Machine::save(const std::string &path) {
+    const std::lock_guard control(control_mutex_);
+    Board *board = nullptr;
+    {
+        const std::lock_guard lock(mutex_);
+        board = board_;
+    }
+    if (board == nullptr || !board->is_running())
+        return failure(fmt::format("{}: the machine does not run; save it when it does", path));
+    for (std::size_t i = 0; i < disks_.size(); ++i)
+        if (!disks_[i]->can_be_saved())
+            return failure(fmt::format("{}: is a raw disk, which cannot keep its past; use "
+                                       ",snapshot, ,readonly or a qcow2 image",
+                                       config_.disks[i].path));
+    // What a snapshot that is replaced has kept in the images goes with it.
+    snapshot::Manifest replaced;
+    if (const auto old = snapshot::SnapshotFile::open(path); old.has_value())
+        if (auto manifest = snapshot::parse_manifest((*old)->manifest(), path);
+            manifest.has_value())
+            replaced = std::move(*manifest);
+
+    snapshot::Writer writer = TRY(snapshot::Writer::create(path));
+    snapshot::Manifest manifest{config_, {}};
+    const u64 began = monotonic_ns();
+    board->pause();
+    Result<> saved = save_state(*board, writer, manifest);
+    if (!saved.has_value()) forget_disks(manifest);
+    board->resume();
+    Saved report{.pause_ns = monotonic_ns() - began};
+    if (!saved.has_value()) return std::unexpected(saved.error());
+
+    const auto finished = writer.finish(snapshot::to_json(manifest));
+    const snapshot::Manifest &obsolete = finished.has_value() ? replaced : manifest;
+    if (std::ranges::any_of(obsolete.disks,
+                            [](const auto &disk) { return !disk.kept_as.empty(); })) {
+        board->pause();
+        forget_disks(obsolete);
+        board->resume();
+    }
+    if (!finished.has_value()) return std::unexpected(finished.error());
+    report.bytes = finished->bytes;
+    return report;
+}
+
+std::string Machine::save_snapshot() {
+    const std::time_t now = std::time(nullptr);
+    std::tm local{};
+    ::localtime_r(&now, &local);
+    const std::string path = fmt::format("tandem-{:%Y%m%d-%H%M%S}.snapshot", local);
+    const auto saved = save(path);
+    if (!saved.has_value()) return "tandem: " + saved.error().message;
+    return fmt::format(
+        "tandem: saved {} ({}, paused for {} ms); restore it: tandem run --restore {}", path,
+        human_size(saved->bytes), saved->pause_ns / 1'000'000, path);
+}
+
+// ------------------------------------------------------------------------------------- restoring
+
+Result<> Machine::open_snapshot() {
+    if (config_.restore.empty()) return {};
+    auto file = TRY(snapshot::SnapshotFile::open(config_.restore));
+    manifest_ = TRY(snapshot::parse_manifest(file->manifest(), config_.restore));
+    TRY(snapshot::check_same_machine(manifest_.config, config_, config_.restore));
+    // All of it, so that what is damaged is found before anything is changed.
+    TRY(file->read_frames());
+    snapshot_ = std::move(file);
+    return {};
+}
+
+Result<> Machine::restore_disks() {
+    if (snapshot_ == nullptr) return {};
+    for (std::size_t i = 0; i < disks_.size(); ++i) {
+        const snapshot::DiskRecord &record = manifest_.disks[i];
+        const std::string &path = config_.disks[i].path;
+        if (disks_[i]->size() != record.size ||
+            (!record.content.empty() && record.content != content_of(path)))
+            return failure(fmt::format("{}: has changed since {} was saved; give the machine the "
+                                       "disk it had",
+                                       path, config_.restore));
+        if (disks_[i]->image() != nullptr && record.kept_as.empty())
+            return failure(fmt::format("{}: {} has nothing of this disk; give the machine the disk "
+                                       "it had",
+                                       path, config_.restore));
+    }
+    for (std::size_t i = 0; i < disks_.size(); ++i) {
+        if (OverlayDisk *overlay = disks_[i]->overlay(); overlay != nullptr)
+            TRY(snapshot::restore_overlay(*snapshot_, overlay_name(i), *overlay));
+        if (qcow2::Image *image = disks_[i]->image(); image != nullptr)
+            TRY(image->apply_snapshot(manifest_.disks[i].kept_as));
+    }
+    return {};
+}
+
+void Machine::fail(Error error) {
+    {
+        const std::lock_guard lock(mutex_);
+        if (!failure_.has_value()) failure_ = std::move(error);
+    }
+    stop({StopReason::Failure, 0});
+}
+
+} // namespace tandem::machine

@@ -1,0 +1,144 @@
+#include "machine/snapshot/manifest.h"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <filesystem>
+
+namespace tandem::machine::snapshot {
+namespace {
+
+using nlohmann::json;
+
+/// As seen from any folder.
+std::string absolute(const std::string &path) {
+    return path.empty() ? path : std::filesystem::absolute(path).lexically_normal().string();
+}
+
+constexpr std::pair<CacheMode, const char *> kCacheModes[] = {
+    {CacheMode::Writeback, "writeback"}, {CacheMode::Writethrough, "writethrough"},
+    {CacheMode::None, "none"},           {CacheMode::Directsync, "directsync"},
+    {CacheMode::Unsafe, "unsafe"},
+};
+
+json disk_json(const DiskConfig &disk, const DiskRecord &record) {
+    const auto cache =
+        std::ranges::find(kCacheModes, disk.cache, [](const auto &mode) { return mode.first; });
+    json out{{"path", absolute(disk.path)}, {"readonly", disk.readonly},
+             {"snapshot", disk.snapshot},   {"bus", disk.bus == VirtioBus::Mmio ? "mmio" : "pci"},
+             {"cache", cache->second},      {"size", record.size}};
+    if (disk.format.has_value()) out["format"] = format_name(*disk.format);
+    if (!record.content.empty()) out["content"] = record.content;
+    if (!record.kept_as.empty()) out["kept-as"] = record.kept_as;
+    return out;
+}
+
+void read_disk(const json &in, Manifest &manifest) {
+    DiskConfig disk;
+    disk.path = in.at("path");
+    disk.readonly = in.at("readonly");
+    disk.snapshot = in.at("snapshot");
+    disk.bus = in.at("bus") == "mmio" ? VirtioBus::Mmio : VirtioBus::Pci;
+    for (const auto &[mode, name] : kCacheModes)
+        if (in.at("cache") == name) disk.cache = mode;
+    if (in.contains("format")) disk.format = format_named(in.at("format").get<std::string>());
+    manifest.config.disks.push_back(disk);
+    manifest.disks.push_back({in.at("size"), in.value("content", ""), in.value("kept-as", "")});
+}
+
+std::unexpected<Error> differs(std::string_view option, const std::string &path,
+                               const std::string &saved) {
+    return failure(
+        fmt::format("{}: {} was saved with {}; leave the option out", option, path, saved));
+}
+
+} // namespace
+
+std::string to_json(const Manifest &manifest) {
+    const MachineConfig &config = manifest.config;
+    json disks = json::array();
+    for (std::size_t i = 0; i < config.disks.size(); ++i)
+        disks.push_back(disk_json(config.disks[i], manifest.disks[i]));
+    const json out{{"cpus", config.cpus},
+                   {"memory", config.memory},
+                   {"cpu", config.cpu_model},
+                   {"architected-pauth", config.architected_pauth},
+                   {"gic", config.gic_version},
+                   {"acpi", config.acpi},
+                   {"console", config.console.has_value()},
+                   {"net", config.net.kind == NetConfig::Kind::User ? "user" : "none"},
+                   {"kernel", absolute(config.kernel)},
+                   {"initrd", absolute(config.initrd)},
+                   {"dtb", absolute(config.dtb)},
+                   {"bios", absolute(config.bios)},
+                   {"nvram", absolute(config.nvram)},
+                   {"append", config.append},
+                   {"disks", disks}};
+    return out.dump(1);
+}
+
+Result<Manifest> parse_manifest(std::string_view text, const std::string &path) {
+    const auto damaged = [&] {
+        return failure(
+            fmt::format("{}: damaged: its manifest makes no sense; use another snapshot", path));
+    };
+    const json in = json::parse(text, nullptr, false);
+    if (!in.is_object()) return damaged();
+    Manifest manifest;
+    MachineConfig &config = manifest.config;
+    // The library reports a missing or mistyped value by an exception; it ends here.
+    try {
+        config.cpus = in.at("cpus");
+        config.memory = in.at("memory");
+        config.cpu_model = in.at("cpu");
+        config.architected_pauth = in.at("architected-pauth");
+        config.gic_version = in.at("gic");
+        config.acpi = in.at("acpi");
+        if (in.at("console").get<bool>()) config.console.emplace().kind = SerialConfig::Kind::None;
+        config.net.kind = in.at("net") == "user" ? NetConfig::Kind::User : NetConfig::Kind::None;
+        config.kernel = in.at("kernel");
+        config.initrd = in.at("initrd");
+        config.dtb = in.at("dtb");
+        config.bios = in.at("bios");
+        config.nvram = in.at("nvram");
+        config.append = in.at("append");
+        for (const json &disk : in.at("disks")) read_disk(disk, manifest);
+    } catch (const json::exception &) {
+        return damaged();
+    }
+    return manifest;
+}
+
+Result<> check_same_machine(const MachineConfig &saved, const MachineConfig &wanted,
+                            const std::string &path) {
+    if (wanted.cpus != saved.cpus)
+        return differs(fmt::format("--cpus {}", wanted.cpus), path, fmt::format("{}", saved.cpus));
+    if (wanted.memory != saved.memory)
+        return differs(fmt::format("--memory {}M", wanted.memory >> 20), path,
+                       fmt::format("{} MiB", saved.memory >> 20));
+    if (wanted.cpu_model != saved.cpu_model)
+        return differs("--cpu " + wanted.cpu_model, path, saved.cpu_model);
+    if (wanted.architected_pauth != saved.architected_pauth)
+        return differs("--cpu", path, saved.architected_pauth ? "pauth=qarma5" : "pauth=impdef");
+    if (wanted.gic_version != saved.gic_version)
+        return differs(fmt::format("--gic {}", wanted.gic_version), path,
+                       fmt::format("{}", saved.gic_version));
+    if (wanted.net.kind != saved.net.kind)
+        return differs("--net", path, saved.net.kind == NetConfig::Kind::User ? "user" : "none");
+    if (wanted.console.has_value() != saved.console.has_value())
+        return differs("--console", path, saved.console.has_value() ? "one" : "none");
+    if (wanted.disks.size() != saved.disks.size())
+        return differs("--disk", path, fmt::format("{} disks", saved.disks.size()));
+    for (std::size_t i = 0; i < saved.disks.size(); ++i) {
+        const DiskConfig &a = wanted.disks[i], &b = saved.disks[i];
+        if (a.bus != b.bus || a.readonly != b.readonly || a.snapshot != b.snapshot)
+            return failure(
+                fmt::format("--disk {}: {} was saved with {}{}{}; give it the same", a.path, path,
+                            b.bus == VirtioBus::Mmio ? "bus=mmio" : "bus=pci",
+                            b.readonly ? ",readonly" : "", b.snapshot ? ",snapshot" : ""));
+    }
+    return {};
+}
+
+} // namespace tandem::machine::snapshot

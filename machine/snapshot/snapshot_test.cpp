@@ -1,0 +1,234 @@
+#include "machine/snapshot/manifest.h"
+#include "machine/snapshot/page_loader.h"
+#include "machine/snapshot/snapshot_file.h"
+#include "machine/snapshot/writer.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <random>
+
+namespace tandem::machine::snapshot {
+namespace {
+
+constexpr u64 kPages = 1000;
+
+class SnapshotTest : public testing::Test {
+protected:
+    SnapshotTest() {
+        folder = std::filesystem::temp_directory_path() /
+                 ("snapshot-" + std::to_string(::getpid()) + "-" +
+                  testing::UnitTest::GetInstance()->current_test_info()->name());
+        std::filesystem::create_directories(folder);
+        // Pages that compress, that do not, that repeat, and that are zero.
+        std::mt19937_64 random(1);
+        for (u64 page = 0; page < kPages; ++page) {
+            if (page % 3 == 0) continue;
+            for (u64 at = 0; at < kPageSize; at += 8) {
+                const u64 value = page % 3 == 1 ? page / 7 : random();
+                std::memcpy(memory.data() + page * kPageSize + at, &value, 8);
+            }
+        }
+    }
+    ~SnapshotTest() override { std::filesystem::remove_all(folder); }
+
+    std::string file(const std::string &name) const { return folder / name; }
+    [[nodiscard]] Result<Writer::Finished> save(const std::string &name) const {
+        Writer writer = Writer::create(file(name)).value();
+        TRY(writer.add_region(MemoryRegion("ram", memory, {{0, kPages}})));
+        writer.add_blob("device", std::as_bytes(std::span("state", 5)));
+        return writer.finish("{}");
+    }
+    std::vector<char> content(const std::string &name) const {
+        std::ifstream in(file(name), std::ios::binary);
+        return {std::istreambuf_iterator<char>(in), {}};
+    }
+    void replace(const std::string &name, std::span<const char> bytes) const {
+        std::ofstream(file(name), std::ios::binary)
+            .write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+    }
+    /// The error of opening and reading all of it; "" if there is none.
+    std::string complaint(const std::string &name) const {
+        auto opened = SnapshotFile::open(file(name));
+        if (!opened.has_value()) return opened.error().message;
+        const auto read = (*opened)->read_frames();
+        return read.has_value() ? "" : read.error().message;
+    }
+    /// What a machine would find in its memory.
+    std::vector<std::byte> load(const std::string &name) const {
+        auto snapshot = SnapshotFile::open(file(name)).value();
+        EXPECT_TRUE(snapshot->read_frames().has_value());
+        std::vector<std::byte> target(memory.size());
+        bool is_damaged = false;
+        auto loader =
+            PageLoader::create(snapshot, "ram", target, [&](Error) { is_damaged = true; });
+        EXPECT_TRUE(loader.has_value());
+        (*loader)->need(5 * kPageSize + 7, kPageSize);
+        EXPECT_TRUE(std::equal(target.begin() + 5 * kPageSize, target.begin() + 7 * kPageSize,
+                               memory.begin() + 5 * kPageSize));
+        std::atomic<bool> done = false;
+        (*loader)->load_in_background([&] {
+            done = true;
+            done.notify_all();
+        });
+        (*loader)->need(0, target.size());
+        done.wait(false);
+        EXPECT_FALSE(is_damaged);
+        return target;
+    }
+
+    std::filesystem::path folder;
+    std::vector<std::byte> memory = std::vector<std::byte>(kPages * kPageSize);
+};
+
+TEST_F(SnapshotTest, RoundTrips) {
+    const auto saved = save("a").value();
+    EXPECT_EQ(load("a"), memory);
+    const auto snapshot = SnapshotFile::open(file("a")).value();
+    EXPECT_EQ(snapshot->id(), saved.id);
+    EXPECT_EQ(snapshot->bytes(), std::filesystem::file_size(file("a")));
+    EXPECT_EQ(snapshot->blob("device").value().size(), 5u);
+    EXPECT_FALSE(snapshot->blob("other").has_value());
+    const Region &region = *snapshot->find_region("ram");
+    EXPECT_EQ(region.pages[0], kPageZero);
+    EXPECT_LT(region.slots, kPages * 2 / 3) << "equal pages are kept once";
+    EXPECT_TRUE(std::filesystem::is_directory(folder) &&
+                std::distance(std::filesystem::directory_iterator(folder), {}) == 1)
+        << "no temporary file is left";
+}
+
+TEST_F(SnapshotTest, SameContentGivesSameBytes) {
+    ASSERT_TRUE(save("a").has_value());
+    memory = load("a");
+    ASSERT_TRUE(save("b").has_value());
+    EXPECT_EQ(content("a"), content("b"));
+}
+
+TEST_F(SnapshotTest, KeepsOnlyWhatChangedSince) {
+    const auto base = save("base").value();
+    memory[17 * kPageSize + 3] = std::byte{99};
+    std::fill_n(memory.begin() + 18 * kPageSize, kPageSize, std::byte{0});
+    for (int generation = 0; generation < 2; ++generation) {
+        const std::string name = generation == 0 ? "child" : "grandchild";
+        Writer writer = Writer::create(file(name)).value();
+        if (generation == 0) {
+            ASSERT_TRUE(writer.add_region(MemoryRegion("ram", memory, {{17, 2}}, kPageInParent))
+                            .has_value());
+            writer.set_parent(file("base"), base.id);
+        } else {
+            memory[900 * kPageSize] ^= std::byte{1};
+            ASSERT_TRUE(writer.add_region(MemoryRegion("ram", memory, {{900, 1}}, kPageInParent))
+                            .has_value());
+            writer.set_parent(file("child"), SnapshotFile::open(file("child")).value()->id());
+        }
+        ASSERT_TRUE(writer.finish("{}").has_value());
+        EXPECT_EQ(load(name), memory) << name;
+        EXPECT_LT(std::filesystem::file_size(file(name)), 20'000u);
+    }
+    u64 seen = 0;
+    const auto snapshot = SnapshotFile::open(file("grandchild")).value();
+    ASSERT_TRUE(snapshot->read_frames().has_value());
+    ASSERT_TRUE(snapshot
+                    ->for_each_page("ram",
+                                    [&](u64 page, std::span<const std::byte> bytes) {
+                                        ++seen;
+                                        const auto *at = memory.data() + page * kPageSize;
+                                        return bytes.empty()
+                                                   ? *at == std::byte{0}
+                                                   : std::equal(bytes.begin(), bytes.end(), at);
+                                    })
+                    .has_value());
+    EXPECT_EQ(seen, kPages);
+
+    ASSERT_TRUE(save("base").has_value()); // another one of this name
+    EXPECT_NE(complaint("child").find("has been replaced"), std::string::npos);
+    std::filesystem::remove(file("base"));
+    EXPECT_NE(complaint("grandchild").find("No such file"), std::string::npos);
+}
+
+TEST_F(SnapshotTest, RefusesWhatIsDamaged) {
+    ASSERT_TRUE(save("a").has_value());
+    const std::vector<char> whole = content("a");
+    for (std::size_t length = 0; length < whole.size(); length += whole.size() / 50 + 1) {
+        replace("cut", std::span(whole).first(length));
+        EXPECT_FALSE(complaint("cut").empty()) << length;
+    }
+    std::mt19937 random(5);
+    for (int round = 0; round < 300; ++round) {
+        std::vector<char> damaged = whole;
+        // All parts alike, although most of the file is pages.
+        const std::size_t zone = round % 3 == 0   ? random() % sizeof(FileHeader)
+                                 : round % 3 == 1 ? damaged.size() - 1 - random() % 200
+                                                  : random() % damaged.size();
+        damaged[zone] = static_cast<char>(damaged[zone] ^ (1 << random() % 8));
+        replace("damaged", damaged);
+        const std::string message = complaint("damaged");
+        EXPECT_FALSE(message.empty()) << zone;
+        EXPECT_EQ(message.find('\n'), std::string::npos);
+    }
+    replace("text", std::string("this is no snapshot, whatever it is; it is long enough to have a "
+                                "header, had it been one at all"));
+    EXPECT_NE(complaint("text").find("is no snapshot"), std::string::npos);
+    std::vector<char> newer = whole;
+    newer[8] = 77;
+    replace("newer", newer);
+    EXPECT_NE(complaint("newer").find("format 77"), std::string::npos);
+    EXPECT_NE(complaint("missing").find("No such file"), std::string::npos);
+    EXPECT_NE(complaint(".").find("not a regular file"), std::string::npos);
+}
+
+TEST_F(SnapshotTest, LeavesTheOldFileAloneUntilTheNewOneIsComplete) {
+    ASSERT_TRUE(save("a").has_value());
+    const std::vector<char> before = content("a");
+    {
+        Writer writer = Writer::create(file("a")).value();
+        ASSERT_TRUE(writer.add_region(MemoryRegion("ram", memory, {{0, 10}})).has_value());
+    }
+    EXPECT_EQ(content("a"), before);
+    const auto refused = Writer::create("/nonexistent/a");
+    ASSERT_FALSE(refused.has_value());
+    EXPECT_NE(refused.error().message.find("cannot create"), std::string::npos);
+}
+
+TEST(Manifest, RoundTripsAndRefusesOtherMachines) {
+    Manifest manifest;
+    MachineConfig &config = manifest.config;
+    config.cpus = 4;
+    config.memory = 64u << 20;
+    config.cpu_model = "neoverse-n1";
+    config.append = "quiet \"x\"";
+    config.kernel = "/boot/kernel";
+    config.disks = {{.path = "/a", .snapshot = true, .bus = VirtioBus::Mmio}, {.path = "/b"}};
+    manifest.disks = {{512, "512 7", ""}, {1024, "", "tandem-1"}};
+    const std::string json = to_json(manifest);
+    const Manifest read = parse_manifest(json, "F").value();
+    EXPECT_EQ(to_json(read), json);
+    EXPECT_TRUE(check_same_machine(config, read.config, "F").has_value());
+
+    const auto refusal = [&](auto change) {
+        MachineConfig other = config;
+        change(other);
+        const auto result = check_same_machine(config, other, "F");
+        return result.has_value() ? std::string() : result.error().message;
+    };
+    EXPECT_EQ(refusal([](auto &c) { c.cpus = 2; }),
+              "--cpus 2: F was saved with 4; leave the option out");
+    EXPECT_EQ(refusal([](auto &c) { c.cpu_model = "max"; }),
+              "--cpu max: F was saved with neoverse-n1; leave the option out");
+    EXPECT_NE(refusal([](auto &c) { c.memory *= 2; }), "");
+    EXPECT_NE(refusal([](auto &c) { c.gic_version = 2; }), "");
+    EXPECT_NE(refusal([](auto &c) { c.net.kind = NetConfig::Kind::None; }), "");
+    EXPECT_NE(refusal([](auto &c) { c.disks.pop_back(); }), "");
+    EXPECT_NE(refusal([](auto &c) { c.disks[0].bus = VirtioBus::Pci; }), "");
+
+    EXPECT_FALSE(parse_manifest("{}", "F").has_value());
+    EXPECT_FALSE(parse_manifest("[", "F").has_value());
+    for (std::size_t length = 0; length < json.size() - 1; ++length)
+        EXPECT_FALSE(parse_manifest(std::string_view(json).substr(0, length), "F").has_value());
+}
+
+} // namespace
+} // namespace tandem::machine::snapshot
