@@ -37,10 +37,12 @@ public:
 
     struct Saved {
         u64 bytes = 0;
-        u64 pause_ns = 0; ///< for how long the guest stood still
+        u64 pause_ns = 0;     ///< for how long the guest stood still
+        std::string based_on; ///< the snapshot that it needs; empty: none
     };
     /// Any thread, while the machine runs: writes a snapshot of it, with what the guest changed on
-    /// its disks. If that fails the machine goes on all the same.
+    /// its disks. If that fails the machine goes on all the same. After the first, a snapshot has
+    /// only what differs from the one before, if that is another file and still there.
     [[nodiscard]] Result<Saved> save(const std::string &path);
 
     /// Of the last board that ran.
@@ -57,6 +59,7 @@ private:
     [[nodiscard]] Result<> save_state(Board &, snapshot::Writer &, snapshot::Manifest &);
     [[nodiscard]] Result<> open_snapshot();
     [[nodiscard]] Result<> restore_disks();
+    [[nodiscard]] std::optional<snapshot::Base> take_base(const std::string &path);
     void fail(Error error);
     /// Deletes internal snapshots that belonged to a snapshot of the machine; while it is paused.
     void forget_disks(const snapshot::Manifest &);
@@ -70,6 +73,7 @@ private:
     std::array<std::unique_ptr<devices::FlashStorage>, 2> flash_;
     std::shared_ptr<snapshot::SnapshotFile> snapshot_; ///< what the first board starts from
     snapshot::Manifest manifest_;                      ///< of that
+    std::optional<snapshot::Base> base_; ///< what was saved last; guarded by control_mutex_
     std::string statistics_;
     /// One at a time: saving, pressing keys, replacing the board. Before mutex_.
     std::mutex control_mutex_;

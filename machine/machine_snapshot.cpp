@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include <ctime>
+#include <filesystem>
 
 namespace tandem::machine {
 namespace {
@@ -69,6 +70,20 @@ void Machine::forget_disks(const snapshot::Manifest &manifest) {
     }
 }
 
+std::optional<snapshot::Base> Machine::take_base(const std::string &path) {
+    // A long chain takes long to restore, and each link can get lost.
+    static constexpr unsigned kMaxDepth = 8;
+    std::optional<snapshot::Base> base = std::exchange(base_, std::nullopt);
+    if (!base.has_value()) return {};
+    const auto file = snapshot::SnapshotFile::open(base->path);
+    if (!file.has_value() || (*file)->id() != base->id || (*file)->depth() >= kMaxDepth) return {};
+    // Nor on what it is about to replace.
+    std::error_code error;
+    for (const snapshot::SnapshotFile *each = file->get(); each != nullptr; each = each->parent())
+        if (std::filesystem::equivalent(each->path(), path, error)) return {};
+    return base;
+}
+
 Result<Machine::Saved> Machine::save(const std::string &path) {
     const std::lock_guard control(control_mutex_);
     Board *board = nullptr;
@@ -91,16 +106,21 @@ Result<Machine::Saved> Machine::save(const std::string &path) {
             replaced = std::move(*manifest);
 
     snapshot::Writer writer = TRY(snapshot::Writer::create(path));
+    Saved report;
+    if (auto base = take_base(path); base.has_value()) {
+        report.based_on = base->path;
+        writer.set_base(std::move(*base));
+    }
     snapshot::Manifest manifest{config_, {}};
     const u64 began = monotonic_ns();
     board->pause();
     Result<> saved = save_state(*board, writer, manifest);
     if (!saved.has_value()) forget_disks(manifest);
     board->resume();
-    Saved report{.pause_ns = monotonic_ns() - began};
+    report.pause_ns = monotonic_ns() - began;
     if (!saved.has_value()) return std::unexpected(saved.error());
 
-    const auto finished = writer.finish(snapshot::to_json(manifest));
+    auto finished = writer.finish(snapshot::to_json(manifest));
     const snapshot::Manifest &obsolete = finished.has_value() ? replaced : manifest;
     if (std::ranges::any_of(obsolete.disks,
                             [](const auto &disk) { return !disk.kept_as.empty(); })) {
@@ -110,6 +130,7 @@ Result<Machine::Saved> Machine::save(const std::string &path) {
     }
     if (!finished.has_value()) return std::unexpected(finished.error());
     report.bytes = finished->bytes;
+    base_ = std::move(finished->base);
     return report;
 }
 
@@ -120,9 +141,10 @@ std::string Machine::save_snapshot() {
     const std::string path = fmt::format("tandem-{:%Y%m%d-%H%M%S}.snapshot", local);
     const auto saved = save(path);
     if (!saved.has_value()) return "tandem: " + saved.error().message;
+    const std::string needs = saved->based_on.empty() ? "" : ", on top of " + saved->based_on;
     return fmt::format(
-        "tandem: saved {} ({}, paused for {} ms); restore it: tandem run --restore {}", path,
-        human_size(saved->bytes), saved->pause_ns / 1'000'000, path);
+        "tandem: saved {} ({}, paused for {} ms{}); restore it: tandem run --restore {}", path,
+        human_size(saved->bytes), saved->pause_ns / 1'000'000, needs, path);
 }
 
 // ------------------------------------------------------------------------------------- restoring

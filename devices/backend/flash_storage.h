@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <span>
+#include <vector>
 
 namespace tandem::devices {
 
@@ -13,6 +14,11 @@ public:
     /// All cells, page-aligned host memory; the memory map shows it to the guest as ROM. The flash
     /// writes it under its own lock, while vCPUs may read it.
     [[nodiscard]] virtual std::span<std::byte> cells() = 0;
+    struct Range {
+        u64 offset = 0, length = 0;
+    };
+    /// What may not be zero, by whole pages.
+    [[nodiscard]] virtual std::vector<Range> populated() { return {{0, cells().size()}}; }
     /// The guest cannot erase or program.
     [[nodiscard]] virtual bool read_only() const = 0;
     /// These cells were changed: keep them. Called with the flash's lock held, on a vCPU's thread.

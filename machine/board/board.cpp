@@ -26,6 +26,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstring>
 
 namespace tandem::machine {
 namespace {
@@ -391,16 +392,18 @@ std::vector<Board::Part> Board::parts() {
 
 Result<> Board::save(snapshot::Writer &writer) {
     ram_->need(0, ram_->size());
-    std::vector<snapshot::PageRange> populated;
-    for (const GuestMemory::Range &range : ram_->populated())
-        populated.push_back(
-            {range.offset / snapshot::kPageSize, range.length / snapshot::kPageSize});
+    const auto pages_of = [](const auto &ranges) {
+        std::vector<snapshot::PageRange> pages;
+        for (const auto &[offset, length] : ranges)
+            pages.push_back({offset / snapshot::kPageSize, length / snapshot::kPageSize});
+        return pages;
+    };
     TRY(writer.add_region(
-        snapshot::MemoryRegion("ram", {ram_->host(), ram_->size()}, std::move(populated))));
+        snapshot::MemoryRegion("ram", {ram_->host(), ram_->size()}, pages_of(ram_->populated()))));
     for (std::size_t bank = 0; bank < backends_.flash.size(); ++bank) {
-        const auto cells = backends_.flash[bank]->cells();
-        TRY(writer.add_region(snapshot::MemoryRegion(fmt::format("flash{}", bank), cells,
-                                                     {{0, cells.size() / snapshot::kPageSize}})));
+        devices::FlashStorage &storage = *backends_.flash[bank];
+        TRY(writer.add_region(snapshot::MemoryRegion(fmt::format("flash{}", bank), storage.cells(),
+                                                     pages_of(storage.populated()))));
     }
     for (const Part &part : parts()) {
         devices::StateWriter state;
@@ -421,11 +424,18 @@ Result<> Board::restore_flash(const snapshot::SnapshotFile &file) {
                                        "that made it",
                                        file.path(), name));
         static constexpr std::array<std::byte, snapshot::kPageSize> kZeros{};
+        std::vector<bool> may_differ_from_zero(region->pages.size());
+        for (const auto &[offset, length] : storage.populated())
+            for (u64 at = offset; at < offset + length; at += snapshot::kPageSize)
+                may_differ_from_zero[at / snapshot::kPageSize] = true;
         bool is_kept = true;
         TRY(file.for_each_page(name, [&](u64 page, std::span<const std::byte> bytes) {
             const auto target = cells.subspan(page * snapshot::kPageSize, snapshot::kPageSize);
-            if (bytes.empty()) bytes = kZeros;
-            if (std::ranges::equal(target, bytes)) return true;
+            if (bytes.empty()) {
+                if (!may_differ_from_zero[page]) return true;
+                bytes = kZeros;
+            }
+            if (std::memcmp(target.data(), bytes.data(), bytes.size()) == 0) return true;
             std::ranges::copy(bytes, target.begin());
             is_kept = storage.persist(page * snapshot::kPageSize, snapshot::kPageSize);
             return is_kept;

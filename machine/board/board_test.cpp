@@ -163,7 +163,7 @@ TEST_F(BoardTest, GoesOnWhereItWasSaved) {
     const auto save = [](Board &board, const std::string &file) {
         snapshot::Writer writer = snapshot::Writer::create(file).value();
         EXPECT_TRUE(board.save(writer).has_value());
-        return writer.finish("{}").value().id;
+        return writer.finish("{}").value().base.id;
     };
     for (const unsigned gic : {2u, 3u}) {
         config.gic_version = gic;

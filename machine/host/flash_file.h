@@ -15,6 +15,7 @@ public:
     ~FlashFile() override;
 
     std::span<std::byte> cells() override { return memory_->cells(); }
+    std::vector<Range> populated() override { return memory_->populated(); }
     bool read_only() const override { return false; }
     /// Writes through to the host's page cache; the destructor forces that to the disk.
     bool persist(u64 offset, u64 length) override;

@@ -2,6 +2,7 @@
 /// Flash cells in memory, which last as long as the machine.
 #include "devices/backend/flash_storage.h"
 #include "support/result.h"
+#include "support/scoped_fd.h"
 
 #include <memory>
 
@@ -16,11 +17,14 @@ public:
     ~MemoryFlash() override;
 
     std::span<std::byte> cells() override { return cells_; }
+    std::vector<Range> populated() override;
     bool read_only() const override { return false; }
     bool persist(u64, u64) override { return true; }
 
 private:
-    explicit MemoryFlash(std::span<std::byte> cells) : cells_(cells) {}
+    MemoryFlash(ScopedFd file, std::span<std::byte> cells)
+        : file_(std::move(file)), cells_(cells) {}
+    ScopedFd file_;
     std::span<std::byte> cells_;
 };
 

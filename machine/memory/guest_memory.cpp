@@ -1,5 +1,7 @@
 #include "machine/memory/guest_memory.h"
 
+#include "machine/memory/file_holes.h"
+
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/mman.h>
@@ -59,16 +61,9 @@ GuestMemory::~GuestMemory() {
 }
 
 std::vector<GuestMemory::Range> GuestMemory::populated() const {
-    // Looking for the holes of the file, as reading them would fill them.
     std::vector<Range> ranges;
-    for (off_t at = 0; at < static_cast<off_t>(size_);) {
-        const off_t data = ::lseek(file_.get(), at, SEEK_DATA);
-        if (data < 0) break;
-        const off_t hole = ::lseek(file_.get(), data, SEEK_HOLE);
-        if (hole <= data) break;
-        ranges.push_back({static_cast<u64>(data), static_cast<u64>(hole - data)});
-        at = hole;
-    }
+    for_each_populated(file_.get(), size_,
+                       [&](u64 offset, u64 length) { ranges.push_back({offset, length}); });
     return ranges;
 }
 

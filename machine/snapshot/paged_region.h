@@ -21,7 +21,7 @@ public:
     [[nodiscard]] virtual u64 page_count() const = 0;
     /// The pages to look at, in order.
     [[nodiscard]] virtual std::vector<PageRange> ranges() const = 0;
-    /// What all other pages are: kPageZero, kPageAbsent or kPageInParent.
+    /// What all other pages are: kPageZero or kPageAbsent.
     [[nodiscard]] virtual u32 elsewhere() const = 0;
     /// The bytes of a page, or null if they cannot be read. They may be put into the buffer. Any
     /// thread.
@@ -29,17 +29,15 @@ public:
                                                 std::span<std::byte, kPageSize> buffer) const = 0;
 };
 
-/// A region that is memory.
+/// A region that is memory, and zero elsewhere.
 class MemoryRegion final : public PagedRegion {
 public:
-    MemoryRegion(std::string name, std::span<const std::byte> bytes, std::vector<PageRange> ranges,
-                 u32 elsewhere = kPageZero)
-        : name_(std::move(name)), bytes_(bytes), ranges_(std::move(ranges)), elsewhere_(elsewhere) {
-    }
+    MemoryRegion(std::string name, std::span<const std::byte> bytes, std::vector<PageRange> ranges)
+        : name_(std::move(name)), bytes_(bytes), ranges_(std::move(ranges)) {}
     std::string name() const override { return name_; }
     u64 page_count() const override { return bytes_.size() / kPageSize; }
     std::vector<PageRange> ranges() const override { return ranges_; }
-    u32 elsewhere() const override { return elsewhere_; }
+    u32 elsewhere() const override { return kPageZero; }
     const std::byte *page(u64 index, std::span<std::byte, kPageSize>) const override {
         return bytes_.data() + index * kPageSize;
     }
@@ -48,7 +46,6 @@ private:
     std::string name_;
     std::span<const std::byte> bytes_;
     std::vector<PageRange> ranges_;
-    u32 elsewhere_;
 };
 
 } // namespace tandem::machine::snapshot

@@ -164,11 +164,11 @@ Result<> SnapshotFile::read_frames() {
     std::vector<const Frame *> all;
     for (const Region &region : index_.regions)
         for (const Frame &frame : region.frames) all.push_back(&frame);
-    frames_.resize(header_.index_offset);
+    frames_ = std::make_unique_for_overwrite<std::byte[]>(header_.index_offset);
     std::atomic<bool> is_read = true, is_sound = true;
     work_in_parallel(all.size(), [&](Ticket &ticket) {
         for (u64 i = 0; is_read && ticket.take(i);) {
-            const auto bytes = std::span(frames_).subspan(all[i]->offset, all[i]->bytes);
+            const std::span bytes(frames_.get() + all[i]->offset, all[i]->bytes);
             if (!read(all[i]->offset, bytes).has_value()) is_read = false;
             if (XXH3_64bits(bytes.data(), bytes.size()) != all[i]->hash) is_sound = false;
         }
@@ -181,7 +181,7 @@ Result<> SnapshotFile::read_frames() {
 }
 
 void SnapshotFile::drop_frames() {
-    frames_ = {};
+    frames_.reset();
     if (parent_ != nullptr) parent_->drop_frames();
 }
 
@@ -189,7 +189,7 @@ bool SnapshotFile::unpack(const Region &region, u64 number, std::span<std::byte>
     const Frame &frame = region.frames[number];
     const u64 pages =
         std::min<u64>(kPagesPerFrame, region.slots - number * kPagesPerFrame) * kPageSize;
-    return ZSTD_decompress(target.data(), pages, frames_.data() + frame.offset, frame.bytes) ==
+    return ZSTD_decompress(target.data(), pages, frames_.get() + frame.offset, frame.bytes) ==
            pages;
 }
 

@@ -25,6 +25,8 @@ public:
         return {index_.manifest.data(), index_.manifest.size()};
     }
     [[nodiscard]] const Index &index() const { return index_; }
+    /// How many files it is based on.
+    [[nodiscard]] unsigned depth() const { return parent_ == nullptr ? 0 : parent_->depth() + 1; }
     /// What kPageInParent refers to; null if it stands alone.
     [[nodiscard]] const SnapshotFile *parent() const { return parent_.get(); }
     [[nodiscard]] const Region *find_region(std::string_view name) const;
@@ -68,7 +70,7 @@ private:
     Index index_;
     std::shared_ptr<SnapshotFile> parent_;
     std::vector<const Region *> parent_regions_; ///< for each of ours; null: nothing refers to it
-    std::vector<std::byte> frames_; ///< the file up to the index, once read_frames() was called
+    std::unique_ptr<std::byte[]> frames_; ///< the file up to the index, once they have been read
 };
 
 } // namespace tandem::machine::snapshot

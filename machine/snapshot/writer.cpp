@@ -7,6 +7,7 @@
 #include <xxhash.h>
 #include <zstd.h>
 
+#include <atomic>
 #include <bit>
 #include <cerrno>
 #include <cstdio>
@@ -29,13 +30,6 @@ struct ZstdFree {
     void operator()(ZSTD_CCtx *context) const { ZSTD_freeCCtx(context); }
 };
 
-struct PageHash {
-    u64 high = 0, low = 0;
-    bool is_zero = false;
-    bool is_read = false;
-    bool operator==(const PageHash &) const = default;
-};
-
 bool is_zero(const std::byte *page) {
     return page[0] == std::byte{0} && std::memcmp(page, page + 1, kPageSize - 1) == 0;
 }
@@ -51,25 +45,31 @@ std::vector<u64> pages_of(const PagedRegion &region) {
     return pages;
 }
 
-std::vector<PageHash> hash_pages(const PagedRegion &region, std::span<const u64> pages) {
-    std::vector<PageHash> hashes(pages.size());
+/// The hashes of all pages of a region, of which only those in `pages` have to be looked at; false
+/// if one cannot be read.
+bool hash_pages(const PagedRegion &region, std::span<const u64> pages,
+                std::vector<PageHash> &hashes) {
+    hashes.assign(region.page_count(),
+                  region.elsewhere() == kPageZero ? kHashOfZero : kHashOfAbsent);
+    std::atomic<bool> is_read = true;
     work_in_parallel((pages.size() + kHashPiece - 1) / kHashPiece, [&](Ticket &ticket) {
         PageBuffer buffer;
         for (u64 piece = 0; ticket.take(piece);) {
             const u64 end = std::min((piece + 1) * kHashPiece, u64{pages.size()});
-            for (u64 i = piece * kHashPiece; i < end; ++i) {
-                const std::byte *bytes = region.page(pages[i], buffer);
-                if (bytes == nullptr) continue;
-                if (is_zero(bytes)) {
-                    hashes[i] = {0, 0, true, true};
-                    continue;
+            for (const u64 page : pages.subspan(piece * kHashPiece, end - piece * kHashPiece)) {
+                const std::byte *bytes = region.page(page, buffer);
+                if (bytes == nullptr) {
+                    is_read = false;
+                } else if (is_zero(bytes)) {
+                    hashes[page] = kHashOfZero;
+                } else {
+                    const XXH128_hash_t hash = XXH3_128bits(bytes, kPageSize);
+                    hashes[page] = {hash.high64, hash.low64};
                 }
-                const XXH128_hash_t hash = XXH3_128bits(bytes, kPageSize);
-                hashes[i] = {hash.high64, hash.low64, false, true};
             }
         }
     });
-    return hashes;
+    return is_read;
 }
 
 /// Finds pages that have been stored already.
@@ -82,7 +82,7 @@ public:
 
     /// The slot of a page with these bytes; a new one if there is none.
     u32 slot_of(u64 page, const PageHash &hash) {
-        for (u64 at = hash.low & (table_.size() - 1);; at = (at + 1) & (table_.size() - 1)) {
+        for (u64 at = hash[1] & (table_.size() - 1);; at = (at + 1) & (table_.size() - 1)) {
             if (table_[at] == 0) {
                 pages_.push_back(page);
                 hashes_.push_back(hash);
@@ -142,7 +142,8 @@ Result<Writer> Writer::create(const std::string &path) {
 
 Writer::Writer(Writer &&other) noexcept
     : path_(std::move(other.path_)), temporary_(std::exchange(other.temporary_, {})),
-      file_(std::move(other.file_)), end_(other.end_), index_(std::move(other.index_)) {}
+      file_(std::move(other.file_)), end_(other.end_), index_(std::move(other.index_)),
+      base_(std::move(other.base_)), seen_(std::move(other.seen_)) {}
 
 Writer::~Writer() {
     if (!temporary_.empty()) ::unlink(temporary_.c_str());
@@ -169,16 +170,26 @@ Result<> Writer::append(std::span<const std::byte> bytes) {
 Result<> Writer::add_region(const PagedRegion &source) {
     Region region;
     region.name = chars(source.name());
-    region.pages.assign(source.page_count(), source.elsewhere());
+    region.pages.resize(source.page_count());
     const std::vector<u64> pages = pages_of(source);
-    const std::vector<PageHash> hashes = hash_pages(source, pages);
+    std::vector<PageHash> &hashes = seen_.regions[source.name()];
+    if (!hash_pages(source, pages, hashes))
+        return failure(
+            fmt::format("{}: {} cannot be read; the machine goes on", path_, source.name()));
+    const std::vector<PageHash> *before = nullptr;
+    if (base_.has_value())
+        if (const auto found = base_->regions.find(source.name());
+            found != base_->regions.end() && found->second.size() == hashes.size())
+            before = &found->second;
     StoredPages stored(source, pages.size());
-    for (std::size_t i = 0; i < pages.size(); ++i) {
-        if (!hashes[i].is_read)
-            return failure(
-                fmt::format("{}: {} cannot be read; the machine goes on", path_, source.name()));
-        region.pages[pages[i]] =
-            hashes[i].is_zero ? kPageZero : kFirstSlot + stored.slot_of(pages[i], hashes[i]);
+    for (u64 page = 0; page < hashes.size(); ++page) {
+        const PageHash &hash = hashes[page];
+        if (before != nullptr && (*before)[page] == hash)
+            region.pages[page] = kPageInParent;
+        else if (hash == kHashOfZero || hash == kHashOfAbsent)
+            region.pages[page] = hash == kHashOfZero ? kPageZero : kPageAbsent;
+        else
+            region.pages[page] = kFirstSlot + stored.slot_of(page, hash);
     }
     region.slots = static_cast<u32>(stored.pages().size());
     const u64 frames = (region.slots + kPagesPerFrame - 1) / kPagesPerFrame;
@@ -212,12 +223,15 @@ void Writer::add_blob(std::string_view name, std::span<const std::byte> bytes) {
     index_.blobs.push_back({chars(name), {data, data + bytes.size()}});
 }
 
-void Writer::set_parent(const std::string &path, const SnapshotId &id) {
+void Writer::set_base(Base base) {
     const std::filesystem::path folder =
         std::filesystem::absolute(path_).lexically_normal().parent_path();
-    index_.parent_path = chars(
-        std::filesystem::absolute(path).lexically_normal().lexically_relative(folder).string());
-    index_.parent_id = id;
+    index_.parent_path = chars(std::filesystem::absolute(base.path)
+                                   .lexically_normal()
+                                   .lexically_relative(folder)
+                                   .string());
+    index_.parent_id = base.id;
+    base_ = std::move(base);
 }
 
 Result<Writer::Finished> Writer::finish(std::string_view manifest) {
@@ -247,7 +261,9 @@ Result<Writer::Finished> Writer::finish(std::string_view manifest) {
     if (::fsync(file_.get()) != 0 || ::rename(temporary_.c_str(), path_.c_str()) != 0)
         return cannot_write(errno);
     temporary_.clear();
-    return Finished{header.id, bytes};
+    seen_.path = path_;
+    seen_.id = header.id;
+    return Finished{std::move(seen_), bytes};
 }
 
 } // namespace tandem::machine::snapshot

@@ -6,10 +6,24 @@
 #include "support/result.h"
 #include "support/scoped_fd.h"
 
+#include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 
 namespace tandem::machine::snapshot {
+
+/// XXH3 of a page's bytes, or one of these.
+using PageHash = std::array<u64, 2>;
+inline constexpr PageHash kHashOfZero{0, 0};
+inline constexpr PageHash kHashOfAbsent{~u64{0}, ~u64{0}};
+
+/// What a snapshot has, so that the next one needs to keep only what is different.
+struct Base {
+    std::string path;
+    SnapshotId id{};
+    std::map<std::string, std::vector<PageHash>> regions;
+};
 
 class Writer {
 public:
@@ -21,11 +35,12 @@ public:
     /// Leaves out pages of zeros and pages that are there already; compresses the rest.
     [[nodiscard]] Result<> add_region(const PagedRegion &);
     void add_blob(std::string_view name, std::span<const std::byte>);
-    /// Pages that are kPageInParent are that snapshot's. Its path is relative to this one's folder.
-    void set_parent(const std::string &path, const SnapshotId &);
+    /// Before regions are added: pages that are as in this one are left to it. A guest can make
+    /// pages whose hashes collide; it is its own memory that it spoils.
+    void set_base(Base);
 
     struct Finished {
-        SnapshotId id{};
+        Base base; ///< for the next one
         u64 bytes = 0;
     };
     [[nodiscard]] Result<Finished> finish(std::string_view manifest);
@@ -40,6 +55,8 @@ private:
     ScopedFd file_;
     u64 end_ = 0;
     Index index_;
+    std::optional<Base> base_;
+    Base seen_; ///< in this one
 };
 
 } // namespace tandem::machine::snapshot

@@ -80,7 +80,7 @@ class Guest(Console):
         self.send(b"\x01s")
         saved = self.expect(rb"tandem: (?:saved (\S+) \(([^)]*)\)|([^\r]*))")
         check(saved[1], f"the machine is saved: {saved[3]}")
-        self.expect(rb"--restore \S+\r\n")
+        self.expect(rb"--restore \S+\r+\n")
         print(f"saved {saved[2].decode()}", flush=True)
         return saved[1].decode()
 
@@ -110,6 +110,8 @@ def busy(tandem, guest, restores):
     console.wait_for_rounds("compute disk fetch")
     saved = console.save()
     console.wait_for_rounds("compute disk fetch")  # the one that was saved goes on as well
+    whole, saved = saved, console.save()
+    check(os.path.getsize(saved) < os.path.getsize(whole), "the second has only what differs from the first")
     console.send(b"\x01x")
     check(console.wait() == 0, "exit status 0 after Ctrl-A x")
     check(subprocess.run([tandem, "snapshot", "verify", saved]).returncode == 0, "the snapshot is sound")
