@@ -1,7 +1,10 @@
 #include "machine/snapshot/manifest.h"
+#include "machine/snapshot/overlay_region.h"
 #include "machine/snapshot/page_loader.h"
 #include "machine/snapshot/snapshot_file.h"
 #include "machine/snapshot/writer.h"
+#include "machine/storage/host_file.h"
+#include "machine/storage/raw_disk.h"
 
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -186,6 +189,35 @@ TEST_F(SnapshotTest, LeavesTheOldFileAloneUntilTheNewOneIsComplete) {
     const auto refused = Writer::create("/nonexistent/a");
     ASSERT_FALSE(refused.has_value());
     EXPECT_NE(refused.error().message.find("cannot create"), std::string::npos);
+}
+
+TEST_F(SnapshotTest, KeepsWhatAGuestChangedOnADisk) {
+    static constexpr u64 kSize = 100 * kPageSize + 512; // the last cluster is cut off
+    const auto make = [] {
+        auto base = std::make_unique<RawDisk>(HostFile::create_temporary(kSize).value(),
+                                              FormatSource::Named);
+        EXPECT_TRUE(write_bytes(*base, 50 * kPageSize, std::vector(kPageSize, std::byte{7})));
+        return OverlayDisk::create(std::move(base)).value();
+    };
+    const auto disk = make();
+    ASSERT_TRUE(write_bytes(*disk, 3 * kPageSize + 17, std::vector(5000, std::byte{1})));
+    ASSERT_TRUE(write_bytes(*disk, 50 * kPageSize, std::vector(kPageSize, std::byte{0})));
+    ASSERT_TRUE(write_bytes(*disk, kSize - 512, std::vector(512, std::byte{2})));
+    Writer writer = Writer::create(file("a")).value();
+    ASSERT_TRUE(writer.add_region(OverlayRegion("disk0", *disk)).has_value());
+    ASSERT_TRUE(writer.finish("{}").has_value());
+
+    const auto snapshot = SnapshotFile::open(file("a")).value();
+    ASSERT_TRUE(snapshot->read_frames().has_value());
+    EXPECT_EQ(snapshot->find_region("disk0")->pages[49], kPageAbsent);
+    EXPECT_EQ(snapshot->find_region("disk0")->pages[50], kPageZero);
+    const auto copy = make();
+    ASSERT_TRUE(restore_overlay(*snapshot, "disk0", *copy).has_value());
+    std::vector<std::byte> expected(kSize), found(kSize);
+    ASSERT_TRUE(read_bytes(*disk, 0, expected) && read_bytes(*copy, 0, found));
+    EXPECT_EQ(found, expected);
+    EXPECT_FALSE(copy->is_changed(49));
+    EXPECT_FALSE(restore_overlay(*snapshot, "disk1", *copy).has_value());
 }
 
 TEST(Manifest, RoundTripsAndRefusesOtherMachines) {
