@@ -98,6 +98,10 @@ Result<Machine::Saved> Machine::save(const std::string &path) {
             return failure(fmt::format("{}: is a raw disk, which cannot keep its past; use "
                                        ",snapshot, ,readonly or a qcow2 image",
                                        config_.disks[i].path));
+    if (!config_.shares.empty())
+        return failure(fmt::format("{}: a machine with shared folders cannot be saved, as they may "
+                                   "change; run it without --share",
+                                   path));
     // What a snapshot that is replaced has kept in the images goes with it.
     snapshot::Manifest replaced;
     if (const auto old = snapshot::SnapshotFile::open(path); old.has_value())

@@ -423,6 +423,7 @@ void Specimen::adopt_surroundings(const Specimen &other) {
     line.adopt(other.line);
     port.adopt(other.port);
     entropy = other.entropy;
+    files = other.files;
 }
 
 std::span<const SpecimenKind> specimen_kinds() {
