@@ -23,7 +23,7 @@ const Choices kChoices[] = {
     {"--backing-format", {"raw", "qcow2"}},
     {"--cloud-init",     {"auto", "always", "never"}},
     {"--compression",    {"zlib", "zstd"}},
-    {"--console",        {"stdio", "none", "file:", "pty", "tcp:"}},
+    {"--console",        {"stdio", "none", "file:", "pty", "tcp:", "unix:"}},
     {"--cpu",            {"cortex-a53", "cortex-a72", "neoverse-n1", "max", "max,pauth=qarma5"}},
     {"--display",        {"none"}},
     {"--format",         {"raw", "qcow2"}},
@@ -31,9 +31,10 @@ const Choices kChoices[] = {
     {"--gic",            {"2", "3"}},
     {"--net",            {"user", "none"}},
     {"--qcow2-version",  {"2", "3"}},
+    {"--qmp",            {"unix:"}},
     {"--refcount-bits",  {"1", "2", "4", "8", "16", "32", "64"}},
     {"--repair",         {"leaks", "all"}},
-    {"--serial",         {"stdio", "none", "file:", "pty", "tcp:"}},
+    {"--serial",         {"stdio", "none", "file:", "pty", "tcp:", "unix:"}},
     {"--tier",           {"auto", "t1", "t2"}},
     {"--to",             {"raw", "qcow2"}},
     {"-d",               {"decode", "ir", "opt", "asm"}},
@@ -64,9 +65,12 @@ std::string values_of(const std::string &option_name, const CLI::Option &option,
 std::string options_of(const CLI::App &verb, std::string_view begun) {
     std::string lines;
     for (const CLI::Option *option : verb.get_options()) {
-        const std::string name = option->get_name();
-        if (name.starts_with('-') && name.starts_with(begun))
-            lines += fmt::format("{}\t{}\n", name, option->get_description());
+        const auto add = [&](const std::string &name) {
+            if (name.starts_with(begun))
+                lines += fmt::format("{}\t{}\n", name, option->get_description());
+        };
+        for (const std::string &name : option->get_snames()) add("-" + name);
+        for (const std::string &name : option->get_lnames()) add("--" + name);
     }
     return lines;
 }

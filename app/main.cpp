@@ -1,5 +1,6 @@
 #include "app/complete.h"
 #include "app/image.h"
+#include "app/machines.h"
 #include "app/run.h"
 #include "app/snapshot.h"
 #include "machine/host/terminal.h"
@@ -30,6 +31,7 @@ int main(int argc, char **argv) {
     using tandem::app::RunCommand;
     RunCommand run(program, RunCommand::Verb::Run);
     RunCommand explain(program, RunCommand::Verb::Explain);
+    tandem::app::MachineCommands machines(program);
     tandem::app::ImageCommand image(program);
     tandem::app::SnapshotCommand snapshot(program);
     if (argc > 1 && std::string_view{argv[1]} == "complete") {
@@ -43,6 +45,7 @@ int main(int argc, char **argv) {
         const int status = program.exit(error);
         return status == 0 ? 0 : tandem::app::kExitUsage;
     }
+    if (machines.is_chosen()) return machines.run();
     if (image.is_chosen()) return image.run();
     if (snapshot.is_chosen()) return snapshot.run();
     return explain.is_chosen() ? explain.run() : run.run();

@@ -160,6 +160,13 @@ Result<> parse_cpu(std::string_view text, machine::MachineConfig &config) {
 Result<machine::SerialConfig> parse_serial(std::string_view what, std::string_view text) {
     using Kind = machine::SerialConfig::Kind;
     machine::SerialConfig serial;
+    static constexpr std::string_view kLog = ",log=";
+    if (const std::size_t log = text.rfind(kLog); log != std::string_view::npos) {
+        serial.log = std::string{text.substr(log + kLog.size())};
+        if (serial.log.empty())
+            return failure(fmt::format("{} {}: no file to log to; name one", what, text));
+        text = text.substr(0, log);
+    }
     if (text == "stdio") {
         serial.kind = Kind::Stdio;
     } else if (text == "none") {
@@ -168,6 +175,9 @@ Result<machine::SerialConfig> parse_serial(std::string_view what, std::string_vi
         serial.kind = Kind::Pty;
     } else if (text.starts_with("file:") && text.size() > 5) {
         serial.kind = Kind::File;
+        serial.path = std::string{text.substr(5)};
+    } else if (text.starts_with("unix:") && text.size() > 5) {
+        serial.kind = Kind::Unix;
         serial.path = std::string{text.substr(5)};
     } else if (text.starts_with("tcp:")) {
         serial.kind = Kind::Tcp;
@@ -184,8 +194,8 @@ Result<machine::SerialConfig> parse_serial(std::string_view what, std::string_vi
             address = address.substr(1, address.size() - 2);
         serial.address = std::string{address};
     } else {
-        return failure(fmt::format("{} {}: unknown; use stdio, none, file:F, pty or "
-                                   "tcp:ADDRESS:PORT",
+        return failure(fmt::format("{} {}: unknown; use stdio, none, file:F, pty, "
+                                   "tcp:ADDRESS:PORT or unix:PATH",
                                    what, text));
     }
     return serial;
@@ -235,6 +245,13 @@ Result<machine::NetConfig> parse_net(std::string_view text) {
         net.forwards.push_back(std::move(forward));
     }
     return net;
+}
+
+Result<std::string> parse_qmp(std::string_view text) {
+    static constexpr std::string_view kUnix = "unix:";
+    if (!text.starts_with(kUnix) || text.size() == kUnix.size())
+        return failure(fmt::format("--qmp {}: not a socket; write unix:PATH", text));
+    return std::string{text.substr(kUnix.size())};
 }
 
 Result<unsigned> parse_count(std::string_view what, std::string_view text) {

@@ -20,9 +20,12 @@ namespace tandem::app {
 [[nodiscard]] Result<machine::NetConfig> parse_net(std::string_view text);
 /// "MODEL[,pauth=impdef|qarma5]"; whether the model exists is the machine's business.
 [[nodiscard]] Result<> parse_cpu(std::string_view text, machine::MachineConfig &);
-/// "stdio", "none", "file:F", "pty", "tcp:ADDR:PORT"; `what` names the option.
+/// "stdio", "none", "file:F", "pty", "tcp:ADDR:PORT", "unix:PATH", with ",log=F" behind it; `what`
+/// names the option.
 [[nodiscard]] Result<machine::SerialConfig> parse_serial(std::string_view what,
                                                          std::string_view text);
+/// "unix:PATH": the path.
+[[nodiscard]] Result<std::string> parse_qmp(std::string_view text);
 /// A number without sign, in range; `what` names the option.
 [[nodiscard]] Result<unsigned> parse_count(std::string_view what, std::string_view text);
 /// Seconds, with a fraction if you like, in nanoseconds.

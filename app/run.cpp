@@ -33,7 +33,7 @@ struct RunCommand::Options {
     std::string cpus, memory, cpu, accel = "auto", gic;
     std::string tier = "t1";
     std::string net, serial, console, display = "none", timeout, trace, trace_filter;
-    std::string cloud_init = "auto";
+    std::string cloud_init = "auto", name, qmp;
     bool no_reboot = false, no_acpi = false, stats = false;
     bool json = false; ///< of explain
 
@@ -101,6 +101,8 @@ Result<MachineConfig> RunCommand::Options::to_config() const {
     if (!image.empty() && !restore.empty())
         return failure(
             fmt::format("{}: --restore starts from its snapshot; leave the image out", image));
+    config.name = name;
+    if (!qmp.empty()) config.control = TRY(parse_qmp(qmp));
     return config;
 }
 
@@ -153,10 +155,12 @@ std::vector<RunCommand::Options::Row> RunCommand::Options::rows() {
         {"--tier",    &o.tier,         "TIER",   "t1 (default), auto (hot loops by LLVM) or t2 (all by LLVM at once)"},
         {"--gic",     &o.gic,          "VERSION","interrupt controller, 2 or 3 (default)"},
         {"--net",     &o.net,          "KIND",   "user[,hostfwd=tcp:ADDR:PORT-:PORT]... (default) or none"},
-        {"--serial",  &o.serial,       "WHERE",  "stdio (default), none, file:F, pty or tcp:ADDR:PORT"},
+        {"--serial",  &o.serial,       "WHERE",  "stdio (default), none, file:F, pty, tcp:ADDR:PORT or unix:PATH[,log=F]"},
         {"--console", &o.console,      "WHERE",  "adds a virtio console (hvc0) there; as --serial"},
         {"--display", &o.display,      "KIND",   "none (default)"},
         {"--cloud-init", &o.cloud_init,"WHEN",   "a seed for cloud-init: auto (default; when IMAGE wants one), always or never"},
+        {"--name",    &o.name,         "NAME",   "of the machine, for whoever controls it"},
+        {"--qmp",     &o.qmp,          "WHERE",  "control socket, unix:PATH, that speaks QMP"},
         {"--timeout", &o.timeout,      "SECONDS","stop after this time with status 124"},
         {"-d",        &o.trace,        "STAGES", "print translated blocks: decode,ir,opt,asm"},
         {"--dfilter", &o.trace_filter, "RANGE",  "only blocks there: FIRST..LAST or FIRST+LENGTH"},
@@ -231,6 +235,21 @@ Result<PlannedRun> RunCommand::plan(const std::string &folder, const std::string
     planned.config = TRY(options_->to_config());
     TRY(machine::check_config(planned.config));
     return planned;
+}
+
+Result<PlannedRun> plan_arguments(const std::vector<std::string> &arguments,
+                                  const std::string &folder, const std::string &host_name) {
+    CLI::App program;
+    RunCommand command(program, RunCommand::Verb::Run);
+    std::vector<std::string> words{"run"};
+    words.insert(words.end(), arguments.begin(), arguments.end());
+    std::ranges::reverse(words); // the parser takes them from the end
+    try {
+        program.parse(std::move(words));
+    } catch (const CLI::ParseError &error) {
+        return failure(fmt::format("{}; see tandem run --help", error.what()));
+    }
+    return command.plan(folder, host_name);
 }
 
 int RunCommand::run() {

@@ -51,4 +51,9 @@ private:
     CLI::App *verb_;
 };
 
+/// The same for arguments of `run` that were kept.
+[[nodiscard]] Result<PlannedRun> plan_arguments(const std::vector<std::string> &arguments,
+                                                const std::string &folder,
+                                                const std::string &host_name);
+
 } // namespace tandem::app

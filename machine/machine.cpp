@@ -3,11 +3,14 @@
 #include "devices/virtio/fs/virtio_fs.h"
 #include "machine/board/memory_map.h"
 #include "machine/boot/file_bytes.h"
+#include "machine/control/qmp_server.h"
 #include "machine/host/flash_file.h"
+#include "machine/host/logged_char.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 namespace tandem::machine {
 namespace {
@@ -81,20 +84,73 @@ Result<std::unique_ptr<Machine>> Machine::create(const MachineConfig &config) {
 
 Machine::Machine(const MachineConfig &config) : config_(config) {
     watcher_ = std::make_unique<Watcher>(
-        config.timeout_ns, [this](int signal) { stop({StopReason::Signal, signal}); },
-        [this] { stop({StopReason::Timeout, 0}); });
+        config.timeout_ns,
+        [this](int signal) { stop({StopReason::Signal, signal}, EventCause::Signal); },
+        [this] { stop({StopReason::Timeout, 0}, EventCause::Signal); });
+    control_ = std::make_unique<Control>(*this);
 }
 
 Machine::~Machine() = default;
 
+/// Any thread; the machine's mutex makes one thing of each request.
+class Machine::Control final : public MachineControl {
+public:
+    explicit Control(Machine &machine) : machine_(machine) {}
+
+    RunState run_state() const override {
+        const std::lock_guard lock(machine_.mutex_);
+        if (machine_.has_ended_) return RunState::Shutdown;
+        if (machine_.paused_) return RunState::Paused;
+        return machine_.board_ != nullptr ? RunState::Running : RunState::Prelaunch;
+    }
+    std::string machine_name() const override { return machine_.config_.name; }
+    std::vector<int> cpu_threads() const override {
+        const std::lock_guard lock(machine_.mutex_);
+        if (machine_.board_ == nullptr) return std::vector<int>(machine_.config_.cpus);
+        return machine_.board_->cpu_threads();
+    }
+    std::vector<ControlledDisk> disks() const override {
+        std::vector<ControlledDisk> disks;
+        for (std::size_t i = 0; i < machine_.disks_.size(); ++i) {
+            const DiskConfig &config = machine_.config_.disks[i];
+            const HostDisk &disk = *machine_.disks_[i];
+            disks.push_back({.name = std::string{disk.identity()},
+                             .path = config.path,
+                             .format = std::string{format_name(disk.format())},
+                             .size = disk.size(),
+                             .read_only = disk.read_only(),
+                             .uses_page_cache = config.cache != CacheMode::None &&
+                                                config.cache != CacheMode::Directsync,
+                             .ignores_flushes = config.cache == CacheMode::Unsafe,
+                             .writes_back = config.cache != CacheMode::Writethrough &&
+                                            config.cache != CacheMode::Directsync});
+        }
+        return disks;
+    }
+    void pause() override { machine_.pause(); }
+    void resume() override { machine_.resume(); }
+    void press_power_key() override { machine_.press_power_key(); }
+    void reset() override { machine_.reset(); }
+    void quit() override { machine_.stop({StopReason::Quit, 0}, EventCause::ControlQuit); }
+
+private:
+    Machine &machine_;
+};
+
 Result<std::unique_ptr<devices::Char>> Machine::open_line(const SerialConfig &config,
                                                           const LineNames &names) {
+    if (!config.log.empty()) {
+        SerialConfig without_log = config;
+        without_log.log.clear();
+        return LoggedChar::create(TRY(open_line(without_log, names)), config.log);
+    }
     switch (config.kind) {
     case SerialConfig::Kind::Stdio: return create_stdio_serial(*this);
     case SerialConfig::Kind::None: break;
     case SerialConfig::Kind::File: return create_file_serial(config.path);
     case SerialConfig::Kind::Pty: return create_pty_serial(names);
     case SerialConfig::Kind::Tcp: return create_tcp_serial(names, config.address, config.port);
+    case SerialConfig::Kind::Unix: return create_unix_serial(names, config.path);
     }
     return std::make_unique<devices::Char>();
 }
@@ -128,15 +184,23 @@ Result<> Machine::open_backends() {
     TRY(open_flash());
     if (config_.net.kind == NetConfig::Kind::User) net_ = TRY(UserNet::create(config_.net));
     for (const ShareConfig &share : config_.shares) shares_.push_back(TRY(HostShare::open(share)));
+    if (!config_.control.empty()) server_ = TRY(QmpServer::create(config_.control, *control_));
     // Last, because they may change the terminal.
     serial_ = TRY(open_line(config_.serial, kSerialNames));
     if (config_.console.has_value()) console_ = TRY(open_line(*config_.console, kConsoleNames));
     return {};
 }
 
-void Machine::stop(RunOutcome outcome) {
+void Machine::tell(MachineEvent event, EventCause cause) {
+    if (server_ != nullptr) server_->machine_event(event, cause);
+}
+
+void Machine::stop(RunOutcome outcome, EventCause cause) {
     const std::lock_guard lock(mutex_);
-    if (outcome_.reason == StopReason::None) outcome_ = outcome;
+    if (outcome_.reason == StopReason::None) {
+        outcome_ = outcome;
+        cause_ = cause;
+    }
     if (board_ != nullptr) board_->stop(outcome.reason);
 }
 
@@ -144,6 +208,43 @@ void Machine::press_power_key() {
     const std::lock_guard control(control_mutex_);
     const std::lock_guard lock(mutex_);
     if (board_ != nullptr) board_->press_power_key();
+    tell(MachineEvent::PowerDown);
+}
+
+void Machine::pause() {
+    const std::lock_guard control(control_mutex_);
+    const std::lock_guard lock(mutex_);
+    if (std::exchange(paused_, true)) return;
+    if (board_ != nullptr) board_->pause();
+    tell(MachineEvent::Stop);
+}
+
+void Machine::resume() {
+    const std::lock_guard control(control_mutex_);
+    const std::lock_guard lock(mutex_);
+    if (!std::exchange(paused_, false)) return;
+    if (board_ != nullptr) board_->resume();
+    tell(MachineEvent::Resume);
+}
+
+void Machine::reset() {
+    const std::lock_guard lock(mutex_);
+    if (board_ == nullptr) return;
+    reset_by_control_ = true;
+    board_->stop(StopReason::Reset);
+}
+
+bool Machine::goes_on_after(StopReason reason) {
+    const bool resets = reason == StopReason::Reset && outcome_.reason == StopReason::None;
+    const EventCause cause = outcome_.reason != StopReason::None ? cause_
+                             : !resets                           ? EventCause::GuestShutdown
+                             : reset_by_control_                 ? EventCause::ControlReset
+                                                                 : EventCause::GuestReset;
+    reset_by_control_ = false;
+    const bool goes_on = resets && config_.reboot_allowed;
+    has_ended_ = !goes_on;
+    tell(goes_on ? MachineEvent::Reset : MachineEvent::Shutdown, cause);
+    return goes_on;
 }
 
 Result<RunOutcome> Machine::run() {
@@ -164,6 +265,7 @@ Result<RunOutcome> Machine::run() {
             const std::lock_guard lock(mutex_);
             if (outcome_.reason != StopReason::None) return outcome_;
             board_ = board.get();
+            if (paused_) board->pause(); // a reset does not start what was stopped
         }
         const auto reason = board->run();
         const std::lock_guard control(control_mutex_);
@@ -174,9 +276,10 @@ Result<RunOutcome> Machine::run() {
         if (config_.statistics) statistics_ = board->statistics_report();
         if (!reason.has_value()) return std::unexpected(reason.error());
         const std::lock_guard lock(mutex_);
+        const bool goes_on = goes_on_after(*reason);
         if (failure_.has_value()) return std::unexpected(*failure_);
-        if (outcome_.reason != StopReason::None) return outcome_;
-        if (*reason != StopReason::Reset || !config_.reboot_allowed) return RunOutcome{*reason, 0};
+        if (goes_on) continue;
+        return outcome_.reason != StopReason::None ? outcome_ : RunOutcome{*reason, 0};
     }
 }
 

@@ -3,6 +3,7 @@
 /// after each reset. Ends on SIGINT, SIGTERM, SIGHUP and SIGQUIT, and after its time limit.
 #include "machine/board/board.h"
 #include "machine/board/machine_config.h"
+#include "machine/control/machine_control.h"
 #include "machine/host/disk.h"
 #include "machine/host/entropy.h"
 #include "machine/host/net/user_net.h"
@@ -22,6 +23,8 @@ struct RunOutcome {
     int signal = 0; ///< for StopReason::Signal
 };
 
+class QmpServer;
+
 class Machine final : private ConsoleCommands {
 public:
     /// Create it before any thread is started: they must inherit the signals it blocks.
@@ -33,7 +36,7 @@ public:
     /// Runs until the guest powers off (or resets, if it may not reboot), stop() or the timeout.
     [[nodiscard]] Result<RunOutcome> run();
     /// Any thread.
-    void stop(RunOutcome outcome);
+    void stop(RunOutcome outcome, EventCause);
 
     struct Saved {
         u64 bytes = 0;
@@ -53,7 +56,7 @@ private:
     Result<> open_backends();
     Result<std::unique_ptr<devices::Char>> open_line(const SerialConfig &, const LineNames &);
     Result<> open_flash();
-    void quit() override { stop({StopReason::Quit, 0}); }
+    void quit() override { stop({StopReason::Quit, 0}, EventCause::Console); }
     void press_power_key() override;
     std::string save_snapshot() override;
     [[nodiscard]] Result<> save_state(Board &, snapshot::Writer &, snapshot::Manifest &);
@@ -63,6 +66,15 @@ private:
     void fail(Error error);
     /// Deletes internal snapshots that belonged to a snapshot of the machine; while it is paused.
     void forget_disks(const snapshot::Manifest &);
+
+    /// What the control socket asks for.
+    class Control;
+    void pause();
+    void resume();
+    void reset();
+    void tell(MachineEvent, EventCause = EventCause::None);
+    /// Between two boards: whether there will be another, and what happened is told.
+    [[nodiscard]] bool goes_on_after(StopReason);
 
     MachineConfig config_;
     HostEntropy entropy_;
@@ -75,13 +87,19 @@ private:
     snapshot::Manifest manifest_;                      ///< of that
     std::optional<snapshot::Base> base_; ///< what was saved last; guarded by control_mutex_
     std::string statistics_;
-    /// One at a time: saving, pressing keys, replacing the board. Before mutex_.
+    /// One at a time: saving, pressing keys, pausing, replacing the board. Before mutex_.
     std::mutex control_mutex_;
-    std::mutex mutex_; ///< guards all below against stop()
+    mutable std::mutex mutex_; ///< guards what follows, up to the watcher
     Board *board_ = nullptr;
-    RunOutcome outcome_; ///< as asked for by stop()
+    RunOutcome outcome_;                  ///< as asked for by stop()
+    EventCause cause_ = EventCause::None; ///< of outcome_
     std::optional<Error> failure_;
+    bool paused_ = false;
+    bool reset_by_control_ = false;
+    bool has_ended_ = false;
     std::unique_ptr<Watcher> watcher_;
+    std::unique_ptr<Control> control_;
+    std::unique_ptr<QmpServer> server_; ///< goes first: it uses everything above
 };
 
 /// What `--restore` takes from a snapshot: the machine that it is of.

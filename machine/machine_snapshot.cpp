@@ -87,9 +87,11 @@ std::optional<snapshot::Base> Machine::take_base(const std::string &path) {
 Result<Machine::Saved> Machine::save(const std::string &path) {
     const std::lock_guard control(control_mutex_);
     Board *board = nullptr;
+    bool stays_paused = false; // by the control socket, which waits for us
     {
         const std::lock_guard lock(mutex_);
         board = board_;
+        stays_paused = paused_;
     }
     if (board == nullptr || !board->is_running())
         return failure(fmt::format("{}: the machine does not run; save it when it does", path));
@@ -117,10 +119,10 @@ Result<Machine::Saved> Machine::save(const std::string &path) {
     }
     snapshot::Manifest manifest{config_, {}};
     const u64 began = monotonic_ns();
-    board->pause();
+    if (!stays_paused) board->pause();
     Result<> saved = save_state(*board, writer, manifest);
     if (!saved.has_value()) forget_disks(manifest);
-    board->resume();
+    if (!stays_paused) board->resume();
     report.pause_ns = monotonic_ns() - began;
     if (!saved.has_value()) return std::unexpected(saved.error());
 
@@ -128,9 +130,9 @@ Result<Machine::Saved> Machine::save(const std::string &path) {
     const snapshot::Manifest &obsolete = finished.has_value() ? replaced : manifest;
     if (std::ranges::any_of(obsolete.disks,
                             [](const auto &disk) { return !disk.kept_as.empty(); })) {
-        board->pause();
+        if (!stays_paused) board->pause();
         forget_disks(obsolete);
-        board->resume();
+        if (!stays_paused) board->resume();
     }
     if (!finished.has_value()) return std::unexpected(finished.error());
     report.bytes = finished->bytes;

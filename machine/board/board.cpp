@@ -467,6 +467,12 @@ Result<> Board::restore(const std::shared_ptr<snapshot::SnapshotFile> &file,
     return restore_flash(*file);
 }
 
+std::vector<int> Board::cpu_threads() const {
+    std::vector<int> threads;
+    for (u32 cpu = 0; cpu < affinities_.size(); ++cpu) threads.push_back(cpus_.thread_id(cpu));
+    return threads;
+}
+
 void Board::press_power_key() {
     power_key_->press();
 }

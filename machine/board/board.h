@@ -71,6 +71,8 @@ public:
     /// called while the board runs.
     [[nodiscard]] Result<> restore(const std::shared_ptr<snapshot::SnapshotFile> &,
                                    std::function<void(Error)> on_damage);
+    /// The host thread of each CPU; 0 while it has none.
+    [[nodiscard]] std::vector<int> cpu_threads() const;
 
     /// Any thread: asks the guest to shut down.
     void press_power_key();

@@ -26,11 +26,12 @@ struct DiskConfig {
 };
 
 struct SerialConfig {
-    enum class Kind : u8 { Stdio, None, File, Pty, Tcp };
+    enum class Kind : u8 { Stdio, None, File, Pty, Tcp, Unix };
     Kind kind = Kind::Stdio;
-    std::string path;    ///< File
+    std::string path;    ///< File, Unix
     std::string address; ///< Tcp: listens here
     u16 port = 0;
+    std::string log; ///< a file that gets the output as well; empty: none
 };
 
 enum class AcceleratorKind : u8 { Auto, Jit, Interpreter };
@@ -69,6 +70,8 @@ struct MachineConfig {
     bool reboot_allowed = true;
     u64 timeout_ns = 0; ///< of host time; 0: none
     bool statistics = false;
+    std::string name;    ///< of the machine, for whoever controls it
+    std::string control; ///< path of the control socket; empty: none
     TraceConfig trace;
 };
 

@@ -4,6 +4,7 @@
 
 #include <sched.h>
 #include <sys/prctl.h>
+#include <unistd.h>
 
 namespace tandem::machine {
 namespace {
@@ -107,6 +108,7 @@ void CpuSet::run_cpu(u32 index) {
     // Sleeps end at guest timer deadlines; the default slack of 50 us would make each late.
     ::prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL);
     Vcpu &cpu = *cpus_[index];
+    cpu.thread_id = ::gettid();
     for (;;) {
         CpuStart start;
         bool starts = false; // else it goes on

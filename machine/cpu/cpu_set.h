@@ -53,6 +53,8 @@ public:
     /// D1.6.2).
     void pause();
     void resume();
+    /// The host thread of a CPU; 0 while it has none.
+    [[nodiscard]] int thread_id(u32 cpu) const { return cpus_[cpu]->thread_id; }
     // While paused or not running yet.
     void save(devices::StateWriter &) const;
     [[nodiscard]] Result<> restore(devices::StateReader &);
@@ -76,6 +78,7 @@ private:
         std::atomic<CpuPower> power = CpuPower::Off;
         CpuStart start; ///< guarded by mutex_
         std::thread thread;
+        std::atomic<int> thread_id = 0;
     };
 
     void run_cpu(u32 index);

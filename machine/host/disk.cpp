@@ -45,7 +45,9 @@ Result<std::unique_ptr<HostDisk>> HostDisk::open(const std::string &path,
         overlay = changes.get();
         opened.store = std::move(changes);
     }
-    auto disk = std::make_unique<HostDisk>(std::move(opened.store), options);
+    DiskOptions actual = options;
+    actual.format = opened.format;
+    auto disk = std::make_unique<HostDisk>(std::move(opened.store), std::move(actual));
     disk->overlay_ = overlay;
     if (writes_file) disk->image_ = opened.qcow2;
     return disk;

@@ -36,6 +36,7 @@ public:
     HostDisk(std::unique_ptr<DiskStore> store, DiskOptions options);
     ~HostDisk() override;
 
+    [[nodiscard]] ImageFormat format() const { return options_.format.value_or(ImageFormat::Raw); }
     // What of a disk belongs to a snapshot of the machine: nothing of one that is only read, the
     // overlay of a ,snapshot disk, and of an image that can, an internal snapshot.
     [[nodiscard]] OverlayDisk *overlay() const { return overlay_; }

@@ -3,6 +3,7 @@
 #include "machine/host/escape_filter.h"
 #include "machine/host/host_char.h"
 #include "machine/host/terminal.h"
+#include "machine/host/unix_socket.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -85,10 +86,17 @@ private:
     ScopedFd opens_; ///< an inotify descriptor that tells when someone opens the other end
 };
 
-class TcpSerial final : public HostChar {
+/// Serves one client at a time.
+class SocketSerial final : public HostChar {
 public:
-    explicit TcpSerial(ScopedFd listener) : listener_(std::move(listener)) { start({}); }
-    ~TcpSerial() override { stop(); }
+    SocketSerial(ScopedFd listener, std::string path)
+        : listener_(std::move(listener)), path_(std::move(path)) {
+        start({});
+    }
+    ~SocketSerial() override {
+        stop();
+        if (!path_.empty()) ::unlink(path_.c_str());
+    }
 
 private:
     Peer next_peer() override {
@@ -99,12 +107,13 @@ private:
             if (fds[0].revents == 0) continue;
             client_.reset(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
             if (!client_.is_open()) continue;
-            const int yes = 1;
+            const int yes = 1; // fails on a socket of another family, which does not wait
             ::setsockopt(client_.get(), IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
             return {client_.get(), client_.get()};
         }
     }
     ScopedFd listener_;
+    std::string path_; ///< in the file system; empty: none
     ScopedFd client_;
 };
 
@@ -177,7 +186,13 @@ Result<std::unique_ptr<devices::Char>> create_tcp_serial(const LineNames &names,
                       actual_port.data(), actual_port.size(), NI_NUMERICHOST | NI_NUMERICSERV) == 0)
         fmt::print(stderr, "tandem: {} at {} port {}\n", names.line, host.data(),
                    actual_port.data());
-    return std::make_unique<TcpSerial>(std::move(listener));
+    return std::make_unique<SocketSerial>(std::move(listener), "");
+}
+
+Result<std::unique_ptr<devices::Char>> create_unix_serial(const LineNames &names,
+                                                          const std::string &path) {
+    ScopedFd listener = TRY(listen_at(path, std::string{names.option}));
+    return std::make_unique<SocketSerial>(std::move(listener), path);
 }
 
 } // namespace tandem::machine

@@ -38,5 +38,8 @@ inline constexpr LineNames kConsoleNames{"--console", "virtio console"};
 /// where.
 [[nodiscard]] Result<std::unique_ptr<devices::Char>>
 create_tcp_serial(const LineNames &, const std::string &address, u16 port);
+/// Listens at a path for one client at a time.
+[[nodiscard]] Result<std::unique_ptr<devices::Char>> create_unix_serial(const LineNames &,
+                                                                        const std::string &path);
 
 } // namespace tandem::machine

@@ -1,0 +1,11 @@
+#pragma once
+/// The monitor's commands for people, of QEMU's names; their answers are text.
+#include "machine/control/machine_control.h"
+
+#include <string>
+
+namespace tandem::machine {
+
+[[nodiscard]] std::string run_monitor_command(MachineControl &, const std::string &line);
+
+} // namespace tandem::machine

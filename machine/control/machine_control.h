@@ -1,0 +1,61 @@
+#pragma once
+/// A running machine as its control socket sees it.
+#include "support/bits.h"
+
+#include <string>
+#include <vector>
+
+namespace tandem::machine {
+
+enum class RunState : u8 { Prelaunch, Running, Paused, Shutdown };
+
+struct ControlledDisk {
+    std::string name; ///< "disk0"
+    std::string path;
+    std::string format;
+    u64 size = 0;
+    bool read_only = false;
+    bool uses_page_cache = true; ///< of the host
+    bool ignores_flushes = false;
+    bool writes_back = true;
+};
+
+/// Any thread, at any time.
+class MachineControl {
+public:
+    virtual ~MachineControl() = default;
+    [[nodiscard]] virtual RunState run_state() const = 0;
+    [[nodiscard]] virtual std::string machine_name() const = 0;
+    /// The host thread of each CPU; 0 while it has none.
+    [[nodiscard]] virtual std::vector<int> cpu_threads() const = 0;
+    [[nodiscard]] virtual std::vector<ControlledDisk> disks() const = 0;
+
+    /// Returns when every CPU stands between two instructions and nothing is under way.
+    virtual void pause() = 0;
+    virtual void resume() = 0;
+    virtual void press_power_key() = 0;
+    virtual void reset() = 0;
+    virtual void quit() = 0;
+};
+
+enum class MachineEvent : u8 { Stop, Resume, PowerDown, Reset, Shutdown };
+
+/// Whose doing an event is.
+enum class EventCause : u8 {
+    None,
+    GuestShutdown,
+    GuestReset,
+    ControlQuit,
+    ControlReset,
+    Signal, ///< of the host, or its time limit
+    Console,
+};
+
+class MachineObserver {
+public:
+    virtual ~MachineObserver() = default;
+    /// Any thread; returns at once.
+    virtual void machine_event(MachineEvent, EventCause) = 0;
+};
+
+} // namespace tandem::machine

@@ -1,0 +1,72 @@
+#include "machine/control/qmp_client.h"
+
+#include "machine/control/json_member.h"
+#include "machine/host/unix_socket.h"
+
+#include <fmt/format.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+
+#include <array>
+#include <cerrno>
+
+namespace tandem::machine {
+namespace {
+
+using nlohmann::json;
+
+constexpr timeval kPatience{10, 0};
+
+} // namespace
+
+Result<QmpClient> QmpClient::connect(const std::string &path) {
+    QmpClient client(connect_to(path));
+    if (!client.fd_.is_open()) return failure(fmt::format("{}: nobody serves it", path));
+    ::setsockopt(client.fd_.get(), SOL_SOCKET, SO_RCVTIMEO, &kPatience, sizeof kPatience);
+    ucred peer{};
+    socklen_t length = sizeof peer;
+    if (::getsockopt(client.fd_.get(), SOL_SOCKET, SO_PEERCRED, &peer, &length) == 0)
+        client.process_.reset(static_cast<int>(::syscall(SYS_pidfd_open, peer.pid, 0)));
+    const json greeting = TRY(client.receive());
+    if (!greeting.contains("QMP")) return failure(fmt::format("{}: speaks no QMP", path));
+    TRY(client.execute("qmp_capabilities"));
+    return client;
+}
+
+Result<json> QmpClient::receive() {
+    for (;;) {
+        const std::size_t end = waiting_.find('\n');
+        if (end != std::string::npos) {
+            json message = json::parse(waiting_.substr(0, end), nullptr, false);
+            waiting_.erase(0, end + 1);
+            if (!message.is_object()) return failure("the machine's answer is damaged; try again");
+            if (!message.contains("event")) return message;
+            continue;
+        }
+        std::array<char, 16 * 1024> buffer{};
+        const ssize_t got = ::recv(fd_.get(), buffer.data(), buffer.size(), 0);
+        if (got < 0 && errno == EINTR) continue;
+        if (got <= 0) return failure("the machine does not answer; see its log, and try again");
+        waiting_.append(buffer.data(), static_cast<std::size_t>(got));
+    }
+}
+
+Result<json> QmpClient::execute(const std::string &command) {
+    const std::string text = json{{"execute", command}}.dump() + "\n";
+    if (::send(fd_.get(), text.data(), text.size(), MSG_NOSIGNAL) !=
+        static_cast<ssize_t>(text.size()))
+        return failure("the machine has ended");
+    const json answer = TRY(receive());
+    if (answer.contains("error"))
+        return failure(
+            fmt::format("{}: {}", command, text_member(answer["error"], "desc", "refused")));
+    return answer.value("return", json::object());
+}
+
+bool QmpClient::wait_for_end(int timeout_ms) {
+    pollfd end{process_.get(), POLLIN, 0};
+    return process_.is_open() && ::poll(&end, 1, timeout_ms) > 0;
+}
+
+} // namespace tandem::machine

@@ -1,0 +1,30 @@
+#pragma once
+/// The other end of a control socket: asks a machine of another process.
+#include "support/result.h"
+#include "support/scoped_fd.h"
+
+#include <nlohmann/json.hpp>
+
+#include <string>
+
+namespace tandem::machine {
+
+class QmpClient {
+public:
+    /// Fails if nobody serves there, or it is no QMP.
+    [[nodiscard]] static Result<QmpClient> connect(const std::string &path);
+
+    [[nodiscard]] Result<nlohmann::json> execute(const std::string &command);
+    /// Waits for the serving process to end.
+    [[nodiscard]] bool wait_for_end(int timeout_ms);
+
+private:
+    explicit QmpClient(ScopedFd fd) : fd_(std::move(fd)) {}
+    /// The next message that is no event.
+    [[nodiscard]] Result<nlohmann::json> receive();
+
+    ScopedFd fd_, process_;
+    std::string waiting_;
+};
+
+} // namespace tandem::machine

@@ -1,0 +1,215 @@
+#include "machine/control/qmp_session.h"
+
+#include "machine/control/qmp_server.h"
+#include "machine/host/unix_socket.h"
+
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+
+namespace tandem::machine {
+namespace {
+
+using nlohmann::json;
+
+class FakeMachine final : public MachineControl {
+public:
+    RunState run_state() const override { return paused ? RunState::Paused : RunState::Running; }
+    std::string machine_name() const override { return "fake"; }
+    std::vector<int> cpu_threads() const override { return {11, 12}; }
+    std::vector<ControlledDisk> disks() const override {
+        return {{.name = "disk0", .path = "/a\xff", .format = "qcow2", .size = 4096}};
+    }
+    void pause() override { paused = true; }
+    void resume() override { paused = false; }
+    void press_power_key() override { ++presses; }
+    void reset() override { ++resets; }
+    void quit() override { ++quits; }
+
+    bool paused = false;
+    int presses = 0, resets = 0, quits = 0;
+};
+
+class QmpSessionTest : public ::testing::Test {
+protected:
+    /// The messages since the last call.
+    std::vector<json> take() {
+        std::vector<json> messages;
+        std::string output;
+        output.swap(session.output);
+        for (std::size_t end = 0; (end = output.find("\r\n")) != std::string::npos;) {
+            messages.push_back(json::parse(output.substr(0, end)));
+            output.erase(0, end + 2);
+        }
+        EXPECT_TRUE(output.empty());
+        return messages;
+    }
+    json ask(std::string_view text) {
+        session.receive(text);
+        const auto messages = take();
+        EXPECT_EQ(messages.size(), 1u) << text;
+        return messages.empty() ? json{} : messages.front();
+    }
+    void negotiate() {
+        take();
+        EXPECT_EQ(ask(R"({"execute": "qmp_capabilities"})"), R"({"return": {}})"_json);
+    }
+    static json error(const char *error_class, const char *description) {
+        return {{"error", {{"class", error_class}, {"desc", description}}}};
+    }
+
+    FakeMachine machine;
+    QmpSession session{machine};
+};
+
+TEST_F(QmpSessionTest, GreetsAndNegotiates) {
+    const auto greeting = take();
+    ASSERT_EQ(greeting.size(), 1u);
+    EXPECT_TRUE(greeting[0]["QMP"]["version"]["qemu"]["major"].is_number());
+    EXPECT_EQ(greeting[0]["QMP"]["capabilities"], json::array());
+    EXPECT_EQ(ask(R"({"execute": "query-status", "id": 7})")["error"]["class"], "CommandNotFound");
+    session.notify({{"event", "STOP"}});
+    EXPECT_TRUE(take().empty()) << "no events before";
+    EXPECT_EQ(ask(R"({"execute":"qmp_capabilities","arguments":{"enable":["oob"]}})"),
+              error("GenericError", "QMP capability not available"));
+    EXPECT_EQ(ask(R"({"execute": "qmp_capabilities"})"), R"({"return": {}})"_json);
+    EXPECT_EQ(ask(R"({"execute": "qmp_capabilities"})")["error"]["class"], "CommandNotFound");
+    session.notify({{"event", "STOP"}});
+    EXPECT_EQ(take().size(), 1u);
+}
+
+TEST_F(QmpSessionTest, CarriesCommandsOut) {
+    negotiate();
+    ask(R"({"execute":"stop"})");
+    EXPECT_EQ(ask(R"({"execute":"query-status","id":{"a":[1]}})"),
+              R"({"return":{"running":false,"status":"paused"},"id":{"a":[1]}})"_json);
+    ask(R"({"execute":"cont"})");
+    EXPECT_FALSE(machine.paused);
+    ask(R"({"execute":"system_powerdown"})");
+    ask(R"({"execute":"system_reset"})");
+    ask(R"({"execute":"quit"})");
+    EXPECT_EQ(machine.presses + machine.resets + machine.quits, 3);
+    const json cpus = ask(R"({"execute":"query-cpus-fast"})")["return"];
+    ASSERT_EQ(cpus.size(), 2u);
+    EXPECT_EQ(cpus[1]["thread-id"], 12);
+    EXPECT_EQ(ask(R"({"execute":"query-name"})")["return"]["name"], "fake");
+    EXPECT_EQ(ask(R"({"execute":"query-block"})")["return"][0]["inserted"]["image"]["virtual-size"],
+              4096);
+}
+
+TEST_F(QmpSessionTest, EveryListedCommandExists) {
+    negotiate();
+    const json names = ask(R"({"execute":"query-commands"})")["return"];
+    EXPECT_GT(names.size(), 10u);
+    for (const json &entry : names) {
+        const json answer = ask(json{{"execute", entry["name"]}, {"arguments", {{"x", 1}}}}.dump());
+        if (entry["name"] == "qmp_capabilities") continue;
+        EXPECT_EQ(answer["error"]["class"], "GenericError") << entry;
+    }
+}
+
+TEST_F(QmpSessionTest, RefusesWhatIsWrong) {
+    negotiate();
+    const auto wrong = [this](std::string_view text, const char *description) {
+        EXPECT_EQ(ask(text), error("GenericError", description)) << text;
+    };
+    wrong("[]", "QMP input must be a JSON object");
+    wrong("17\n", "QMP input must be a JSON object");
+    wrong("{}", "QMP input lacks member 'execute'");
+    wrong(R"({"execute":1})", "QMP input member 'execute' must be a string");
+    wrong(R"({"execute":"stop","arguments":[]})", "QMP input member 'arguments' must be an object");
+    wrong(R"({"execute":"stop","more":1})", "QMP input member 'more' is unexpected");
+    wrong(R"({"execute":"stop","arguments":{"x":1}})", "Parameter 'x' is unexpected");
+    wrong(R"({"execute":"human-monitor-command"})", "Parameter 'command-line' is missing");
+    wrong(R"({"execute":"human-monitor-command","arguments":{"command-line":1}})",
+          "Invalid parameter type for 'command-line', expected: string");
+    wrong("{nonsense}", "JSON parse error");
+    wrong("nonsense\n", "JSON parse error");
+    wrong("}", "JSON parse error");
+    EXPECT_EQ(ask(R"({"execute":"explode"})"),
+              error("CommandNotFound", "The command explode has not been found"));
+    EXPECT_FALSE(machine.paused);
+}
+
+TEST_F(QmpSessionTest, TakesValuesInAnyPieces) {
+    negotiate();
+    const std::string text = R"({"execute":"query-name","id":"a}\"{"}{"execute":"query-name"}  )";
+    for (const char c : text) session.receive({&c, 1});
+    const auto answers = take();
+    ASSERT_EQ(answers.size(), 2u);
+    EXPECT_EQ(answers[0]["id"], "a}\"{");
+}
+
+TEST_F(QmpSessionTest, GivesUpWhatIsTooLarge) {
+    negotiate();
+    session.receive(std::string(2 * JsonSplitter::kMaxLength, 'x'));
+    session.receive("\n" + std::string(JsonSplitter::kMaxDepth + 1, '[') + "\n");
+    session.receive(R"({"execute":"query-name"})");
+    const auto answers = take();
+    ASSERT_EQ(answers.size(), 3u);
+    EXPECT_TRUE(answers[0].contains("error"));
+    EXPECT_TRUE(answers[1].contains("error"));
+    EXPECT_TRUE(answers[2].contains("return"));
+}
+
+TEST_F(QmpSessionTest, MonitorForPeople) {
+    negotiate();
+    const auto monitor = [this](const char *line) {
+        return ask(json{{"execute", "human-monitor-command"},
+                        {"arguments", {{"command-line", line}}}}
+                       .dump())["return"]
+            .get<std::string>();
+    };
+    EXPECT_EQ(monitor(" info   status "), "VM status: running\r\n");
+    EXPECT_EQ(monitor("stop"), "");
+    EXPECT_TRUE(machine.paused);
+    EXPECT_NE(monitor("help").find("system_reset"), std::string::npos);
+    EXPECT_EQ(monitor("info sense"), "unknown command: 'info sense'\r\n");
+}
+
+TEST(QmpServer, ServesAndSaysFarewell) {
+    const std::string path = ::testing::TempDir() + "qmp-" + std::to_string(::getpid());
+    FakeMachine machine;
+    const auto ask = [](int fd, std::string_view text) {
+        if (!text.empty()) {
+            EXPECT_GT(::send(fd, text.data(), text.size(), MSG_NOSIGNAL), 0);
+        }
+        std::string answer(4096, '\0');
+        const ssize_t got = ::recv(fd, answer.data(), answer.size(), 0);
+        answer.resize(got > 0 ? static_cast<std::size_t>(got) : 0);
+        return answer;
+    };
+    ScopedFd first, second;
+    {
+        const auto server = QmpServer::create(path, machine);
+        ASSERT_TRUE(server.has_value());
+        const auto again = QmpServer::create(path, machine);
+        ASSERT_FALSE(again.has_value());
+        EXPECT_NE(again.error().message.find("in use"), std::string::npos);
+        first = connect_to(path);
+        second = connect_to(path);
+        for (const ScopedFd *client : {&first, &second}) {
+            EXPECT_NE(ask(client->get(), "").find("QMP"), std::string::npos);
+            EXPECT_NE(ask(client->get(), R"({"execute":"qmp_capabilities"})").find("return"),
+                      std::string::npos);
+        }
+        (*server)->machine_event(MachineEvent::Shutdown, EventCause::GuestShutdown);
+    }
+    for (const ScopedFd *client : {&first, &second}) {
+        const json event = json::parse(ask(client->get(), ""), nullptr, false);
+        ASSERT_FALSE(event.is_discarded());
+        EXPECT_EQ(event["event"], "SHUTDOWN");
+        EXPECT_EQ(event["data"], R"({"guest":true,"reason":"guest-shutdown"})"_json);
+    }
+    EXPECT_FALSE(std::filesystem::exists(path));
+    std::ofstream(path) << "a file";
+    EXPECT_FALSE(QmpServer::create(path, machine).has_value());
+    EXPECT_TRUE(std::filesystem::exists(path)) << "it is not ours to remove";
+    std::filesystem::remove(path);
+}
+
+} // namespace
+} // namespace tandem::machine
