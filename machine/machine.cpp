@@ -263,7 +263,10 @@ Result<RunOutcome> Machine::run() {
                                [this](Error error) { fail(std::move(error)); }));
         {
             const std::lock_guard lock(mutex_);
-            if (outcome_.reason != StopReason::None) return outcome_;
+            if (outcome_.reason != StopReason::None) {
+                static_cast<void>(goes_on_after(outcome_.reason)); // it does not, and says so
+                return outcome_;
+            }
             board_ = board.get();
             if (paused_) board->pause(); // a reset does not start what was stopped
         }
