@@ -195,7 +195,7 @@ void Machine::fail(Error error) {
         const std::lock_guard lock(mutex_);
         if (!failure_.has_value()) failure_ = std::move(error);
     }
-    stop({StopReason::Failure, 0});
+    stop({StopReason::Failure, 0}, EventCause::HostError);
 }
 
 } // namespace tandem::machine

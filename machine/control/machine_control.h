@@ -47,7 +47,8 @@ enum class EventCause : u8 {
     GuestReset,
     ControlQuit,
     ControlReset,
-    Signal, ///< of the host, or its time limit
+    Signal,    ///< of the host, or its time limit
+    HostError, ///< what the machine needs of the host failed
     Console,
 };
 

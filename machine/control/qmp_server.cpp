@@ -37,6 +37,7 @@ const char *reason_name(EventCause cause) {
     case EventCause::ControlQuit: return "host-qmp-quit";
     case EventCause::ControlReset: return "host-qmp-system-reset";
     case EventCause::Signal: return "host-signal";
+    case EventCause::HostError: return "host-error";
     case EventCause::Console: return "host-ui";
     case EventCause::None: break;
     }
