@@ -82,16 +82,6 @@ Result<std::unique_ptr<Machine>> Machine::create(const MachineConfig &config) {
     return machine;
 }
 
-Machine::Machine(const MachineConfig &config) : config_(config) {
-    watcher_ = std::make_unique<Watcher>(
-        config.timeout_ns,
-        [this](int signal) { stop({StopReason::Signal, signal}, EventCause::Signal); },
-        [this] { stop({StopReason::Timeout, 0}, EventCause::Signal); });
-    control_ = std::make_unique<Control>(*this);
-}
-
-Machine::~Machine() = default;
-
 /// Any thread; the machine's mutex makes one thing of each request.
 class Machine::Control final : public MachineControl {
 public:
@@ -136,6 +126,16 @@ public:
 private:
     Machine &machine_;
 };
+
+Machine::Machine(const MachineConfig &config) : config_(config) {
+    watcher_ = std::make_unique<Watcher>(
+        config.timeout_ns,
+        [this](int signal) { stop({StopReason::Signal, signal}, EventCause::Signal); },
+        [this] { stop({StopReason::Timeout, 0}, EventCause::Signal); });
+    control_ = std::make_unique<Control>(*this);
+}
+
+Machine::~Machine() = default;
 
 Result<std::unique_ptr<devices::Char>> Machine::open_line(const SerialConfig &config,
                                                           const LineNames &names) {

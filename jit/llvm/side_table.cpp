@@ -8,7 +8,7 @@
 #pragma GCC diagnostic ignored "-Wsign-conversion"
 #pragma GCC diagnostic ignored "-Wunused-parameter"
 #pragma GCC diagnostic ignored "-Wredundant-move"
-#include <llvm/Object/ELFObjectFile.h>
+#include <llvm/Object/ObjectFile.h>
 #include <llvm/Object/StackMapParser.h>
 #pragma GCC diagnostic pop
 
@@ -88,11 +88,11 @@ Result<std::unique_ptr<SideTable>> make_side_table(std::span<const char> object,
     auto table = std::make_unique<SideTable>();
     table->exits = std::move(exits);
     table->code = static_cast<const std::byte *>(entry);
-    auto file = llvm::object::ELF64LEObjectFile::create(
+    auto file = llvm::object::ObjectFile::createELFObjectFile(
         llvm::MemoryBufferRef(llvm::StringRef(object.data(), object.size()), "region"));
     if (!file) return failure(llvm::toString(file.takeError()));
     const auto entry_offset = static_cast<std::size_t>(table->code - code.executable);
-    for (const llvm::object::SectionRef &section : file->sections()) {
+    for (const llvm::object::SectionRef &section : (*file)->sections()) {
         auto name = section.getName();
         if (!name || *name != ".llvm_stackmaps") {
             if (!name) return failure(llvm::toString(name.takeError()));

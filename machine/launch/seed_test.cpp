@@ -21,7 +21,7 @@ std::string file_of(const std::vector<std::byte> &volume, std::string_view name)
 
 TEST(FatVolume, KeepsFilesOfEverySize) {
     std::vector<VolumeFile> files;
-    for (const std::size_t size : {0, 1, 4095, 4096, 4097, 200'000})
+    for (const std::size_t size : {0u, 1u, 4095u, 4096u, 4097u, 200'000u})
         files.push_back({"a-file-with-a-long-name-" + std::to_string(size),
                          std::string(size, static_cast<char>('a' + files.size()))});
     const auto volume = build_fat_volume("label", files);
