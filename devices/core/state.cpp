@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace tandem::devices {
 
 // A section is: u32 name length, name, u32 version, u32 payload length, payload.
@@ -62,7 +64,7 @@ void StateReader::bytes(std::span<std::byte> target) {
         std::memset(target.data(), 0, target.size());
         return;
     }
-    std::memcpy(target.data(), data_.data() + position_, target.size());
+    std::ranges::copy(data_.subspan(position_, target.size()), target.begin());
     position_ += target.size();
 }
 

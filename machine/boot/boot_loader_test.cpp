@@ -64,13 +64,14 @@ TEST_F(BootLoaderTest, PlacesEverything) {
     const auto *end =
         static_cast<const fdt64_t *>(fdt_getprop(blob, chosen, "linux,initrd-end", nullptr));
     ASSERT_TRUE(start != nullptr && end != nullptr);
-    EXPECT_EQ(fdt64_to_cpu(*start), kBase.value() + kSize / 2);
-    EXPECT_EQ(fdt64_to_cpu(*end) - fdt64_to_cpu(*start), 10'000u);
-    EXPECT_EQ(ram->span(GuestPhysAddr{fdt64_to_cpu(*end) - 1}, 1)[0], std::byte{'i'});
+    // Properties are aligned to four bytes.
+    EXPECT_EQ(fdt64_ld(start), kBase.value() + kSize / 2);
+    EXPECT_EQ(fdt64_ld(end) - fdt64_ld(start), 10'000u);
+    EXPECT_EQ(ram->span(GuestPhysAddr{fdt64_ld(end) - 1}, 1)[0], std::byte{'i'});
     const int memory = fdt_path_offset(blob, "/memory@40000000");
     const auto *reg = static_cast<const fdt64_t *>(fdt_getprop(blob, memory, "reg", nullptr));
     ASSERT_NE(reg, nullptr);
-    EXPECT_EQ(fdt64_to_cpu(reg[1]), kSize);
+    EXPECT_EQ(fdt64_ld(reg + 1), kSize);
 }
 
 TEST_F(BootLoaderTest, TakesAnotherDeviceTree) {
