@@ -85,7 +85,7 @@ my %operations = (
     unlink => sub { my $n = name(); -d $n && !-l $n ? "$n directory" : "$n " . told(unlink $n) },
     mkdir => sub { my ($n, $m) = (name(), pick(0755, 0700, 0777)); "$n " . told(mkdir $n, $m) },
     rmdir => sub { my $n = name(); "$n " . told(rmdir $n) },
-    chmod => sub { my ($n, $m) = (name(), pick(0600, 0644, 0755, 04755, 0)); "$n " . told(chmod $m, $n) },
+    chmod => sub { my ($n, $m) = (name(), pick(0600, 0644, 0755, 0751, 0)); "$n " . told(chmod $m, $n) },
     chown => sub { my ($n, $u) = (name(), pick(0, 1000)); "$n $u " . told(chown $u, $u, $n) },
     utime => sub { my ($n, $t) = (name(), int rand 900_000_000); "$n $t " . told(utime $t, $t, $n) },
     list => sub {
