@@ -39,19 +39,26 @@ public:
     void side_exit_stub(bool has_avx512, const void *exit_pc_set) {
         constexpr int kSize = sizeof(SavedRegisters);
         constexpr int kXmm = offsetof(SavedRegisters, xmm);
-        const auto gpr = [&](const Xbyak::Reg64 &r) { return ptr[rsp + r.getIdx() * 8]; };
+        const auto gpr = [&](const Xbyak::Reg64 &r) { return ptr[rbx + r.getIdx() * 8]; };
         const auto for_xmm = [&](auto each) {
             for (int i = 0; i < (has_avx512 ? 32 : 16); ++i)
                 each(ptr[rbx + kXmm + i * 16], Xbyak::Xmm(i));
         };
-        const Xbyak::Reg64 kept[] = {rax, rcx, rdx, rbx, rbp, rsi, rdi,
-                                     r8,  r9,  r10, r12, r13, r14, r15};
+        const Xbyak::Reg64 kept[] = {rcx, rdx, rbp, rsi, rdi, r8, r9, r10, r12, r13, r14, r15};
         Xbyak::Label leave;
-        lea(rsp, ptr[rsp - kSize]);
+        // SavedRegisters wants 16 bytes of alignment, a site promises 8. rax waits above it.
+        constexpr int kFrame = kSize + 16;
+        lea(rsp, ptr[rsp - kFrame]);
+        mov(ptr[rsp + kSize + 8], rax);
+        lea(rax, ptr[rsp + 15]);
+        and_(rax, -16);
+        mov(ptr[rax + rbx.getIdx() * 8], rbx);
+        mov(rbx, rax);
+        mov(rax, ptr[rsp + kSize + 8]);
+        mov(gpr(rax), rax);
         for (const Xbyak::Reg64 &r : kept) mov(gpr(r), r);
-        lea(rax, ptr[rsp + kSize + 8]);
+        lea(rax, ptr[rsp + kFrame + 8]);
         mov(gpr(rsp), rax);
-        mov(rbx, rsp);
         mov(r12, ptr[rbp]);
         for_xmm([&](const Xbyak::Address &to, const Xbyak::Xmm &xmm) {
             if (xmm.getIdx() < 16)
@@ -67,7 +74,7 @@ public:
         stmxcsr(ptr[rdi + offsetof(ExecContext, mxcsr)]);
         mov(rsi, rbx);
         mov(rdx, r11);
-        mov(rcx, ptr[rbx + kSize]);
+        mov(rcx, ptr[rax - 8]);
         and_(rsp, -16);
         mov(rax, reinterpret_cast<u64>(&side_exit));
         call(rax);
@@ -82,9 +89,12 @@ public:
                 vmovups(xmm, from);
         });
         for (int i = 0; has_avx512 && i < 8; ++i) kmovq(Xbyak::Opmask(i), mask(i));
-        mov(rsp, rbx);
+        mov(rsp, gpr(rsp));
+        lea(rsp, ptr[rsp - (kFrame + 8)]);
         for (const Xbyak::Reg64 &r : kept) mov(r, gpr(r));
-        lea(rsp, ptr[rsp + kSize]);
+        mov(rax, gpr(rax));
+        mov(rbx, gpr(rbx));
+        lea(rsp, ptr[rsp + kFrame]);
         ret();
         L(leave);
         mov(rsp, rbp);
