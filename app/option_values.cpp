@@ -6,6 +6,7 @@
 #include <array>
 #include <charconv>
 #include <cmath>
+#include <optional>
 
 namespace tandem::app {
 namespace {
@@ -60,6 +61,13 @@ constexpr std::array kCacheModes{
 };
 // clang-format on
 
+/// What follows the last comma; a file's name may hold others.
+std::optional<std::string_view> last_option(std::string_view text) {
+    const std::size_t comma = text.rfind(',');
+    if (comma == std::string_view::npos) return std::nullopt;
+    return text.substr(comma + 1);
+}
+
 } // namespace
 
 Result<u64> parse_size(std::string_view text) {
@@ -73,10 +81,8 @@ Result<u64> parse_bytes(std::string_view what, std::string_view text) {
 Result<machine::DiskConfig> parse_disk(std::string_view text) {
     machine::DiskConfig disk;
     std::string_view name = text;
-    for (;;) {
-        const std::size_t comma = name.rfind(',');
-        if (comma == std::string_view::npos) break;
-        const std::string_view option = name.substr(comma + 1);
+    while (const std::optional<std::string_view> last = last_option(name)) {
+        const std::string_view option = *last;
         if (option == "readonly") {
             disk.readonly = true;
         } else if (option == "snapshot") {
@@ -103,7 +109,7 @@ Result<machine::DiskConfig> parse_disk(std::string_view text) {
         } else {
             break;
         }
-        name = name.substr(0, comma);
+        name.remove_suffix(option.size() + 1);
     }
     if (name.empty()) return failure(fmt::format("--disk {}: no file; name one", text));
     disk.path = std::string{name};
@@ -113,10 +119,8 @@ Result<machine::DiskConfig> parse_disk(std::string_view text) {
 Result<machine::ShareConfig> parse_share(std::string_view text) {
     machine::ShareConfig share;
     std::string_view name = text;
-    for (;;) {
-        const std::size_t comma = name.rfind(',');
-        if (comma == std::string_view::npos) break;
-        const std::string_view option = name.substr(comma + 1);
+    while (const std::optional<std::string_view> last = last_option(name)) {
+        const std::string_view option = *last;
         if (option == "readonly") {
             share.readonly = true;
         } else if (option == "type=virtiofs") {
@@ -129,7 +133,7 @@ Result<machine::ShareConfig> parse_share(std::string_view text) {
         } else {
             break;
         }
-        name = name.substr(0, comma);
+        name.remove_suffix(option.size() + 1);
     }
     const std::size_t colon = name.rfind(':');
     // A colon before a slash belongs to the folder.

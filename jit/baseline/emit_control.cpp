@@ -264,12 +264,11 @@ void BlockCompiler::emit_links() {
         bind(stub.site, here);
         out_->links.push_back({stub.site, here, stub.target});
         const i32 offset = stub.target & 0xfff;
+        mov(eax, static_cast<u32>(offset));
         if (offset == stub.target) {
             bind(stub.exhausted, here);
-            mov(eax, static_cast<u32>(offset));
         } else {
             // With a used-up budget pc_page is still this block's.
-            mov(eax, static_cast<u32>(offset));
             const u32 to_link = jump();
             bind(stub.exhausted);
             mov(eax, static_cast<u32>(stub.target));
