@@ -13,23 +13,35 @@
 
 namespace tandem::ir {
 
+// The guest's data races are the guest's: ThreadSanitizer looks for the host's.
+#if defined(__SANITIZE_THREAD__)
+#define TANDEM_GUEST_ACCESS __attribute__((no_sanitize_thread))
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define TANDEM_GUEST_ACCESS __attribute__((no_sanitize("thread")))
+#endif
+#endif
+#ifndef TANDEM_GUEST_ACCESS
+#define TANDEM_GUEST_ACCESS
+#endif
+
 template <typename T>
 using Unaligned __attribute__((aligned(1), may_alias)) = T;
 
 template <typename T>
-[[nodiscard]] T read_host(const std::byte *p) {
+[[nodiscard]] TANDEM_GUEST_ACCESS T read_host(const std::byte *p) {
     return *reinterpret_cast<const volatile Unaligned<T> *>(p);
 }
 template <typename T>
-void write_host(std::byte *p, T value) {
+TANDEM_GUEST_ACCESS void write_host(std::byte *p, T value) {
     *reinterpret_cast<volatile Unaligned<T> *>(p) = value;
 }
-[[nodiscard]] inline Vec read_host_vec(const std::byte *p) {
+[[nodiscard]] TANDEM_GUEST_ACCESS inline Vec read_host_vec(const std::byte *p) {
     __m128i value;
     asm volatile("movdqu %1, %0" : "=x"(value) : "m"(*reinterpret_cast<const __m128i_u *>(p)));
     return std::bit_cast<Vec>(value);
 }
-inline void write_host_vec(std::byte *p, Vec value) {
+TANDEM_GUEST_ACCESS inline void write_host_vec(std::byte *p, Vec value) {
     asm volatile("movdqu %1, %0"
                  : "=m"(*reinterpret_cast<__m128i_u *>(p))
                  : "x"(std::bit_cast<__m128i>(value)));

@@ -79,6 +79,7 @@ void Optimiser::run(Block &block) {
     forward(block);
     remove_dead(block);
     compact(block);
+    share_checks(block);
 }
 
 void optimise(Block &block, std::span<const Helper> helpers) {

@@ -1,5 +1,5 @@
 #pragma once
-/// Optimisation of a block, in three sweeps. It keeps the contract: the same instructions retire,
+/// Optimisation of a block, in four sweeps. It keeps the contract: the same instructions retire,
 /// the same exceptions rise at the same instruction with the same state visible.
 #include "ir/passes/slot_table.h"
 
@@ -22,6 +22,9 @@ private:
     /// Removes writes of state (flags among them) that a later write in the block overwrites before
     /// anything could observe them (an exit, an exception, a helper), and values nobody uses.
     void remove_dead(Block &block);
+    /// Finds accesses to one page that can share a look into the TLB, and says so in their
+    /// MemoryOp. Executors use it or not: it changes nothing of what an access does.
+    static void share_checks(Block &block);
 
     std::span<const Helper> helpers_;
     SlotTable<ValueId> known_; ///< what slots hold

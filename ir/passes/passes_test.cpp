@@ -1,4 +1,6 @@
+#include "ir/memory_op.h"
 #include "ir/passes/passes.h"
+#include "ir/plain_access.h"
 
 #include "ir/text/text.h"
 #include "ir/verifier/verifier.h"
@@ -90,6 +92,55 @@ TEST(Passes, RemovesIdentities) {
 TEST(Passes, KeepsUnusedOperationsThatRaiseFlags) {
     EXPECT_NE(optimised("%1 = GetStateF64 #0x200\n %2 = FDiv64 %1 %1\n Exit").find("FDiv64"),
               std::string::npos);
+}
+
+/// The MemoryOps of the accesses after optimise().
+std::vector<MemoryOp> accesses(const std::string &body) {
+    auto block = parse("block instructions=1\n Insn\n" + body);
+    EXPECT_TRUE(block) << block.error().message;
+    optimise(*block, kHelpers);
+    std::vector<MemoryOp> result;
+    for (const Inst &inst : block->insts)
+        if (plain_access(inst.op)) result.push_back(MemoryOp::unpack(inst.imm));
+    return result;
+}
+
+const std::string kBaseAndOffsets = "%1 = GetState64 #0x8\n %2 = Const64 #0x10\n"
+                                    "%3 = Add64 %1 %2\n %4 = Add64 %3 %2\n";
+
+TEST(Passes, AccessesNearOneBaseShareACheck) {
+    // At the base plus 16, plus 0 and plus 32, through a chain of additions.
+    const auto found =
+        accesses(kBaseAndOffsets + "%5 = Load64 %3\n SetState64 %5 #0x10\n"
+                                   "%7 = Load32 %1\n SetState64 %7 #0x18\n"
+                                   "%9 = LoadPair64 %4\n %10 = Second\n"
+                                   "SetState64 %9 #0x20\n SetState64 %10 #0x28\n Exit");
+    ASSERT_EQ(found.size(), 3u);
+    EXPECT_TRUE(found[0].leads_check);
+    EXPECT_EQ(found[0].check_before, 16);
+    EXPECT_EQ(found[0].check_after, 48 - 24);
+    EXPECT_FALSE(found[1].leads_check || found[1].ends_check);
+    EXPECT_TRUE(found[2].ends_check);
+}
+
+TEST(Passes, NoCheckIsSharedAcross) {
+    struct Case {
+        const char *what;
+        const char *second;
+    };
+    for (const Case &c : {
+             Case{"a helper", "%4 = Call0 #0x1\n %5 = Load64 %1\n SetState64 %5 #0x18\n"},
+             Case{"directions", "Store64 %1 %1\n"},
+             Case{"regimes", "%4 = Load64 %1 #0x1\n SetState64 %4 #0x18\n"},
+             Case{"alignments", "%4 = Load64 %1 #0x4\n SetState64 %4 #0x18\n"},
+             Case{"more than 128 bytes", "%4 = Const64 #0x80\n %5 = Add64 %1 %4\n"
+                                         "%6 = Load8 %5\n SetState64 %6 #0x18\n"},
+         }) {
+        const std::string first = "%1 = GetState64 #0x8\n %2 = Load64 %1\n SetState64 %2 #0x10\n";
+        const auto found = accesses(first + c.second + "Exit");
+        ASSERT_EQ(found.size(), 2u) << c.what;
+        for (const MemoryOp &op : found) EXPECT_FALSE(op.leads_check || op.ends_check) << c.what;
+    }
 }
 
 } // namespace

@@ -243,7 +243,7 @@ void BlockCompiler::emit_body() {
         emit(*this, in, current_);
         consume();
         for (PageCheck &check : checks_)
-            if (check.reg != kNoReg && check.followers == 0) end_check(check);
+            if (check.reg != kNoReg && check.has_ended) end_check(check);
         if (v.uses == 0 && v.root == i) maybe_dead(static_cast<ValueId>(i));
         if (!keeps_host_flags_) host_flags_ = kNoValue;
         for (const u16 spill : spills_to_free_)

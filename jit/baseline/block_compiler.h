@@ -7,7 +7,8 @@
 /// state slot that holds it), a spill slot of the frame; or it is a constant; or it is deferred:
 /// flags, conditions and address sums are emitted only where they are used, and keep their
 /// operands alive until then.
-#include "ir/block.h"
+#include "ir/memory_op.h"
+#include "ir/plain_access.h"
 #include "jit/baseline/compiler.h"
 #include "jit/baseline/frame.h"
 #include "jit/baseline/runtime.h"
@@ -97,6 +98,9 @@ public:
 
     [[nodiscard]] ValueState &state(ValueId id) { return values_[values_[id].root]; }
     [[nodiscard]] const Inst &inst(ValueId id) const { return block_->insts[id]; }
+    [[nodiscard]] ir::AccessAddress address_of(ValueId id) const {
+        return ir::address_of(*block_, id);
+    }
     [[nodiscard]] ValueId root(ValueId id) const { return values_[id].root; }
     [[nodiscard]] bool is_constant(ValueId id) { return state(id).form == Form::Constant; }
     [[nodiscard]] u64 constant(ValueId id) { return state(id).payload; }
@@ -152,10 +156,10 @@ public:
     /// or 0 after a miss.
     struct PageCheck {
         ValueId base = kNoValue; ///< addresses are this value plus low..high
-        i32 low = 0, high = 0;
-        u32 followers = 0; ///< accesses still to come
+        i64 low = 0, high = 0;
         HostReg reg = kNoReg;
-        u8 regime = 0;
+        ir::Regime regime = ir::Regime::User;
+        bool has_ended = false; ///< nothing more will use it
     };
     /// The valid check for reads (0) or writes (1), if any.
     [[nodiscard]] PageCheck &page_check(bool is_write) { return checks_[is_write ? 1 : 0]; }

@@ -21,16 +21,15 @@ using Form = BlockCompiler::Form;
 struct GuestAddress {
     HostReg base;
     i32 offset;
-    ValueId value; ///< what is in the register
 };
 
 GuestAddress use_address(BlockCompiler &c, ValueId address) {
     const BlockCompiler::ValueState &v = c.state(address);
     if (v.form == Form::Address && v.reg == kNoReg) {
         const ValueId base = c.inst(c.root(address)).args[0];
-        return {c.use(base), static_cast<i32>(v.payload), c.root(base)};
+        return {c.use(base), static_cast<i32>(v.payload)};
     }
-    return {c.use(address), 0, c.root(address)};
+    return {c.use(address), 0};
 }
 
 /// A lookup of the TLB: which condition of the host's flags is a miss, and where the addend is or,
@@ -67,104 +66,39 @@ void emit_comparison(BlockCompiler &c, HostReg base_register, i32 first, i32 end
           c.ptr[c.rax + (is_write ? offsetof(TlbEntry, write_tag) : offsetof(TlbEntry, read_tag))]);
 }
 
-/// A plain access, as far as sharing a check goes; `bytes` 0 for everything else.
-struct PlainAccess {
-    unsigned bytes = 0;
-    bool is_write = false;
-};
-PlainAccess plain_access(Opcode op) {
-    switch (op) {
-    case Opcode::Load8: return {1, false};
-    case Opcode::Load16:
-    case Opcode::LoadF16: return {2, false};
-    case Opcode::Load32:
-    case Opcode::LoadF32: return {4, false};
-    case Opcode::Load64:
-    case Opcode::LoadF64:
-    case Opcode::LoadPair32:
-    case Opcode::LoadPairF32: return {8, false};
-    case Opcode::LoadV128:
-    case Opcode::LoadPair64:
-    case Opcode::LoadPairF64: return {16, false};
-    case Opcode::LoadPairV128: return {32, false};
-    case Opcode::Store8: return {1, true};
-    case Opcode::Store16:
-    case Opcode::StoreF16: return {2, true};
-    case Opcode::Store32:
-    case Opcode::StoreF32: return {4, true};
-    case Opcode::Store64:
-    case Opcode::StoreF64:
-    case Opcode::StorePair32:
-    case Opcode::StorePairF32: return {8, true};
-    case Opcode::StoreV128:
-    case Opcode::StorePair64:
-    case Opcode::StorePairF64: return {16, true};
-    case Opcode::StorePairV128: return {32, true};
-    default: return {};
-    }
+/// Does the check serve these bytes?
+bool serves(const BlockCompiler::PageCheck &check, const ir::AccessAddress &address, unsigned bytes,
+            MemoryOp op) {
+    return check.reg != kNoReg && check.base == address.base && check.regime == op.regime &&
+           address.offset >= check.low && address.offset + i64{bytes} <= check.high;
 }
 
-/// Looks ahead for accesses to the same base, and starts a check that they share if there are any.
-/// All lie within kSpan bytes, so that they are seldom on two pages (then all are out of line).
-bool begin_shared_check(BlockCompiler &c, const GuestAddress &address, unsigned bytes, MemoryOp op,
-                        bool is_write) {
-    constexpr std::size_t kLookahead = 24;
-    constexpr i32 kSpan = 128;
-    i32 low = address.offset, high = address.offset + static_cast<i32>(bytes);
-    u32 followers = 0;
-    const std::size_t end = std::min<std::size_t>(c.inst_count(), c.current() + kLookahead);
-    for (std::size_t i = c.current() + 1u; i < end; ++i) {
-        const Inst &in = c.inst(static_cast<ValueId>(i));
-        if (ir::info(in.op).op_class == ir::OpClass::Call) break;
-        const PlainAccess access = plain_access(in.op);
-        if (access.bytes == 0 || access.is_write != is_write) continue;
-        const MemoryOp other = MemoryOp::unpack(in.imm);
-        if (other.regime != op.regime || other.alignment != Alignment::Any) continue;
-        ValueId base = in.args[0];
-        i64 offset = 0;
-        const Inst &sum = c.inst(base);
-        if (sum.op == Opcode::Add64 && c.inst(sum.args[1]).op == Opcode::Const64) {
-            base = sum.args[0];
-            offset = static_cast<i64>(c.inst(sum.args[1]).imm);
-        }
-        if (c.root(base) != address.value || offset < -kSpan * 8 || offset > kSpan * 64) continue;
-        const i32 new_low = std::min(low, static_cast<i32>(offset));
-        const i32 new_high =
-            std::max(high, static_cast<i32>(offset) + static_cast<i32>(access.bytes));
-        if (new_high - new_low > kSpan) continue;
-        low = new_low;
-        high = new_high;
-        ++followers;
-    }
-    if (followers == 0 || !c.begin_check(is_write)) return false;
-    BlockCompiler::PageCheck &check = c.page_check(is_write);
-    check.base = address.value;
-    check.low = low;
-    check.high = high;
-    check.followers = followers;
-    check.regime = static_cast<u8>(op.regime);
-    return true;
-}
-
-TagCheck emit_tag_check(BlockCompiler &c, const GuestAddress &address, unsigned bytes, MemoryOp op,
-                        bool is_write) {
+/// Of the access `in` to `bytes` bytes at `address`. The pass has found accesses that can share a
+/// check (ir/passes/share_checks.cpp): they do if a register can be spared for it.
+TagCheck emit_tag_check(BlockCompiler &c, const Inst &in, const GuestAddress &address,
+                        unsigned bytes, bool is_write) {
+    const MemoryOp op = MemoryOp::unpack(in.imm);
     const i32 first = address.offset, end = address.offset + static_cast<i32>(bytes);
-    const bool is_aligned = op.alignment != Alignment::Any || bytes == 1;
-    if (op.alignment == Alignment::Any) {
-        BlockCompiler::PageCheck &check = c.page_check(is_write);
-        const auto regime = static_cast<u8>(op.regime);
-        if (check.reg != kNoReg && check.base == address.value && check.regime == regime &&
-            first >= check.low && end <= check.high) {
-            if (check.followers > 0) --check.followers;
+    BlockCompiler::PageCheck &check = c.page_check(is_write);
+    if (op.alignment == Alignment::Any && (op.leads_check || check.reg != kNoReg)) {
+        const ir::AccessAddress shared = c.address_of(in.args[0]);
+        if (serves(check, shared, bytes, op)) {
+            if (op.ends_check) check.has_ended = true;
             c.use_check(is_write);
             c.test(Reg64(check.reg), Reg64(check.reg));
             return {CC::E, check.reg, true};
         }
-        if (begin_shared_check(c, address, bytes, op, is_write)) {
-            emit_comparison(c, address.base, check.low, check.high, false, op, is_write);
+        if (op.leads_check && check.reg == kNoReg && c.begin_check(is_write)) {
+            check.base = shared.base;
+            check.low = shared.offset - op.check_before;
+            check.high = shared.offset + bytes + op.check_after;
+            check.regime = op.regime;
+            emit_comparison(c, address.base, first - op.check_before, end + op.check_after, false,
+                            op, is_write);
             return {CC::NE, check.reg, false};
         }
     }
+    const bool is_aligned = op.alignment != Alignment::Any || bytes == 1;
     emit_comparison(c, address.base, first, end, is_aligned, op, is_write);
     return {};
 }
@@ -260,7 +194,7 @@ void store_xmm(BlockCompiler &c, HostReg from, unsigned bytes, const Xbyak::RegE
 template <unsigned bytes, bool is_vector>
 void load(BlockCompiler &c, const Inst &in, ValueId id) {
     const GuestAddress address = use_address(c, in.args[0]);
-    const TagCheck check = emit_tag_check(c, address, bytes, MemoryOp::unpack(in.imm), false);
+    const TagCheck check = emit_tag_check(c, in, address, bytes, false);
     const Arguments arguments = locate_arguments(c, in);
     c.consume();
     c.unlock(); // one load reads the address and writes the result
@@ -291,7 +225,7 @@ std::array<HostReg, 2> define_pair(BlockCompiler &c, ValueId id) {
 template <unsigned bytes>
 void load_pair_vector(BlockCompiler &c, const Inst &in, ValueId id) {
     const GuestAddress address = use_address(c, in.args[0]);
-    const TagCheck check = emit_tag_check(c, address, 2 * bytes, MemoryOp::unpack(in.imm), false);
+    const TagCheck check = emit_tag_check(c, in, address, 2 * bytes, false);
     const Arguments arguments = locate_arguments(c, in);
     const auto [first, second] = define_pair(c, id);
     const std::size_t path = leave_on_miss(c, in, arguments, check);
@@ -313,7 +247,7 @@ void leave_if_tearing(BlockCompiler &c, const GuestAddress &address, std::size_t
 template <unsigned bytes>
 void load_pair(BlockCompiler &c, const Inst &in, ValueId id) {
     const GuestAddress address = use_address(c, in.args[0]);
-    const TagCheck check = emit_tag_check(c, address, 2 * bytes, MemoryOp::unpack(in.imm), false);
+    const TagCheck check = emit_tag_check(c, in, address, 2 * bytes, false);
     const Arguments arguments = locate_arguments(c, in);
     const auto [first, second] = define_pair(c, id);
     const std::size_t path = leave_on_miss(c, in, arguments, check);
@@ -351,7 +285,7 @@ void store(BlockCompiler &c, const Inst &in, ValueId) {
     const bool is_immediate =
         !is_vector && c.is_imm32(in.args[1], bytes == 8) && c.state(in.args[1]).reg == kNoReg;
     const HostReg value = is_immediate ? kNoReg : c.use(in.args[1]);
-    const TagCheck check = emit_tag_check(c, address, bytes, op, true);
+    const TagCheck check = emit_tag_check(c, in, address, bytes, true);
     const std::size_t path = leave_on_miss(c, in, locate_arguments(c, in), check);
     const Xbyak::RegExp to = host_operand(check, address, 0);
     if (is_immediate) {
@@ -376,7 +310,7 @@ void store_pair_vector(BlockCompiler &c, const Inst &in, ValueId) {
     const GuestAddress address = use_address(c, in.args[0]);
     const HostReg first = c.use(in.args[1]);
     const HostReg second = c.use(in.args[2]);
-    const TagCheck check = emit_tag_check(c, address, 2 * bytes, MemoryOp::unpack(in.imm), true);
+    const TagCheck check = emit_tag_check(c, in, address, 2 * bytes, true);
     const std::size_t path = leave_on_miss(c, in, locate_arguments(c, in), check);
     store_xmm(c, first, bytes, host_operand(check, address, 0));
     store_xmm(c, second, bytes, host_operand(check, address, bytes));
@@ -390,7 +324,7 @@ void store_pair(BlockCompiler &c, const Inst &in, ValueId) {
                          c.is_constant(in.args[2]) && c.constant(in.args[2]) == 0;
     const HostReg first = is_zero ? kNoReg : c.use(in.args[1]);
     const HostReg second = is_zero ? kNoReg : c.use(in.args[2]);
-    const TagCheck check = emit_tag_check(c, address, 2 * bytes, MemoryOp::unpack(in.imm), true);
+    const TagCheck check = emit_tag_check(c, in, address, 2 * bytes, true);
     const std::size_t path = leave_on_miss(c, in, locate_arguments(c, in), check);
     const Xbyak::RegExp to = host_operand(check, address, 0);
     const Xmm both(kScratchXmm0);
@@ -460,8 +394,9 @@ TagCheck emit_atomic_check(BlockCompiler &c, const GuestAddress &address, unsign
                            MemoryOp op) {
     // Locked instructions that cross a cache line are slow or trapped by the host: the alignment
     // is always checked.
-    op.alignment = Alignment::Natural;
-    return emit_tag_check(c, address, bytes, op, true);
+    emit_comparison(c, address.base, address.offset, address.offset + static_cast<i32>(bytes), true,
+                    op, true);
+    return {};
 }
 
 void atomic_rmw(BlockCompiler &c, const Inst &in, ValueId id) {

@@ -2,11 +2,11 @@
 // same; emit_memory.cpp says why the comparison is right). Accesses are volatile: each is made once
 // and whole, in program order, as the guest's memory model and devices want.
 #include "ir/exec_context.h"
+#include "ir/plain_access.h"
 #include "jit/llvm/lowering.h"
 
 #include <algorithm>
 #include <cstddef>
-#include <cstdlib>
 
 namespace tandem::jit::llvm_tier {
 namespace {
@@ -14,88 +14,9 @@ namespace {
 using ir::Alignment;
 using ir::AtomicKind;
 using ir::MemoryOp;
+using ir::PlainAccess;
 using ir::TlbEntry;
 using ir::Type;
-
-struct Access {
-    unsigned parts = 0; ///< 0: not a plain access
-    unsigned bytes = 0; ///< of a part
-    bool is_write = false;
-    Type type = Type::I64;
-};
-Access access_of(Opcode op) {
-    switch (op) {
-    case Opcode::Load8: return {1, 1, false, Type::I64};
-    case Opcode::Load16: return {1, 2, false, Type::I64};
-    case Opcode::Load32: return {1, 4, false, Type::I64};
-    case Opcode::Load64: return {1, 8, false, Type::I64};
-    case Opcode::LoadF16: return {1, 2, false, Type::F16};
-    case Opcode::LoadF32: return {1, 4, false, Type::F32};
-    case Opcode::LoadF64: return {1, 8, false, Type::F64};
-    case Opcode::LoadV128: return {1, 16, false, Type::V128};
-    case Opcode::LoadPair32: return {2, 4, false, Type::I64};
-    case Opcode::LoadPair64: return {2, 8, false, Type::I64};
-    case Opcode::LoadPairF32: return {2, 4, false, Type::F32};
-    case Opcode::LoadPairF64: return {2, 8, false, Type::F64};
-    case Opcode::LoadPairV128: return {2, 16, false, Type::V128};
-    case Opcode::Store8: return {1, 1, true, Type::I64};
-    case Opcode::Store16: return {1, 2, true, Type::I64};
-    case Opcode::Store32: return {1, 4, true, Type::I64};
-    case Opcode::Store64: return {1, 8, true, Type::I64};
-    case Opcode::StoreF16: return {1, 2, true, Type::F16};
-    case Opcode::StoreF32: return {1, 4, true, Type::F32};
-    case Opcode::StoreF64: return {1, 8, true, Type::F64};
-    case Opcode::StoreV128: return {1, 16, true, Type::V128};
-    case Opcode::StorePair32: return {2, 4, true, Type::I64};
-    case Opcode::StorePair64: return {2, 8, true, Type::I64};
-    case Opcode::StorePairF32: return {2, 4, true, Type::F32};
-    case Opcode::StorePairF64: return {2, 8, true, Type::F64};
-    case Opcode::StorePairV128: return {2, 16, true, Type::V128};
-    default: return {};
-    }
-}
-
-/// A guest address: a value of the block and what to add to it.
-struct GuestAddress {
-    ValueId base;
-    i64 offset = 0;
-};
-GuestAddress address_of(const Lowering &l, ValueId id) {
-    GuestAddress address{id};
-    for (;;) {
-        const Inst &in = l.inst(address.base);
-        if (in.op != Opcode::Add64 || l.inst(in.args[1]).op != Opcode::Const64) return address;
-        const auto more = static_cast<i64>(l.inst(in.args[1]).imm);
-        if (std::abs(more) > 0xffff || std::abs(address.offset) > 0xffff) return address;
-        address.offset += more;
-        address.base = in.args[0];
-    }
-}
-
-/// Widens a check to later accesses from the same base. All lie within kSpan bytes, so that they
-/// are seldom on two pages (then all are out of line). True if there are any.
-bool find_followers(Lowering &l, const GuestAddress &address, MemoryOp op, bool is_write, i64 &low,
-                    i64 &high) {
-    constexpr i64 kSpan = 256;
-    bool has_any = false;
-    for (std::size_t i = l.current() + 1u; i < l.block().insts.size(); ++i) {
-        const Inst &in = l.inst(static_cast<ValueId>(i));
-        if (ir::info(in.op).op_class == ir::OpClass::Call) break;
-        const Access access = access_of(in.op);
-        if (access.parts == 0 || access.is_write != is_write) continue;
-        const MemoryOp other = MemoryOp::unpack(in.imm);
-        if (other.regime != op.regime || other.alignment != Alignment::Any) continue;
-        const GuestAddress next = address_of(l, in.args[0]);
-        if (next.base != address.base) continue;
-        const i64 new_low = std::min(low, next.offset);
-        const i64 new_high = std::max(high, next.offset + access.parts * access.bytes);
-        if (new_high - new_low > kSpan) continue;
-        low = new_low;
-        high = new_high;
-        has_any = true;
-    }
-    return has_any;
-}
 
 void mark(llvm::Instruction *inst, llvm::MDNode *scope, llvm::MDNode *other) {
     inst->setMetadata(llvm::LLVMContext::MD_alias_scope, scope);
@@ -179,7 +100,7 @@ void set_second(Lowering &l, ValueId id, llvm::Value *value) {
 
 void out_of_line_pair(Lowering &l, const Inst &in, ValueId id) {
     l.call_memory(in);
-    if (access_of(in.op).is_write) return;
+    if (ir::plain_access(in.op).is_write) return;
     l.set(id, l.load_result(Type::I64, 0));
     set_second(l, id, l.load_result(Type::I64, 1));
 }
@@ -195,7 +116,7 @@ void store_guest(Lowering &l, llvm::Value *value, llvm::Value *host) {
 }
 
 /// One access, or two of vector registers.
-void access_parts(Lowering &l, const Inst &in, const Access &access, llvm::Value *host,
+void access_parts(Lowering &l, const Inst &in, const PlainAccess &access, llvm::Value *host,
                   std::span<llvm::Value *> values) {
     const bool is_integer = access.type == Type::I64;
     llvm::Type *part = is_integer ? l.b.getIntNTy(access.bytes * 8) : l.type(access.type);
@@ -213,7 +134,7 @@ void access_parts(Lowering &l, const Inst &in, const Access &access, llvm::Value
 }
 
 /// General registers: one access, single-copy atomic within aligned 16 bytes (FEAT_LSE2).
-void access_pair(Lowering &l, const Inst &in, const Access &access, llvm::Value *host,
+void access_pair(Lowering &l, const Inst &in, const PlainAccess &access, llvm::Value *host,
                  std::span<llvm::Value *> values) {
     llvm::Type *both = llvm::FixedVectorType::get(l.b.getIntNTy(access.bytes * 8), 2);
     llvm::Type *whole = access.bytes == 8 ? both : l.b.getInt64Ty();
@@ -232,33 +153,37 @@ void access_pair(Lowering &l, const Inst &in, const Access &access, llvm::Value 
 }
 
 void plain(Lowering &l, const Inst &in, ValueId id) {
-    const Access access = access_of(in.op);
+    const PlainAccess access = ir::plain_access(in.op);
     const bool is_pair = access.parts == 2 && access.type == Type::I64;
     // Hosts whose 16-byte accesses may tear.
     if (is_pair && access.bytes == 8 && !l.host().avx) return out_of_line_pair(l, in, id);
     const MemoryOp op = MemoryOp::unpack(in.imm);
-    const unsigned bytes = access.parts * access.bytes;
-    const GuestAddress address = address_of(l, in.args[0]);
-    llvm::Value *base = l.value(address.base);
-    i64 low = address.offset, high = address.offset + bytes;
+    const ir::AccessAddress address = ir::address_of(l.block(), in.args[0]);
+    const i64 low = address.offset, high = address.offset + access.size();
 
     llvm::Value *miss = nullptr, *entry = nullptr, *addend = nullptr;
     Lowering::PageCheck *fresh = nullptr;
     if (op.alignment == Alignment::Any) {
-        Lowering::PageCheck &check = l.checks[access.is_write ? 1 : 0];
-        if (check.addend != nullptr && check.base == address.base && low >= check.low &&
-            high <= check.high && check.regime == static_cast<unsigned>(op.regime)) {
-            addend = check.addend;
+        const auto check = std::ranges::find_if(l.checks, [&](const Lowering::PageCheck &c) {
+            return c.base == address.base && c.regime == op.regime &&
+                   c.is_write == access.is_write && low >= c.low && high <= c.high;
+        });
+        if (check != l.checks.end()) {
+            addend = check->addend;
             miss = l.b.CreateICmpEQ(addend, l.const64(0));
-        } else if (find_followers(l, address, op, access.is_write, low, high)) {
-            check = {address.base, low, high, static_cast<unsigned>(op.regime), nullptr};
-            fresh = &check;
+        } else if (op.leads_check) {
+            fresh = &l.checks.emplace_back(address.base, low - op.check_before,
+                                           high + op.check_after, op.regime, access.is_write);
         }
     }
     if (miss == nullptr) {
-        const bool is_aligned = op.alignment != Alignment::Any || bytes == 1;
-        miss =
-            look_up(l, base, low, high, is_aligned && fresh == nullptr, op, access.is_write, entry);
+        llvm::Value *base = l.value(address.base);
+        if (fresh != nullptr) {
+            miss = look_up(l, base, fresh->low, fresh->high, false, op, access.is_write, entry);
+        } else {
+            const bool is_aligned = op.alignment != Alignment::Any || access.size() == 1;
+            miss = look_up(l, base, low, high, is_aligned, op, access.is_write, entry);
+        }
     }
 
     const std::array<Type, 2> types{access.type, access.type};
@@ -354,7 +279,7 @@ Lowering::Emitter memory_lowering(Opcode op) {
     case Opcode::StoreExclusive128:
     case Opcode::ClearExclusive: return out_of_line;
     case Opcode::Fence: return fence;
-    default: return access_of(op).parts != 0 ? plain : nullptr;
+    default: return ir::plain_access(op) ? plain : nullptr;
     }
 }
 

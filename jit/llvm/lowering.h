@@ -144,12 +144,13 @@ public:
     // --- shared TLB checks ---
     struct PageCheck {
         ValueId base = ir::kNoValue;
-        i64 low = 0, high = 0;
-        unsigned regime = 0;
+        i64 low = 0, high = 0; ///< bytes from the base
+        ir::Regime regime = ir::Regime::User;
+        bool is_write = false;
         llvm::Value *addend = nullptr; ///< 0 after a miss
     };
-    std::array<PageCheck, 2> checks; ///< for reads, for writes
-    void forget_checks() { checks = {}; }
+    std::vector<PageCheck> checks; ///< of this block
+    void forget_checks() { checks.clear(); }
 
 private:
     struct Slot {
