@@ -36,14 +36,12 @@ public:
 
     /// The side table is in r11, the site's return address on the stack, the function's frame in
     /// rbp: what the caller's rbp was, the context pointer, is the first thing in it.
-    void side_exit_stub(bool has_avx512, const void *exit_pc_set) {
+    void side_exit_stub(const HostFeatures &host, const void *exit_pc_set) {
         constexpr int kSize = sizeof(SavedRegisters);
-        constexpr int kXmm = offsetof(SavedRegisters, xmm);
+        constexpr int kVector = offsetof(SavedRegisters, vector);
         const auto gpr = [&](const Xbyak::Reg64 &r) { return ptr[rbx + r.getIdx() * 8]; };
-        const auto for_xmm = [&](auto each) {
-            for (int i = 0; i < (has_avx512 ? 32 : 16); ++i)
-                each(ptr[rbx + kXmm + i * 16], Xbyak::Xmm(i));
-        };
+        const auto vector = [&](int i) { return ptr[rbx + kVector + i * 64]; };
+        const int vector_count = host.avx512 ? 32 : 16;
         const Xbyak::Reg64 kept[] = {rcx, rdx, rbp, rsi, rdi, r8, r9, r10, r12, r13, r14, r15};
         Xbyak::Label leave;
         // SavedRegisters wants 16 bytes of alignment, a site promises 8. rax waits above it.
@@ -60,16 +58,19 @@ public:
         lea(rax, ptr[rsp + kFrame + 8]);
         mov(gpr(rsp), rax);
         mov(r12, ptr[rbp]);
-        for_xmm([&](const Xbyak::Address &to, const Xbyak::Xmm &xmm) {
-            if (xmm.getIdx() < 16)
-                movups(to, xmm);
+        for (int i = 0; i < vector_count; ++i) {
+            if (host.avx512)
+                vmovups(vector(i), Xbyak::Zmm(i));
+            else if (host.avx)
+                vmovups(vector(i), Xbyak::Ymm(i));
             else
-                vmovups(to, xmm);
-        });
+                movups(vector(i), Xbyak::Xmm(i));
+        }
+        if (host.avx) vzeroupper(); // C++ code may use SSE: no penalty for what is above
         const auto mask = [&](int i) {
             return ptr[rbx + static_cast<int>(offsetof(SavedRegisters, mask)) + i * 8];
         };
-        for (int i = 0; has_avx512 && i < 8; ++i) kmovq(mask(i), Xbyak::Opmask(i));
+        for (int i = 0; host.avx512 && i < 8; ++i) kmovq(mask(i), Xbyak::Opmask(i));
         lea(rdi, ptr[r12 - ExecContext::kContextBias]);
         stmxcsr(ptr[rdi + offsetof(ExecContext, mxcsr)]);
         mov(rsi, rbx);
@@ -82,13 +83,15 @@ public:
                            ExecContext::kContextBias)]); // drops flags raised by C++ code
         test(eax, eax);
         jnz(leave, T_NEAR);
-        for_xmm([&](const Xbyak::Address &from, const Xbyak::Xmm &xmm) {
-            if (xmm.getIdx() < 16)
-                movups(xmm, from);
+        for (int i = 0; i < vector_count; ++i) {
+            if (host.avx512)
+                vmovups(Xbyak::Zmm(i), vector(i));
+            else if (host.avx)
+                vmovups(Xbyak::Ymm(i), vector(i));
             else
-                vmovups(xmm, from);
-        });
-        for (int i = 0; has_avx512 && i < 8; ++i) kmovq(Xbyak::Opmask(i), mask(i));
+                movups(Xbyak::Xmm(i), vector(i));
+        }
+        for (int i = 0; host.avx512 && i < 8; ++i) kmovq(Xbyak::Opmask(i), mask(i));
         mov(rsp, gpr(rsp));
         lea(rsp, ptr[rsp - (kFrame + 8)]);
         for (const Xbyak::Reg64 &r : kept) mov(r, gpr(r));
@@ -159,7 +162,7 @@ RegionStubs::RegionStubs(const Runtime &runtime, CodeWindow window) {
     const Runtime::Stubs &stubs = runtime.stubs();
     const void *dispatcher = runtime.code() + stubs.exit_pc_set;
     side_exit_ = here();
-    e.side_exit_stub(runtime.features().avx512, dispatcher);
+    e.side_exit_stub(runtime.features(), dispatcher);
     exit_lookup_ = here();
     e.lookup(runtime.code() + stubs.exit_rax);
     exit_pc_set_ = here();

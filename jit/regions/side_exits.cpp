@@ -29,7 +29,7 @@ public:
         const void *from = &result;
         switch (where.kind) {
         case HostLocation::Kind::Gpr: from = &saved_.gpr[where.reg]; break;
-        case HostLocation::Kind::Xmm: from = &saved_.xmm[where.reg]; break;
+        case HostLocation::Kind::Xmm: from = &saved_.vector[where.reg]; break;
         case HostLocation::Kind::Memory:
             from = std::bit_cast<const std::byte *>(saved_.gpr[where.reg]) + where.value;
             break;

@@ -61,7 +61,8 @@ struct HostLocation {
 /// Registers at a site; the stub fills it (region_stubs.cpp).
 struct SavedRegisters {
     std::array<u64, 16> gpr;
-    std::array<ir::Vec, 32> xmm;
+    /// Whole, as wide as the host's: LLVM holds values of 32 and 64 bytes as well.
+    std::array<std::array<u64, 8>, 32> vector;
     std::array<u64, 8> mask; ///< of AVX-512; for the stub alone
 };
 

@@ -71,7 +71,7 @@ TEST(SideExit, StateIsStoredFromWhereverItIs) {
     saved.gpr[14] = 100;
     saved.gpr[5] = reinterpret_cast<u64>(&stack[1]);
     saved.gpr[0] = 0xffff'ffff'0000'0009;
-    saved.xmm[17] = {{55, 66}};
+    saved.vector[17] = {55, 66};
     ir::ExecContext ctx;
     ctx.pc_page = 0x5000;
     EXPECT_TRUE(take_side_exit(ctx, saved, table, code.data() + 20));
