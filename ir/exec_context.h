@@ -21,6 +21,10 @@ struct alignas(32) TlbEntry {
     u64 addend = 0; ///< host address = guest virtual address + addend
     u64 physical_page = 0;
 };
+/// A tag of a TLB or jump-cache entry: other CPUs may take the entry away at any time.
+[[nodiscard]] inline u64 load_tag(const u64 &tag) {
+    return __atomic_load_n(&tag, __ATOMIC_RELAXED);
+}
 
 inline constexpr unsigned kTlbBits = 11;
 inline constexpr unsigned kTlbEntries = 1u << kTlbBits; ///< indexed by va<12+kTlbBits-1:12>

@@ -3,7 +3,8 @@
 /// lets the compiler split or repeat. Those of up to 8 bytes are single-copy atomic within aligned
 /// 16 bytes (FEAT_LSE2): Intel guarantees that within a cache line, AMD within 8 bytes and, by its
 /// optimisation guides, 16 and more since family 15h. Those of 16 bytes are if they are aligned and
-/// has_atomic_vectors(). Any alignment.
+/// has_atomic_vectors(). Any alignment. The guest's data races are the guest's: ThreadSanitizer
+/// looks for the host's.
 #include "ir/types.h"
 
 #include <emmintrin.h>
@@ -13,35 +14,23 @@
 
 namespace tandem::ir {
 
-// The guest's data races are the guest's: ThreadSanitizer looks for the host's.
-#if defined(__SANITIZE_THREAD__)
-#define TANDEM_GUEST_ACCESS __attribute__((no_sanitize_thread))
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define TANDEM_GUEST_ACCESS __attribute__((no_sanitize("thread")))
-#endif
-#endif
-#ifndef TANDEM_GUEST_ACCESS
-#define TANDEM_GUEST_ACCESS
-#endif
-
 template <typename T>
 using Unaligned __attribute__((aligned(1), may_alias)) = T;
 
 template <typename T>
-[[nodiscard]] TANDEM_GUEST_ACCESS T read_host(const std::byte *p) {
+[[nodiscard, gnu::no_sanitize_thread]] T read_host(const std::byte *p) {
     return *reinterpret_cast<const volatile Unaligned<T> *>(p);
 }
 template <typename T>
-TANDEM_GUEST_ACCESS void write_host(std::byte *p, T value) {
+[[gnu::no_sanitize_thread]] void write_host(std::byte *p, T value) {
     *reinterpret_cast<volatile Unaligned<T> *>(p) = value;
 }
-[[nodiscard]] TANDEM_GUEST_ACCESS inline Vec read_host_vec(const std::byte *p) {
+[[nodiscard, gnu::no_sanitize_thread]] inline Vec read_host_vec(const std::byte *p) {
     __m128i value;
     asm volatile("movdqu %1, %0" : "=x"(value) : "m"(*reinterpret_cast<const __m128i_u *>(p)));
     return std::bit_cast<Vec>(value);
 }
-TANDEM_GUEST_ACCESS inline void write_host_vec(std::byte *p, Vec value) {
+[[gnu::no_sanitize_thread]] inline void write_host_vec(std::byte *p, Vec value) {
     asm volatile("movdqu %1, %0"
                  : "=m"(*reinterpret_cast<__m128i_u *>(p))
                  : "x"(std::bit_cast<__m128i>(value)));

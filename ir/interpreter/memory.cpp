@@ -18,9 +18,7 @@ std::byte *fast_address(const ExecContext &ctx, u64 va, unsigned size, MemoryOp 
     if (op.alignment != Alignment::Any && (va & (size - 1)) != 0) return nullptr;
     const TlbEntry &entry =
         ctx.tlb[static_cast<unsigned>(op.regime)][(va >> 12) & (kTlbEntries - 1)];
-    // Other CPUs take entries away at any time (jit/softmmu/tlb_broadcast.h).
-    const u64 tag =
-        __atomic_load_n(is_store ? &entry.write_tag : &entry.read_tag, __ATOMIC_RELAXED);
+    const u64 tag = load_tag(is_store ? entry.write_tag : entry.read_tag);
     if (((va + size - 1) & kPageMask) != tag || (va & kPageMask) != tag) return nullptr;
     return reinterpret_cast<std::byte *>(va + entry.addend);
 }

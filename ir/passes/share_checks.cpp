@@ -20,10 +20,6 @@ struct Group {
     bool is_write = false;
     i64 low = 0, high = 0; ///< bytes from the base
     std::size_t first = 0, last = 0;
-
-    [[nodiscard]] bool is_open_at(std::size_t i) const {
-        return base != kNoValue && first - i <= kMaxDistance;
-    }
 };
 
 /// Writes down what the group has found, if it is worth it, and empties it.
@@ -67,7 +63,7 @@ void Optimiser::share_checks(Block &block) {
         const i64 end = address.offset + access.size();
         Group *group = std::ranges::find_if(groups, [&](const Group &g) {
             return g.base == address.base && g.regime == op.regime &&
-                   g.is_write == access.is_write && g.is_open_at(i) &&
+                   g.is_write == access.is_write && g.first - i <= kMaxDistance &&
                    std::max(g.high, end) - std::min(g.low, address.offset) <= kMaxSpan;
         });
         if (group == groups.end()) {

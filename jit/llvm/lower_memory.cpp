@@ -159,7 +159,7 @@ void plain(Lowering &l, const Inst &in, ValueId id) {
     if (is_pair && access.bytes == 8 && !l.host().avx) return out_of_line_pair(l, in, id);
     const MemoryOp op = MemoryOp::unpack(in.imm);
     const ir::AccessAddress address = ir::address_of(l.block(), in.args[0]);
-    const i64 low = address.offset, high = address.offset + access.size();
+    i64 low = address.offset, high = address.offset + access.size();
 
     llvm::Value *miss = nullptr, *entry = nullptr, *addend = nullptr;
     Lowering::PageCheck *fresh = nullptr;
@@ -172,18 +172,15 @@ void plain(Lowering &l, const Inst &in, ValueId id) {
             addend = check->addend;
             miss = l.b.CreateICmpEQ(addend, l.const64(0));
         } else if (op.leads_check) {
-            fresh = &l.checks.emplace_back(address.base, low - op.check_before,
-                                           high + op.check_after, op.regime, access.is_write);
+            low -= op.check_before;
+            high += op.check_after;
+            fresh = &l.checks.emplace_back(address.base, low, high, op.regime, access.is_write);
         }
     }
     if (miss == nullptr) {
-        llvm::Value *base = l.value(address.base);
-        if (fresh != nullptr) {
-            miss = look_up(l, base, fresh->low, fresh->high, false, op, access.is_write, entry);
-        } else {
-            const bool is_aligned = op.alignment != Alignment::Any || access.size() == 1;
-            miss = look_up(l, base, low, high, is_aligned, op, access.is_write, entry);
-        }
+        const bool is_aligned =
+            fresh == nullptr && (op.alignment != Alignment::Any || access.size() == 1);
+        miss = look_up(l, l.value(address.base), low, high, is_aligned, op, access.is_write, entry);
     }
 
     const std::array<Type, 2> types{access.type, access.type};

@@ -40,8 +40,13 @@ public:
         constexpr int kSize = sizeof(SavedRegisters);
         constexpr int kVector = offsetof(SavedRegisters, vector);
         const auto gpr = [&](const Xbyak::Reg64 &r) { return ptr[rbx + r.getIdx() * 8]; };
-        const auto vector = [&](int i) { return ptr[rbx + kVector + i * 64]; };
-        const int vector_count = host.avx512 ? 32 : 16;
+        const auto for_vectors = [&](auto each) {
+            const auto kind = host.avx512 ? Xbyak::Operand::ZMM
+                              : host.avx  ? Xbyak::Operand::YMM
+                                          : Xbyak::Operand::XMM;
+            for (int i = 0; i < (host.avx512 ? 32 : 16); ++i)
+                each(ptr[rbx + kVector + i * 64], Xbyak::Xmm(kind, i));
+        };
         const Xbyak::Reg64 kept[] = {rcx, rdx, rbp, rsi, rdi, r8, r9, r10, r12, r13, r14, r15};
         Xbyak::Label leave;
         // SavedRegisters wants 16 bytes of alignment, a site promises 8. rax waits above it.
@@ -58,14 +63,12 @@ public:
         lea(rax, ptr[rsp + kFrame + 8]);
         mov(gpr(rsp), rax);
         mov(r12, ptr[rbp]);
-        for (int i = 0; i < vector_count; ++i) {
-            if (host.avx512)
-                vmovups(vector(i), Xbyak::Zmm(i));
-            else if (host.avx)
-                vmovups(vector(i), Xbyak::Ymm(i));
+        for_vectors([&](const Xbyak::Address &at, const Xbyak::Xmm &reg) {
+            if (host.avx)
+                vmovups(at, reg);
             else
-                movups(vector(i), Xbyak::Xmm(i));
-        }
+                movups(at, reg);
+        });
         if (host.avx) vzeroupper(); // C++ code may use SSE: no penalty for what is above
         const auto mask = [&](int i) {
             return ptr[rbx + static_cast<int>(offsetof(SavedRegisters, mask)) + i * 8];
@@ -83,14 +86,12 @@ public:
                            ExecContext::kContextBias)]); // drops flags raised by C++ code
         test(eax, eax);
         jnz(leave, T_NEAR);
-        for (int i = 0; i < vector_count; ++i) {
-            if (host.avx512)
-                vmovups(Xbyak::Zmm(i), vector(i));
-            else if (host.avx)
-                vmovups(Xbyak::Ymm(i), vector(i));
+        for_vectors([&](const Xbyak::Address &at, const Xbyak::Xmm &reg) {
+            if (host.avx)
+                vmovups(reg, at);
             else
-                movups(Xbyak::Xmm(i), vector(i));
-        }
+                movups(reg, at);
+        });
         for (int i = 0; host.avx512 && i < 8; ++i) kmovq(Xbyak::Opmask(i), mask(i));
         mov(rsp, gpr(rsp));
         lea(rsp, ptr[rsp - (kFrame + 8)]);

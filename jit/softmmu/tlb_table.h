@@ -32,9 +32,7 @@ enum TlbFlag : u64 {
 inline constexpr u64 kTlbSlowRead = kTlbMmio | kTlbDevice | kTlbWatched;
 inline constexpr u64 kTlbSlowWrite = kTlbSlowRead | kTlbRom;
 
-[[nodiscard]] inline u64 load_tag(const u64 &tag) {
-    return __atomic_load_n(&tag, __ATOMIC_RELAXED);
-}
+using ir::load_tag;
 inline void store_tag(u64 &tag, u64 value) {
     __atomic_store_n(&tag, value, __ATOMIC_RELAXED);
 }
