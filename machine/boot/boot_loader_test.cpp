@@ -102,11 +102,17 @@ TEST_F(BootLoaderTest, RefusesWhatDoesNotFitOrIsDamaged) {
     entry = load();
     ASSERT_FALSE(entry.has_value());
     EXPECT_NE(entry.error().message.find("not a device tree"), std::string::npos);
-    const auto blob = tree.flatten().value();
+    auto blob = tree.flatten().value();
     files.dtb = write("dtb2", {reinterpret_cast<const char *>(blob.data()), blob.size() - 4});
     entry = load();
     ASSERT_FALSE(entry.has_value());
     EXPECT_NE(entry.error().message.find("truncated"), std::string::npos);
+    fdt_set_version(blob.data(), 15);
+    fdt_set_last_comp_version(blob.data(), 0);
+    files.dtb = write("dtb3", {reinterpret_cast<const char *>(blob.data()), blob.size()});
+    entry = load();
+    ASSERT_FALSE(entry.has_value());
+    EXPECT_NE(entry.error().message.find("of version 15"), std::string::npos);
 }
 
 } // namespace

@@ -96,6 +96,11 @@ Result<std::unique_ptr<FdtTree>> FdtTree::parse(std::span<const std::byte> blob)
     if (fdt_totalsize(blob.data()) > blob.size())
         return failure(fmt::format("truncated: {} of {} bytes are there", blob.size(),
                                    fdt_totalsize(blob.data())));
+    // Before 16 a node's name is its path, and libfdt's check of the root's reads a null pointer.
+    static constexpr u32 kOldestVersion = 16;
+    if (fdt_version(blob.data()) < kOldestVersion)
+        return failure(fmt::format("a device tree of version {}; the oldest that is read is {}",
+                                   fdt_version(blob.data()), kOldestVersion));
     if (const int status = fdt_check_full(blob.data(), blob.size()); status != 0)
         return failure(fmt::format("damaged device tree: {}", fdt_strerror(status)));
     auto tree = std::make_unique<FdtTree>();

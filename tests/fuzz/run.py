@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""run.py FOLDER [TARGET]... [--seconds N]: runs fuzz targets built in FOLDER (build/fuzz/tests/fuzz), all
+"""run.py FOLDER [TARGET]... [--seconds N] [--seed N]: runs fuzz targets built in FOLDER (build/fuzz/tests/fuzz), all
 by default, each for some seconds. Inputs that reach new code stay in FOLDER/corpus and are where the
-next run starts; an input that fails is kept in FOLDER/findings, and the status is 1."""
+next run starts; an input that fails is kept in FOLDER/findings, and the status is 1. With a seed, a run on the
+same corpus tries the same inputs again."""
 import argparse
 import os
 import re
@@ -32,14 +33,14 @@ def write(folder, contents):
             file.write(data)
 
 
-def run(folder, target, seconds):
+def run(folder, target, seconds, seed):
     make, longest = TARGETS[target]
     place = {name: os.path.join(folder, name, target) for name in ("seeds", "corpus", "findings")}
     write(place["seeds"], make() if make else seeds.state(folder))
     os.makedirs(place["corpus"], exist_ok=True)
     os.makedirs(place["findings"], exist_ok=True)
     command = [os.path.join(folder, target), place["corpus"], place["seeds"], f"-max_total_time={seconds}",
-               f"-max_len={longest}", "-timeout=120", "-rss_limit_mb=3000", "-print_final_stats=1",
+               f"-seed={seed}", f"-max_len={longest}", "-timeout=120", "-rss_limit_mb=3000", "-print_final_stats=1",
                f"-artifact_prefix={place['findings']}/"]
     if words := seeds.words(target):
         dictionary = os.path.join(folder, f"{target}.dict")
@@ -64,12 +65,13 @@ def main():
     parser.add_argument("folder")
     parser.add_argument("targets", nargs="*", metavar="TARGET")
     parser.add_argument("--seconds", type=int, default=60)
+    parser.add_argument("--seed", type=int, default=0, help="0: another one each time")
     options = parser.parse_args()
     unknown = [target for target in options.targets if target not in TARGETS]
     if unknown:
         sys.exit(f"run.py: {unknown[0]}: no such target; there are {', '.join(TARGETS)}")
     targets = options.targets or list(TARGETS)
-    results = [run(options.folder, target, options.seconds) for target in targets]
+    results = [run(options.folder, target, options.seconds, options.seed) for target in targets]
     sys.exit(0 if all(results) else 1)
 
 

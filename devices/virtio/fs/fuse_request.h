@@ -6,8 +6,10 @@
 
 #include <linux/fuse.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <optional>
+#include <span>
 
 namespace tandem::devices {
 
@@ -49,12 +51,12 @@ public:
     }
     /// The next argument, text up to a NUL.
     [[nodiscard]] FileResult<std::string> take_name() {
-        const auto *text = reinterpret_cast<const char *>(arguments_.data()) + taken_;
-        const std::size_t left = arguments_.size() - taken_;
-        const std::size_t length = ::strnlen(text, left);
-        if (length == left) return file_error(EINVAL);
+        const auto left = std::span(arguments_).subspan(taken_);
+        const auto end = std::ranges::find(left, std::byte{0});
+        if (end == left.end()) return file_error(EINVAL);
+        const auto length = static_cast<std::size_t>(end - left.begin());
         taken_ += length + 1;
-        return std::string(text, length);
+        return std::string(reinterpret_cast<const char *>(left.data()), length);
     }
     [[nodiscard]] FileResult<std::string> take_bytes(std::size_t size) {
         if (arguments_.size() - taken_ < size) return file_error(EINVAL);

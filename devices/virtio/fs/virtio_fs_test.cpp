@@ -236,6 +236,8 @@ TEST_F(VirtioFsTest, HostileRequestsAreErrors) {
         // A length that is not the request's.
         const i32 wrong = send_raw(opcode, node, body, 7);
         EXPECT_EQ(wrong, written_ == 0 ? 0 : -EINVAL) << opcode;
+        // A header alone.
+        EXPECT_LE(send_raw(opcode, 4711, {}, sizeof(fuse_in_header)), 0) << opcode;
     }
     for (const char *name : {"", ".", "..", "a/b", "/"})
         EXPECT_EQ(send(FUSE_LOOKUP, 1, name), -EINVAL) << name;
