@@ -275,6 +275,47 @@ Result<u64> parse_seconds(std::string_view what, std::string_view text) {
     return static_cast<u64>(value * 1e9);
 }
 
+Result<u64> parse_moment(std::string_view what, std::string_view text) {
+    if (text.ends_with('s')) return parse_seconds(what, text.substr(0, text.size() - 1));
+    u64 value = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (error != std::errc{} || end != text.data() + text.size() || value == 0)
+        return failure(fmt::format("{} {}: not a guest time; give seconds, as 1.5s, or nanoseconds",
+                                   what, text));
+    return value;
+}
+
+Result<> parse_deterministic(const DeterministicTexts &texts, machine::MachineConfig &config) {
+    if (!texts.deterministic) {
+        for (const auto &[option, text] : {std::pair{"--seed", &texts.seed},
+                                           {"--schedule", &texts.schedule},
+                                           {"--until", &texts.until}})
+            if (!text->empty())
+                return failure(fmt::format("{}: only a deterministic machine has it; add "
+                                           "--deterministic",
+                                           option));
+        return {};
+    }
+    machine::DeterministicConfig &wanted = config.deterministic.emplace();
+    if (!texts.seed.empty()) {
+        const auto [end, error] =
+            std::from_chars(texts.seed.data(), texts.seed.data() + texts.seed.size(), wanted.seed);
+        if (error != std::errc{} || end != texts.seed.data() + texts.seed.size())
+            return failure(fmt::format("--seed {}: not a number; give one below 2^64", texts.seed));
+    }
+    if (!texts.schedule.empty()) {
+        const auto known = std::ranges::find(machine::replay::kScheduleNames, texts.schedule,
+                                             [](const auto &each) { return each.second; });
+        if (known == machine::replay::kScheduleNames.end())
+            return failure(fmt::format("--schedule {}: unknown; use round-robin, random, pct or "
+                                       "chaos",
+                                       texts.schedule));
+        wanted.schedule = known->first;
+    }
+    if (!texts.until.empty()) wanted.stop_at = TRY(parse_moment("--until", texts.until));
+    return {};
+}
+
 Result<> parse_trace(std::string_view text, machine::TraceConfig &trace) {
     while (!text.empty()) {
         const std::size_t comma = std::min(text.find(','), text.size());

@@ -30,6 +30,14 @@ namespace tandem::app {
 [[nodiscard]] Result<unsigned> parse_count(std::string_view what, std::string_view text);
 /// Seconds, with a fraction if you like, in nanoseconds.
 [[nodiscard]] Result<u64> parse_seconds(std::string_view what, std::string_view text);
+/// A moment of guest time: "1.5s", or in nanoseconds.
+[[nodiscard]] Result<u64> parse_moment(std::string_view what, std::string_view text);
+/// The options of a deterministic machine as typed.
+struct DeterministicTexts {
+    bool deterministic = false;
+    std::string seed, schedule, until;
+};
+[[nodiscard]] Result<> parse_deterministic(const DeterministicTexts &, machine::MachineConfig &);
 /// A list of decode, ir, opt, asm.
 [[nodiscard]] Result<> parse_trace(std::string_view text, machine::TraceConfig &);
 /// "FIRST..LAST" or "FIRST+LENGTH", in any C notation.

@@ -34,6 +34,8 @@ struct RunCommand::Options {
     std::string tier = "t1";
     std::string net, serial, console, display = "none", timeout, trace, trace_filter;
     std::string cloud_init = "auto", name, qmp;
+    std::string seed, schedule, until;
+    bool deterministic = false;
     bool no_reboot = false, no_acpi = false, stats = false;
     bool json = false; ///< of explain
 
@@ -101,6 +103,7 @@ Result<MachineConfig> RunCommand::Options::to_config() const {
     if (!image.empty() && !restore.empty())
         return failure(
             fmt::format("{}: --restore starts from its snapshot; leave the image out", image));
+    TRY(parse_deterministic({deterministic, seed, schedule, until}, config));
     config.name = name;
     if (!qmp.empty()) config.control = TRY(parse_qmp(qmp));
     return config;
@@ -161,6 +164,9 @@ std::vector<RunCommand::Options::Row> RunCommand::Options::rows() {
         {"--cloud-init", &o.cloud_init,"WHEN",   "a seed for cloud-init: auto (default; when IMAGE wants one), always or never"},
         {"--name",    &o.name,         "NAME",   "of the machine, for whoever controls it"},
         {"--qmp",     &o.qmp,          "WHERE",  "control socket, unix:PATH, that speaks QMP"},
+        {"--seed",    &o.seed,         "N",      "of a deterministic machine: its schedule and randomness (default 0)"},
+        {"--schedule",&o.schedule,     "KIND",   "whose turn it is: round-robin (default), random, pct or chaos"},
+        {"--until",   &o.until,        "TIME",   "stop a deterministic machine at this guest time, such as 1.5s or 1500000000"},
         {"--timeout", &o.timeout,      "SECONDS","stop after this time with status 124"},
         {"-d",        &o.trace,        "STAGES", "print translated blocks: decode,ir,opt,asm"},
         {"--dfilter", &o.trace_filter, "RANGE",  "only blocks there: FIRST..LAST or FIRST+LENGTH"},
@@ -187,6 +193,7 @@ RunCommand::RunCommand(CLI::App &program, Verb verb)
         ->take_all()
         ->allow_extra_args(false);
     verb_->add_flag("--no-acpi", o.no_acpi, "firmware gets the device tree alone");
+    verb_->add_flag("--deterministic", o.deterministic, "the same run for the same seed and input");
     verb_->add_flag("--no-reboot", o.no_reboot, "exit when the guest resets");
     verb_->add_flag("--stats", o.stats, "print statistics at the end");
     if (verb == Verb::Explain) verb_->add_flag("--json", o.json, "for programs");
@@ -286,6 +293,7 @@ int RunCommand::start(const PlannedRun &planned) {
     case machine::StopReason::PowerOff:
     case machine::StopReason::Reset:
     case machine::StopReason::Quit:
+    case machine::StopReason::Reached:
     case machine::StopReason::Failure: break;
     }
     return 0;

@@ -73,8 +73,8 @@ struct alignas(64) ExecContext {
     MemoryAccess *memory = nullptr;
     alignas(16) std::array<Vec, 6> scratch{}; ///< argument and result area of helper calls
 
-    /// Instructions retired up to and without the current one; for helpers that may exit, and
-    /// between blocks. (T0 counts by blocks: up to and without the current block.)
+    /// Instructions retired up to and without the current one; for helpers that may exit, for
+    /// accesses that miss the TLB, and between blocks.
     [[nodiscard]] u64 instructions_retired() const {
         return retired + static_cast<u64>(slice - budget);
     }

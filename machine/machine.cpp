@@ -67,6 +67,11 @@ Result<> check_config(const MachineConfig &config) {
     if (config.serial.kind == SerialConfig::Kind::Stdio && config.console.has_value() &&
         config.console->kind == SerialConfig::Kind::Stdio)
         return failure("--console stdio: the serial line is there already; add --serial none");
+    if (config.deterministic.has_value() && !config.shares.empty())
+        return failure(
+            "--share: a deterministic machine has no shared folders yet; leave them out");
+    if (config.deterministic.has_value() && !config.restore.empty())
+        return failure("--restore: a deterministic machine starts with a boot; leave it out");
     if (config.kernel.empty() && config.bios.empty())
         return failure("nothing to run; name a kernel (tandem run KERNEL) or firmware (--bios F)");
     if (config.kernel.empty() && !config.initrd.empty())
@@ -79,6 +84,7 @@ Result<std::unique_ptr<Machine>> Machine::create(const MachineConfig &config) {
     std::unique_ptr<Machine> machine{new Machine(config)};
     TRY(machine->open_snapshot());
     TRY(machine->open_backends());
+    if (config.deterministic.has_value()) machine->open_session();
     return machine;
 }
 
@@ -191,6 +197,27 @@ Result<> Machine::open_backends() {
     return {};
 }
 
+void Machine::open_session() {
+    session_ = std::make_unique<replay::Session>(
+        *config_.deterministic, config_.cpus,
+        replay::Session::Owner{
+            .execute = [this](replay::Command command) { execute(command); },
+            .stop = [this] { stop({StopReason::Reached, 0}, EventCause::ControlQuit); }});
+    const auto has_input = [](const SerialConfig &line) {
+        return line.kind != SerialConfig::Kind::None && line.kind != SerialConfig::Kind::File;
+    };
+    if (has_input(config_.serial) || (config_.console.has_value() && has_input(*config_.console)) ||
+        net_ != nullptr)
+        session_->pace();
+}
+
+void Machine::execute(replay::Command command) {
+    switch (command) {
+    case replay::Command::PressPowerKey: board_->press_power_key(); break;
+    case replay::Command::Reset: board_->stop(StopReason::Reset); break;
+    }
+}
+
 void Machine::tell(MachineEvent event, EventCause cause) {
     if (server_ != nullptr) server_->machine_event(event, cause);
 }
@@ -202,12 +229,16 @@ void Machine::stop(RunOutcome outcome, EventCause cause) {
         cause_ = cause;
     }
     if (board_ != nullptr) board_->stop(outcome.reason);
+    if (session_ != nullptr) session_->give_up();
 }
 
 void Machine::press_power_key() {
     const std::lock_guard control(control_mutex_);
     const std::lock_guard lock(mutex_);
-    if (board_ != nullptr) board_->press_power_key();
+    if (session_ != nullptr)
+        session_->post(replay::Command::PressPowerKey);
+    else if (board_ != nullptr)
+        board_->press_power_key();
     tell(MachineEvent::PowerDown);
 }
 
@@ -231,7 +262,10 @@ void Machine::reset() {
     const std::lock_guard lock(mutex_);
     if (board_ == nullptr) return;
     reset_by_control_ = true;
-    board_->stop(StopReason::Reset);
+    if (session_ != nullptr)
+        session_->post(replay::Command::Reset);
+    else
+        board_->stop(StopReason::Reset);
 }
 
 bool Machine::goes_on_after(StopReason reason) {
@@ -256,8 +290,10 @@ Result<RunOutcome> Machine::run() {
     backends.net = net_.get();
     for (const auto &share : shares_) backends.shares.push_back(share.get());
     backends.entropy = &entropy_;
+    if (session_ != nullptr) backends = session_->wrap(backends);
     for (;;) {
         const auto board = TRY(Board::create(config_, backends));
+        if (session_ != nullptr) session_->set_board(board.get());
         if (snapshot_ != nullptr)
             TRY(board->restore(std::exchange(snapshot_, nullptr),
                                [this](Error error) { fail(std::move(error)); }));
@@ -277,6 +313,8 @@ Result<RunOutcome> Machine::run() {
             board_ = nullptr;
         }
         if (config_.statistics) statistics_ = board->statistics_report();
+        if (config_.statistics && session_ != nullptr && reason.has_value())
+            statistics_ += session_->report();
         if (!reason.has_value()) return std::unexpected(reason.error());
         const std::lock_guard lock(mutex_);
         const bool goes_on = goes_on_after(*reason);

@@ -10,6 +10,7 @@
 #include "machine/host/serial.h"
 #include "machine/host/share/host_share.h"
 #include "machine/host/watcher.h"
+#include "machine/replay/session.h"
 #include "machine/snapshot/manifest.h"
 
 #include <memory>
@@ -62,6 +63,8 @@ private:
     [[nodiscard]] Result<> save_state(Board &, snapshot::Writer &, snapshot::Manifest &);
     [[nodiscard]] Result<> open_snapshot();
     [[nodiscard]] Result<> restore_disks();
+    void open_session();
+    void execute(replay::Command);
     [[nodiscard]] std::optional<snapshot::Base> take_base(const std::string &path);
     void fail(Error error);
     /// Deletes internal snapshots that belonged to a snapshot of the machine; while it is paused.
@@ -85,7 +88,8 @@ private:
     std::array<std::unique_ptr<devices::FlashStorage>, 2> flash_;
     std::shared_ptr<snapshot::SnapshotFile> snapshot_; ///< what the first board starts from
     snapshot::Manifest manifest_;                      ///< of that
-    std::optional<snapshot::Base> base_; ///< what was saved last; guarded by control_mutex_
+    std::optional<snapshot::Base> base_;       ///< what was saved last; guarded by control_mutex_
+    std::unique_ptr<replay::Session> session_; ///< of a deterministic machine
     std::string statistics_;
     /// One at a time: saving, pressing keys, pausing, replacing the board. Before mutex_.
     std::mutex control_mutex_;

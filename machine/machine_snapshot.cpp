@@ -95,6 +95,10 @@ Result<Machine::Saved> Machine::save(const std::string &path) {
     }
     if (board == nullptr || !board->is_running())
         return failure(fmt::format("{}: the machine does not run; save it when it does", path));
+    if (session_ != nullptr)
+        return failure(fmt::format("{}: a deterministic machine cannot be saved, as that would "
+                                   "change its run; record it instead",
+                                   path));
     for (std::size_t i = 0; i < disks_.size(); ++i)
         if (!disks_[i]->can_be_saved())
             return failure(fmt::format("{}: is a raw disk, which cannot keep its past; use "

@@ -188,7 +188,9 @@ void write_computed(ArmState &s, SysRegId id, u64 value) {
         write_debug(s, id, value);
         return;
     }
-    if (interrupt_deliverable(s)) resume_at_next(s);
+    // Somebody may want the CPU before its next instruction, for a timer that is due very soon.
+    if (interrupt_deliverable(s) || s.attention.load(std::memory_order_relaxed) != 0)
+        resume_at_next(s);
 }
 
 /// Whether the access may go on; otherwise the exception has been raised.

@@ -114,6 +114,8 @@ struct Predecoded::Frame {
     }
     void begin(Mark mark) {
         ctx.pc = ctx.pc_page + mark.page_offset();
+        // Outside slices of translated code, so that ExecContext::instructions_retired() is exact.
+        ctx.budget = -static_cast<i64>(mark.index());
         retired = mark.index() + 1;
     }
     void leave(ExitImm imm) {

@@ -162,7 +162,12 @@ bool Softmmu::may_store_code(const Page &page, u64 va, u32 bytes) {
         if (!shared_.code_writes.hits_block_at(page.physical_at(va), bytes, pc)) return true;
     }
     ++statistics.store_replays;
-    store_replay_ = true;
+    return isolate();
+}
+
+/// Leaves the block before the current instruction, which will run alone.
+bool Softmmu::isolate() {
+    isolation_ = true;
     context_.pending_exit = ir::PendingExit::Resume;
     return false;
 }
@@ -230,9 +235,9 @@ bool Softmmu::prepare(u64 va, u32 bytes, bool aligned, ir::Regime regime, Access
     if ((page.flags & kTlbWatched) != 0 &&
         !shared_.translator.check_watchpoint(context_, va, bytes, regime, is_store))
         return false;
-    if (is_store && (page.flags & (kTlbMmio | kTlbRom)) == 0)
-        return may_store_code(page, va, bytes);
-    return true;
+    const u64 devices = is_store ? kTlbMmio | kTlbRom : kTlbMmio;
+    if ((page.flags & devices) != 0) return !shared_.isolate_devices || stepping_ || isolate();
+    return !is_store || may_store_code(page, va, bytes);
 }
 
 bool Softmmu::prepare_aligned(u64 va, MemoryOp op, bool is_store) {

@@ -50,6 +50,7 @@ struct SoftmmuShared {
     CodeMap &code_map;
     CodeWriteHandler &code_writes;
     u32 privileged_mode_mask = 0; ///< Frontend::privileged_mode_mask()
+    bool isolate_devices = false; ///< EngineOptions::isolate_devices
 };
 
 class Softmmu final : public ir::MemoryAccess {
@@ -101,9 +102,10 @@ public:
                          const std::atomic<bool> &block_is_invalid);
     void clear_jump_cache();
 
-    /// The store about to be made goes to the block that is running, which was left before it: run
-    /// that one instruction on its own, with stepping set. The flag is cleared by reading.
-    [[nodiscard]] bool take_store_replay() { return std::exchange(store_replay_, false); }
+    /// The block was left before an access that its instruction has to make alone: a store to the
+    /// running block, or what EngineOptions::isolate_devices says. Run that one instruction with
+    /// stepping set. The flag is cleared by reading.
+    [[nodiscard]] bool take_isolation() { return std::exchange(isolation_, false); }
     void set_stepping(bool stepping) { stepping_ = stepping; }
 
     /// At a point where no guest access is under way and nobody's request may be missed.
@@ -200,6 +202,7 @@ private:
     bool prepare_aligned(u64 va, ir::MemoryOp op, bool is_store);
     bool prepare_update(u64 va, u32 bytes, ir::MemoryOp op, Page &page);
     bool may_store_code(const Page &page, u64 va, u32 bytes);
+    bool isolate();
     void allow_fast_writes(u64 physical_page, u64 va);
     bool read_bytes(const Page &page, u64 va, u32 count, std::byte *out);
     bool write_bytes(const Page &page, u64 va, u32 count, const std::byte *in);
@@ -219,7 +222,7 @@ private:
     u32 kernel_generation_ = 1;
     u32 last_generation_ = 1;
     bool kernel_fetched_non_global_ = false;
-    bool store_replay_ = false;
+    bool isolation_ = false;
     bool stepping_ = false;
     u64 switches_ = 0;
     Monitor monitor_;

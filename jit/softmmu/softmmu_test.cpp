@@ -313,7 +313,7 @@ TEST_F(SoftmmuTest, StoresToCodePagesAreNoticed) {
     // As long as nobody knows where the running block is, the store has to be made outside of it.
     store(0x7104, 2);
     EXPECT_TRUE(faulted());
-    EXPECT_TRUE(cpus_[0]->take_store_replay());
+    EXPECT_TRUE(cpus_[0]->take_isolation());
     FetchPage page;
     static_cast<void>(cpus_[0]->update_exec_tag());
     ASSERT_TRUE(cpus_[0]->fetch(0, page));

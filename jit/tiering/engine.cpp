@@ -15,7 +15,8 @@ public:
         : cache_(code_map_, broadcast_), code_memory_(std::move(code_memory)),
           shared_{.frontend = frontend,
                   .options = options,
-                  .softmmu = {translator, bus, code_map_, cache_, frontend.privileged_mode_mask()},
+                  .softmmu = {translator, bus, code_map_, cache_, frontend.privileged_mode_mask(),
+                              options.isolate_devices},
                   .cache = cache_,
                   .code_memory = *code_memory_} {
         if (!options.compile) return;

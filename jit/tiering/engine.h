@@ -43,6 +43,9 @@ struct EngineOptions {
     u32 promotion_samples = 24;  ///< slices ending in a block before T2 is asked for its loop
     unsigned host_level = 4;     ///< x86-64 micro-architecture level to use at most
     bool verify = false;         ///< run the IR verifier on every block
+    /// An instruction that accesses a device runs alone, in T0: the access is made at the same
+    /// count in every tier, and an interrupt that it causes comes before the next instruction.
+    bool isolate_devices = false;
     /// Called by the vCPU's thread between blocks while ExecContext::interrupt_lines is not 0:
     /// takes an interrupt (changes pc and mode) if one is deliverable.
     void (*poll_interrupts)(ir::ExecContext &) = nullptr;
@@ -66,7 +69,7 @@ public:
     void detach(ir::ExecContext &context);
 
     /// Runs at most `budget` instructions, and exactly that many if the reason is BudgetUsed and
-    /// `stop` is Exactly; an instruction fetch that faults uses up one without retiring it.
+    /// `stop` is Exactly; an instruction that faults, or whose fetch does, counts as one.
     /// Afterwards ExecContext::pc is the next instruction, pending_exit is None, and
     /// ExecContext::retired has grown by the number of instructions retired.
     [[nodiscard]] ExitReason run(ir::ExecContext &context, i64 budget,

@@ -333,11 +333,11 @@ u32 Vcpu::run_interpreted(const ir::Predecoded &predecoded) {
     return retired;
 }
 
-/// The next instructions in T0, as a block that nobody else will run. 0: the fetch faulted.
+/// The next instructions in T0, as a block that nobody else will run.
 u32 Vcpu::run_uncached(u32 max_instructions) {
     Where where;
     static_cast<void>(softmmu_.update_exec_tag());
-    if (!locate(where)) return 0;
+    if (!locate(where)) return 1; // the fetch faulted
     ++softmmu_.statistics.exact_stops;
     return run_interpreted(translate(where, max_instructions));
 }
@@ -394,7 +394,7 @@ ExitReason Vcpu::run(i64 budget, StopAt stop) {
             Where where;
             if ((block == nullptr || is_due) && !locate(where)) {
                 // On to the handler. It may itself be unmapped: that loop must have an end.
-                --left;
+                retire(1);
                 context_.pending_exit = ir::PendingExit::None;
                 exit = {};
                 continue;
@@ -460,7 +460,7 @@ ExitReason Vcpu::run(i64 budget, StopAt stop) {
         if (context_.pending_exit == ir::PendingExit::None) [[likely]]
             continue;
         exit = {};
-        if (softmmu_.take_store_replay()) {
+        if (softmmu_.take_isolation()) {
             // It was counted like an instruction that faults, and is about to retire.
             retire(-1);
             context_.pending_exit = ir::PendingExit::None;

@@ -24,6 +24,7 @@
 #include "support/check.h"
 
 #include <fmt/format.h>
+#include <xxhash.h>
 
 #include <algorithm>
 #include <cstring>
@@ -36,6 +37,11 @@ std::vector<u64> affinities_of(const MachineConfig &config) {
     for (unsigned i = 0; i < config.cpus; ++i)
         affinities.push_back(arm::mpidr_of(i, config.gic_version == 3));
     return affinities;
+}
+
+bool is_zero(std::span<const std::byte> page) {
+    return page[0] == std::byte{0} &&
+           std::memcmp(page.data(), page.data() + 1, page.size() - 1) == 0;
 }
 
 struct ClockState {
@@ -72,8 +78,11 @@ Result<std::unique_ptr<Board>> Board::create(const MachineConfig &config,
 
 Board::Board(const MachineConfig &config, const HostBackends &backends,
              std::unique_ptr<GuestMemory> ram)
-    : config_(config), backends_(backends), ram_(std::move(ram)), map_(*ram_),
-      affinities_(affinities_of(config)), cpus_(affinities_), psci_(cpus_, kRamBase + ram_->size()),
+    : config_(config), backends_(backends),
+      host_clock_(backends.clock == nullptr ? std::make_unique<HostClock>() : nullptr),
+      clock_(host_clock_ != nullptr ? *host_clock_ : *backends.clock), ram_(std::move(ram)),
+      map_(*ram_), affinities_(affinities_of(config)), cpus_(affinities_, backends.sequencer),
+      psci_(cpus_, kRamBase + ram_->size()),
       random_(std::make_unique<RandomNumbers>(*backends.entropy)),
       interrupts_(
           InterruptController::create(config.gic_version, affinities_, cpus_, cpus_, map_)) {}
@@ -195,7 +204,8 @@ Result<> Board::add_accelerator() {
     wiring.firmware = &psci_;
     wiring.events = &cpus_;
     wiring.entropy = random_.get();
-    wiring.clock = &clock_;
+    wiring.clock = host_clock_.get();
+    wiring.counted_clock = backends_.clock;
     wiring.affinities = affinities_;
     JitOptions options;
     options.compile = config_.accelerator != AcceleratorKind::Interpreter;
@@ -204,6 +214,7 @@ Result<> Board::add_accelerator() {
     case Tier::Baseline: options.optimise = jit::Optimise::Never; break;
     case Tier::Optimising: options.optimise = jit::Optimise::Always; break;
     }
+    options.deterministic = backends_.sequencer != nullptr;
     options.trace = config_.trace;
     accelerator_ = TRY(JitAccelerator::create(*model, wiring, options));
     return {};
@@ -337,7 +348,7 @@ Result<StopReason> Board::run() {
     }
     loader_->load_in_background([this] { ram_->set_source(nullptr); });
     for_each_device([](devices::MmioDevice &device) { device.resume(); });
-    clock_.resume();
+    if (host_clock_ != nullptr) host_clock_->resume();
     is_running_ = true;
     return cpus_.run();
 }
@@ -353,13 +364,17 @@ void Board::for_each_device(Action action) {
 void Board::pause() {
     // Nobody asks devices for anything more, then no timer does, then they finish.
     cpus_.pause();
-    clock_.pause();
+    // What happens by itself in a deterministic machine happens between turns of its CPUs.
+    if (host_clock_ == nullptr) return;
+    host_clock_->pause();
     for_each_device([](devices::MmioDevice &device) { device.pause(); });
 }
 
 void Board::resume() {
-    for_each_device([](devices::MmioDevice &device) { device.resume(); });
-    clock_.resume();
+    if (host_clock_ != nullptr) {
+        for_each_device([](devices::MmioDevice &device) { device.resume(); });
+        host_clock_->resume();
+    }
     cpus_.resume();
 }
 
@@ -377,7 +392,7 @@ std::vector<Board::Part> Board::parts() {
                      [this](devices::StateReader &reader) -> Result<> {
                          ClockState state;
                          TRY(devices::restore_state(reader, "clock", state));
-                         clock_.set(state.now_ns);
+                         host_clock_->set(state.now_ns);
                          return {};
                      }});
     // The controller before those who drive its wires.
@@ -411,6 +426,34 @@ Result<> Board::save(snapshot::Writer &writer) {
         writer.add_blob(part.name, state.data());
     }
     return {};
+}
+
+u64 Board::state_hash() {
+    std::unique_ptr<XXH3_state_t, decltype(&::XXH3_freeState)> hash(::XXH3_createState(),
+                                                                    &::XXH3_freeState);
+    ::XXH3_64bits_reset(hash.get());
+    const auto add = [&](std::span<const std::byte> bytes) {
+        ::XXH3_64bits_update(hash.get(), bytes.data(), bytes.size());
+    };
+    for (const Part &part : parts()) {
+        devices::StateWriter state;
+        part.save(state);
+        add(state.data());
+    }
+    // Pages that hold zeros count as if they were not there: whether they are is the host's affair.
+    const auto add_pages = [&](std::span<const std::byte> memory, const auto &ranges) {
+        for (const auto &[offset, length] : ranges)
+            for (u64 at = offset; at < offset + length; at += snapshot::kPageSize) {
+                const auto page = memory.subspan(at, snapshot::kPageSize);
+                if (is_zero(page)) continue;
+                add(std::as_bytes(std::span(&at, 1)));
+                add(page);
+            }
+    };
+    add_pages({ram_->host(), ram_->size()}, ram_->populated());
+    for (devices::FlashStorage *storage : backends_.flash)
+        add_pages(storage->cells(), storage->populated());
+    return ::XXH3_64bits_digest(hash.get());
 }
 
 Result<> Board::restore_flash(const snapshot::SnapshotFile &file) {
@@ -449,7 +492,7 @@ Result<> Board::restore_flash(const snapshot::SnapshotFile &file) {
 
 Result<> Board::restore(const std::shared_ptr<snapshot::SnapshotFile> &file,
                         std::function<void(Error)> on_damage) {
-    clock_.pause();
+    host_clock_->pause();
     for_each_device([](devices::MmioDevice &device) { device.pause(); });
     loader_ = TRY(snapshot::PageLoader::create(file, "ram", {ram_->host(), ram_->size()},
                                                std::move(on_damage)));

@@ -43,6 +43,9 @@ struct HostBackends {
     devices::Net *net = nullptr;               ///< null: no network card
     std::vector<devices::FileSystem *> shares; ///< as MachineConfig::shares has them
     devices::Entropy *entropy = nullptr;
+    // Of a deterministic machine; null: the CPUs have threads, and guest time is the host's.
+    devices::Clock *clock = nullptr;
+    CpuSequencer *sequencer = nullptr;
 };
 
 class Board {
@@ -65,6 +68,8 @@ public:
     /// still and nothing changes RAM or devices.
     void pause();
     void resume();
+    /// While no CPU executes: a hash of the state of everything.
+    [[nodiscard]] u64 state_hash();
     /// While paused: RAM, flash, and the state of everything.
     [[nodiscard]] Result<> save(snapshot::Writer &);
     /// Before run(). RAM is loaded as it is needed; its frames have been read. on_damage may be
@@ -118,7 +123,8 @@ private:
 
     const MachineConfig &config_;
     HostBackends backends_;
-    HostClock clock_;
+    std::unique_ptr<HostClock> host_clock_; ///< of a machine that is not deterministic
+    devices::Clock &clock_;
     std::unique_ptr<GuestMemory> ram_;
     PhysicalMap map_;
     std::vector<u64> affinities_;

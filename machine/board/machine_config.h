@@ -3,6 +3,7 @@
 /// write it by hand.
 #include "machine/host/net/net_config.h"
 #include "machine/host/share/share_config.h"
+#include "machine/replay/deterministic_config.h"
 #include "machine/storage/host_file.h"
 #include "machine/storage/image_format.h"
 #include "support/bits.h"
@@ -73,6 +74,7 @@ struct MachineConfig {
     std::string name;    ///< of the machine, for whoever controls it
     std::string control; ///< path of the control socket; empty: none
     TraceConfig trace;
+    std::optional<DeterministicConfig> deterministic; ///< else CPUs and time are the host's
 };
 
 inline constexpr unsigned kMaxCpus = 64;

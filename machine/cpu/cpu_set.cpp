@@ -24,7 +24,7 @@ struct PowerState {
 
 } // namespace
 
-CpuSet::CpuSet(std::vector<u64> affinities) {
+CpuSet::CpuSet(std::vector<u64> affinities, CpuSequencer *sequencer) : sequencer_(sequencer) {
     for (const u64 affinity : affinities) {
         auto &cpu = *cpus_.emplace_back(std::make_unique<Vcpu>());
         cpu.affinity = affinity;
@@ -34,7 +34,17 @@ CpuSet::CpuSet(std::vector<u64> affinities) {
 CpuSet::~CpuSet() = default;
 
 void CpuSet::attach(Accelerator &accelerator) {
-    for (u32 i = 0; i < cpus_.size(); ++i) cpus_[i]->cpu = accelerator.create_cpu(i);
+    const auto keep = [](auto cpu, Vcpu &vcpu, auto *&as) {
+        as = cpu.get();
+        vcpu.cpu = std::move(cpu);
+    };
+    for (u32 i = 0; i < cpus_.size(); ++i) {
+        Vcpu &vcpu = *cpus_[i];
+        if (sequencer_ != nullptr)
+            keep(accelerator.create_counted_cpu(i), vcpu, vcpu.counted);
+        else
+            keep(accelerator.create_cpu(i), vcpu, vcpu.threaded);
+    }
 }
 
 StopReason CpuSet::run(const CpuStart &start) {
@@ -44,6 +54,10 @@ StopReason CpuSet::run(const CpuStart &start) {
 }
 
 StopReason CpuSet::run() {
+    if (sequencer_ != nullptr) {
+        run_in_turns();
+        return reason_;
+    }
     for (u32 i = 0; i < cpus_.size(); ++i)
         cpus_[i]->thread = std::thread([this, i] { run_cpu(i); });
     for (const auto &cpu : cpus_) cpu->thread.join();
@@ -57,8 +71,13 @@ void CpuSet::stop(StopReason reason) {
         if (!reason_.compare_exchange_strong(expected, reason)) return;
     }
     changed_.notify_all();
+    call_back();
+}
+
+void CpuSet::call_back() {
     for (const auto &cpu : cpus_)
         if (cpu->cpu != nullptr) cpu->cpu->leave();
+    if (sequencer_ != nullptr) sequencer_->wake();
 }
 
 void CpuSet::pause() {
@@ -66,7 +85,7 @@ void CpuSet::pause() {
         const std::lock_guard lock(mutex_);
         pausing_ = true;
     }
-    for (const auto &cpu : cpus_) cpu->cpu->leave();
+    call_back();
     std::unique_lock lock(mutex_);
     stood_still_.wait(lock, [this] { return executing_ == 0; });
 }
@@ -110,25 +129,69 @@ void CpuSet::run_cpu(u32 index) {
     Vcpu &cpu = *cpus_[index];
     cpu.thread_id = ::gettid();
     for (;;) {
-        CpuStart start;
-        bool starts = false; // else it goes on
+        std::optional<CpuStart> start; // else it goes on
         {
             std::unique_lock lock(mutex_);
             changed_.wait(lock, [&] {
                 return reason_ != StopReason::None || (cpu.power != CpuPower::Off && !pausing_);
             });
             if (reason_ != StopReason::None) return;
-            starts = cpu.power == CpuPower::OnPending;
-            start = cpu.start;
-            cpu.power = CpuPower::On;
+            start = take_start(cpu);
             ++executing_;
         }
-        if (starts) cpu.cpu->start(start);
+        if (start.has_value()) cpu.cpu->start(*start);
         while (cpu.power == CpuPower::On && reason_ == StopReason::None && !pausing_)
-            cpu.cpu->run();
+            cpu.threaded->run();
         const std::lock_guard lock(mutex_);
         if (--executing_ == 0) stood_still_.notify_all();
     }
+}
+
+std::optional<CpuStart> CpuSet::take_start(Vcpu &cpu) {
+    const bool starts = cpu.power == CpuPower::OnPending;
+    cpu.power = CpuPower::On;
+    return starts ? std::optional(cpu.start) : std::nullopt;
+}
+
+void CpuSet::run_in_turns() {
+    for (const auto &cpu : cpus_) cpu->thread_id = ::gettid();
+    for (;;) {
+        {
+            std::unique_lock lock(mutex_);
+            changed_.wait(lock, [this] { return reason_ != StopReason::None || !pausing_; });
+            if (reason_ != StopReason::None) return;
+            executing_ = 1;
+        }
+        sequencer_->run(*this);
+        const std::lock_guard lock(mutex_);
+        executing_ = 0;
+        stood_still_.notify_all();
+    }
+}
+
+void CpuSet::start_pending() {
+    for (const auto &cpu : cpus_) {
+        if (cpu->power != CpuPower::OnPending) continue;
+        std::optional<CpuStart> start;
+        {
+            const std::lock_guard lock(mutex_);
+            start = take_start(*cpu);
+        }
+        cpu->cpu->start(*start);
+    }
+}
+
+CountedCpu *CpuSet::started(u32 index) {
+    const Vcpu &cpu = *cpus_[index];
+    return cpu.power == CpuPower::On ? cpu.counted : nullptr;
+}
+
+void CpuSet::enter(u32 index) {
+    current_cpu = index;
+}
+
+bool CpuSet::must_leave() const {
+    return reason_ != StopReason::None || pausing_;
 }
 
 std::optional<u32> CpuSet::find_cpu(u64 mpidr) const {
@@ -158,6 +221,7 @@ void CpuSet::power_off(u32 cpu) {
 
 void CpuSet::set_interrupt_lines(u32 cpu, bool irq, bool fiq) {
     cpus_[cpu]->cpu->set_interrupt_lines(irq, fiq);
+    if (sequencer_ != nullptr && (irq || fiq) && cpu != current_cpu) sequencer_->interrupted(cpu);
 }
 
 u32 CpuSet::current() const {
@@ -169,7 +233,8 @@ void CpuSet::send_event() {
 }
 
 void CpuSet::yield() {
-    ::sched_yield();
+    // CPUs that take turns have no thread that could run meanwhile.
+    if (sequencer_ == nullptr) ::sched_yield();
 }
 
 } // namespace tandem::machine

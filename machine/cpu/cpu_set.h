@@ -1,10 +1,12 @@
 #pragma once
-/// The board's CPUs: one host thread each, their power states, and the wires between them.
+/// The board's CPUs: their power states, and the wires between them. Each has a host thread; those
+/// of a deterministic machine take turns on one.
 #include "devices/core/state.h"
 #include "devices/core/vcpu_identity.h"
 #include "devices/gic/cpu_interrupt_sink.h"
 #include "frontend-arm/state/environment.h"
 #include "machine/accel/accelerator.h"
+#include "machine/cpu/cpu_sequencer.h"
 #include "machine/cpu/psci.h"
 
 #include <atomic>
@@ -25,15 +27,18 @@ enum class StopReason : u8 {
     Signal, ///< SIGINT, SIGTERM or the like
     Timeout,
     Failure, ///< the host's; whoever stopped the machine knows more
+    Reached, ///< the moment at which it was to stop
 };
 
 class CpuSet final : public PowerControl,
                      public devices::CpuInterruptSink,
                      public devices::VcpuIdentity,
-                     public arm::EventBus {
+                     public arm::EventBus,
+                     private SequencedCpus {
 public:
-    /// `affinities` are the CPUs' MPIDR_EL1 without its RES1 bit.
-    explicit CpuSet(std::vector<u64> affinities);
+    /// `affinities` are the CPUs' MPIDR_EL1 without its RES1 bit. With a sequencer, which outlives
+    /// the set, the CPUs take turns.
+    explicit CpuSet(std::vector<u64> affinities, CpuSequencer *sequencer = nullptr);
     ~CpuSet() override;
 
     /// Creates the CPUs; once, before run().
@@ -74,7 +79,9 @@ public:
 private:
     struct Vcpu {
         u64 affinity = 0;
-        std::unique_ptr<AcceleratedCpu> cpu;
+        std::unique_ptr<GuestCpu> cpu;
+        AcceleratedCpu *threaded = nullptr; ///< `cpu`, if it has a thread
+        CountedCpu *counted = nullptr;      ///< `cpu`, if it takes turns
         std::atomic<CpuPower> power = CpuPower::Off;
         CpuStart start; ///< guarded by mutex_
         std::thread thread;
@@ -82,7 +89,20 @@ private:
     };
 
     void run_cpu(u32 index);
+    void run_in_turns();
+    /// Makes all come back soon from where they execute or sleep.
+    void call_back();
+    /// Called with the mutex held: the CPU goes on. Returns what it starts with, if it starts.
+    [[nodiscard]] static std::optional<CpuStart> take_start(Vcpu &);
 
+    // What the sequencer sees.
+    u32 count() const override { return static_cast<u32>(cpus_.size()); }
+    void start_pending() override;
+    CountedCpu *started(u32 cpu) override;
+    void enter(u32 cpu) override;
+    bool must_leave() const override;
+
+    CpuSequencer *const sequencer_;
     std::vector<std::unique_ptr<Vcpu>> cpus_;
     mutable std::mutex mutex_;
     std::condition_variable changed_; ///< a CPU may go on, or the machine stops

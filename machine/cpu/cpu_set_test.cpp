@@ -31,6 +31,7 @@ public:
     };
 
     std::string_view name() const override { return "fake"; }
+    std::unique_ptr<CountedCpu> create_counted_cpu(u32) override { return nullptr; }
     std::unique_ptr<AcceleratedCpu> create_cpu(u32 index) override {
         return std::make_unique<Cpu>(*this, index);
     }

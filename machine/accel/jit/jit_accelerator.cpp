@@ -1,6 +1,7 @@
 #include "machine/accel/jit/jit_accelerator.h"
 
 #include "frontend-arm/exceptions/exceptions.h"
+#include "machine/accel/jit/counted_jit_cpu.h"
 #include "machine/accel/jit/jit_cpu.h"
 
 #include <filesystem>
@@ -33,6 +34,7 @@ Result<std::unique_ptr<JitAccelerator>> JitAccelerator::create(const arm::CpuMod
     jit::EngineOptions engine_options;
     engine_options.compile = options.compile;
     engine_options.optimise = options.optimise;
+    engine_options.isolate_devices = options.deterministic;
     engine_options.region_compiler = region_compiler_path();
     if (options.trace.any()) engine_options.observer = &self->printer_;
     engine_options.poll_interrupts = [](ir::ExecContext &context) {
@@ -46,6 +48,10 @@ Result<std::unique_ptr<JitAccelerator>> JitAccelerator::create(const arm::CpuMod
 
 std::unique_ptr<AcceleratedCpu> JitAccelerator::create_cpu(u32 index) {
     return std::make_unique<JitCpu>(*engine_, mmu_, model_, wiring_, index);
+}
+
+std::unique_ptr<CountedCpu> JitAccelerator::create_counted_cpu(u32 index) {
+    return std::make_unique<CountedJitCpu>(*engine_, mmu_, model_, wiring_, index);
 }
 
 } // namespace tandem::machine

@@ -30,13 +30,15 @@ struct JitWiring {
     arm::Firmware *firmware = nullptr;
     arm::EventBus *events = nullptr;
     arm::Entropy *entropy = nullptr;
-    const HostClock *clock = nullptr; ///< the system counter is its time
+    const HostClock *clock = nullptr;              ///< the system counter is its time
+    const devices::Clock *counted_clock = nullptr; ///< takes its place for counted CPUs
     std::vector<u64> affinities;
 };
 
 struct JitOptions {
     bool compile = true; ///< false: interpret only
     jit::Optimise optimise = jit::Optimise::Never;
+    bool deterministic = false; ///< for counted CPUs
     TraceConfig trace;
 };
 
@@ -47,6 +49,7 @@ public:
 
     std::string_view name() const override { return options_.compile ? "jit" : "interp"; }
     std::unique_ptr<AcceleratedCpu> create_cpu(u32 index) override;
+    std::unique_ptr<CountedCpu> create_counted_cpu(u32 index) override;
     std::string statistics_report() const override { return engine_->statistics_report(); }
     void memory_written(GuestPhysAddr address, u64 length) override {
         engine_->invalidate_physical(address.value(), length);

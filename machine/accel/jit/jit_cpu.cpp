@@ -2,9 +2,7 @@
 
 #include "frontend-arm/exceptions/exceptions.h"
 #include "frontend-arm/pmu/pmu.h"
-#include "frontend-arm/state/saved_cpu.h"
 #include "frontend-arm/timer/generic_timer.h"
-#include "machine/board/memory_map.h"
 
 #include <immintrin.h>
 
@@ -15,54 +13,9 @@ namespace tandem::machine {
 
 JitCpu::JitCpu(jit::Engine &engine, arm::Mmu &mmu, const arm::CpuModel &model,
                const JitWiring &wiring, u32 index)
-    : engine_(engine), interrupts_(*wiring.interrupts), clock_(*wiring.clock),
-      affinity_(wiring.affinities[index]),
-      may_poll_(wiring.affinities.size() <= std::thread::hardware_concurrency()) {
-    environment_.gic = wiring.interrupts->cpu_interface(index);
-    environment_.timer = this;
-    environment_.firmware = wiring.firmware;
-    environment_.events = wiring.events;
-    environment_.entropy = wiring.entropy;
-    environment_.pmu = this;
-    environment_.tlb = &engine.tlb_control();
-    environment_.mmu = &mmu;
-    environment_.bus = wiring.memory;
-    state_.model = &model;
-    state_.environment = &environment_;
-    state_.index = index;
-    timers_[static_cast<unsigned>(arm::TimerChannel::Physical)].intid = ppi_intid(kPhysTimerPpi);
-    timers_[static_cast<unsigned>(arm::TimerChannel::Virtual)].intid = ppi_intid(kVirtTimerPpi);
-    engine_.attach(state_);
-    arm::reset(state_, affinity_); // a CPU that is never started has a state to save, too
-}
-
-JitCpu::~JitCpu() {
-    engine_.detach(state_);
-}
-
-void JitCpu::start(const CpuStart &start) {
-    arm::reset(state_, affinity_);
-    environment_.tlb->translation_changed(state_);
-    arm::update_timers(state_);
-    state_.pc = start.entry;
-    std::ranges::copy(start.arguments, state_.gpr.begin());
-}
-
-void JitCpu::save(devices::StateWriter &writer) const {
-    devices::save_state(writer, "cpu", arm::save_cpu(state_));
-}
-
-Result<> JitCpu::restore(devices::StateReader &reader) {
-    arm::SavedCpu saved;
-    TRY(devices::restore_state(reader, "cpu", saved));
-    arm::reset(state_, affinity_);
-    TRY(arm::restore_cpu(state_, saved));
-    // The wires as they are now, whatever the interrupt controller remembers of them.
-    arm::update_timers(state_);
-    for (const Timer &timer : timers_) interrupts_.set_ppi(state_.index, timer.intid, timer.level);
-    arm::pmu_poll(state_);
-    return {};
-}
+    : engine_(engine), clock_(*wiring.clock),
+      may_poll_(wiring.affinities.size() <= std::thread::hardware_concurrency()),
+      core_(engine, mmu, model, wiring, index, *this, *this) {}
 
 void JitCpu::run() {
     while (!leaving_.exchange(false) && !stopped_) run_slice();
@@ -106,9 +59,7 @@ void JitCpu::leave() {
 }
 
 void JitCpu::set_interrupt_lines(bool irq, bool fiq) {
-    const u32 lines = (irq ? arm::kLineIrq : 0) | (fiq ? arm::kLineFiq : 0);
-    const u32 before = state_.interrupt_lines.exchange(lines);
-    if ((lines & ~before) == 0) return;
+    if (!core_.set_interrupt_lines(irq, fiq)) return;
     jit::Engine::kick(state_);
     parking_.unpark();
 }
@@ -119,23 +70,16 @@ void JitCpu::signal_event() {
 }
 
 void JitCpu::set_timer(arm::TimerChannel channel, u64 rises_at) {
-    Timer &timer = timers_[static_cast<unsigned>(channel)];
+    JitCpuCore::Timer &timer = core_.timer(channel);
     timer.rises_at = rises_at;
-    drive(timer, counter());
+    core_.drive(timer, counter());
     // The slice under way may be too long now.
     if (!timer.level && rises_at < slice_end_) jit::Engine::kick(state_);
 }
 
-void JitCpu::drive(Timer &timer, u64 now) {
-    const bool level = now >= timer.rises_at && timer.rises_at != kNever;
-    if (level == timer.level) return;
-    timer.level = level;
-    interrupts_.set_ppi(state_.index, timer.intid, level);
-}
-
 u64 JitCpu::poll_timers() {
     const u64 now = counter();
-    for (Timer &timer : timers_) drive(timer, now);
+    core_.drive_timers(now);
     if (now >= overflow_counter_ || state_.retired >= overflow_instructions_) {
         overflow_counter_ = overflow_instructions_ = kNever;
         arm::pmu_poll(state_);
@@ -144,18 +88,11 @@ u64 JitCpu::poll_timers() {
 }
 
 u64 JitCpu::next_deadline() const {
-    u64 deadline = overflow_counter_;
-    for (const Timer &timer : timers_)
-        if (!timer.level) deadline = std::min(deadline, timer.rises_at);
-    return deadline;
+    return std::min(overflow_counter_, core_.next_rise());
 }
 
 u64 JitCpu::instructions() {
     return state_.instructions_retired();
-}
-
-void JitCpu::set_line(bool high) {
-    interrupts_.set_ppi(state_.index, ppi_intid(kPmuPpi), high);
 }
 
 void JitCpu::set_overflow_deadline(u64 instructions, u64 counter) {

@@ -2,15 +2,9 @@
 /// One CPU run by jit::Engine in slices. Between slices its thread looks at the clock and drives
 /// the CPU's own timers, so that a running CPU needs no timer thread and a sleeping one sleeps
 /// exactly until its next deadline.
-#include "frontend-arm/mmu/mmu.h"
-#include "frontend-arm/state/arm_state.h"
-#include "frontend-arm/state/cpu_model.h"
-#include "frontend-arm/state/environment.h"
-#include "jit/tiering/engine.h"
-#include "machine/accel/jit/jit_accelerator.h"
+#include "machine/accel/jit/jit_cpu_core.h"
 #include "machine/host/parking.h"
 
-#include <array>
 #include <atomic>
 
 namespace tandem::machine {
@@ -18,39 +12,29 @@ namespace tandem::machine {
 class JitCpu final : public AcceleratedCpu, private arm::TimerPort, private arm::PmuPort {
 public:
     JitCpu(jit::Engine &, arm::Mmu &, const arm::CpuModel &, const JitWiring &, u32 index);
-    ~JitCpu() override;
 
-    void start(const CpuStart &) override;
+    void start(const CpuStart &start) override { core_.start(start); }
     void run() override;
     void leave() override;
     void set_interrupt_lines(bool irq, bool fiq) override;
     void signal_event() override;
-    void save(devices::StateWriter &) const override;
-    Result<> restore(devices::StateReader &) override;
+    void save(devices::StateWriter &writer) const override { core_.save(writer); }
+    Result<> restore(devices::StateReader &reader) override { return core_.restore(reader); }
 
 private:
-    /// The system counter ticks in nanoseconds (Arm ARM D12.1.2: 1 GHz from Armv8.6 on).
-    static constexpr u64 kCounterFrequency = 1'000'000'000;
-    static constexpr u64 kNever = arm::TimerPort::kNever;
+    static constexpr u64 kNever = JitCpuCore::kNever;
     static constexpr u64 kMaxSliceNs = 500'000;
     static constexpr i64 kMinSlice = 2'000, kMaxSlice = 4'000'000;
 
-    struct Timer {
-        u64 rises_at = kNever;
-        bool level = false;
-        u32 intid = 0;
-    };
-
     u64 counter() override { return clock_.now_ns(); }
-    u64 frequency() const override { return kCounterFrequency; }
+    u64 frequency() const override { return JitCpuCore::kCounterFrequency; }
     void set_timer(arm::TimerChannel, u64 rises_at) override;
     u64 instructions() override;
-    void set_line(bool high) override;
+    void set_line(bool high) override { core_.set_pmu_line(high); }
     void set_overflow_deadline(u64 instructions, u64 counter) override;
 
     /// Drives the timers' outputs; returns the counter.
     u64 poll_timers();
-    void drive(Timer &timer, u64 now);
     /// The next counter value at which something happens by itself.
     [[nodiscard]] u64 next_deadline() const;
     /// Instructions to run before the clock must be looked at again.
@@ -65,12 +49,7 @@ private:
     [[nodiscard]] bool may_wake() const;
 
     jit::Engine &engine_;
-    PrivateInterrupts &interrupts_;
     const HostClock &clock_;
-    u64 affinity_;
-    arm::Environment environment_;
-    arm::ArmState state_;
-    std::array<Timer, 2> timers_;
     u64 overflow_instructions_ = kNever; ///< PMU: absolute
     u64 overflow_counter_ = kNever;
     u64 slice_end_ = 0;    ///< counter value the running slice was planned to end at
@@ -82,6 +61,8 @@ private:
     bool stopped_ = false; ///< the guest gave the CPU up
     std::atomic<bool> leaving_ = false;
     Parking parking_;
+    JitCpuCore core_; ///< uses everything above
+    arm::ArmState &state_ = core_.state;
 };
 
 } // namespace tandem::machine

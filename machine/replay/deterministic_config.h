@@ -1,0 +1,18 @@
+#pragma once
+/// What `--deterministic` and its companions say. Plain data.
+#include "machine/replay/schedule_kind.h"
+
+#include <optional>
+#include <string>
+
+namespace tandem::machine {
+
+struct DeterministicConfig {
+    u64 seed = 0;
+    replay::ScheduleKind schedule = replay::ScheduleKind::RoundRobin;
+    /// Seconds since 1970 when the machine starts: 2025-01-01, unless a recording says otherwise.
+    u64 calendar_start = 1'735'689'600;
+    u64 stop_at = ~u64{0}; ///< guest time in nanoseconds
+};
+
+} // namespace tandem::machine

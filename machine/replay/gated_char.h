@@ -1,0 +1,41 @@
+#pragma once
+/// A serial line of a deterministic machine.
+#include "devices/backend/char.h"
+#include "machine/replay/gate.h"
+
+#include <deque>
+
+namespace tandem::machine::replay {
+
+class GatedChar final : public devices::Char, private devices::CharListener, private GatePort {
+public:
+    /// `host` outlives it.
+    GatedChar(Gate &, devices::Char &host);
+    ~GatedChar() override;
+
+    std::size_t write(std::span<const std::byte> bytes) override;
+    std::size_t read(std::span<std::byte>) override;
+    void set_listener(devices::CharListener *listener) override { listener_ = listener; }
+    /// Any thread: output that the host does not take is lost from now on.
+    void give_up();
+
+private:
+    /// What the guest has not read; the rest waits with the host.
+    static constexpr std::size_t kMaxWaiting = 4096;
+
+    void readable() override { gate_.arrived(); }
+    void writable() override;
+    void admit() override;
+
+    Gate &gate_;
+    devices::Char &host_;
+    PortId port_;
+    devices::CharListener *listener_ = nullptr;
+    std::deque<std::byte> waiting_;
+    std::mutex mutex_; ///< guards what follows
+    std::condition_variable changed_;
+    bool has_room_ = false;
+    bool has_given_up_ = false;
+};
+
+} // namespace tandem::machine::replay

@@ -1,0 +1,128 @@
+#include "machine/replay/sequencer.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace tandem::machine::replay {
+
+Sequencer::Sequencer(VirtualClock &clock, Gate &gate, Schedule &schedule, Stop stop)
+    : clock_(clock), gate_(gate), schedule_(schedule), stop_(std::move(stop)) {
+    gate_.set_alarm([this] { call_back(); });
+}
+
+void Sequencer::wake() {
+    call_back();
+    gate_.wake();
+}
+
+void Sequencer::call_back() {
+    const std::lock_guard lock(mutex_);
+    if (running_ != nullptr) running_->leave();
+}
+
+void Sequencer::interrupted(u32 cpu) {
+    if (running_ == nullptr || !schedule_.yields_to_interrupts()) return;
+    const CountedCpu *other = cpus_->started(cpu);
+    if (other == nullptr || !other->is_waiting()) return;
+    // The instruction that did it is the last before the CPU comes back.
+    is_interrupted_ = true;
+    running_->leave();
+}
+
+void Sequencer::run(SequencedCpus &cpus) {
+    cpus_ = &cpus;
+    while (!cpus.must_leave()) {
+        settle(cpus);
+        if (clock_.now_ns() >= stop_.moment) stop_.action();
+        if (cpus.must_leave()) return;
+        if (CountedCpu *cpu = take_turn(cpus); cpu != nullptr)
+            execute(cpus, *cpu);
+        else
+            idle(cpus);
+    }
+}
+
+// -------------------------------------------------------------------------------- between turns
+
+void Sequencer::settle(SequencedCpus &cpus) {
+    let_time_pass(cpus);
+    gate_.admit();
+    let_time_pass(cpus);
+}
+
+void Sequencer::let_time_pass(SequencedCpus &cpus) {
+    do {
+        for (u32 i = 0; i < cpus.count(); ++i)
+            if (CountedCpu *cpu = cpus.started(i); cpu != nullptr) cpu->time_passed();
+        clock_.fire_due();
+    } while (next_deadline(cpus) <= clock_.now_ns());
+}
+
+u64 Sequencer::next_deadline(SequencedCpus &cpus) const {
+    u64 next = clock_.next_deadline();
+    for (u32 i = 0; i < cpus.count(); ++i)
+        if (const CountedCpu *cpu = cpus.started(i); cpu != nullptr)
+            next = std::min(next, cpu->next_deadline());
+    return next;
+}
+
+CountedCpu *Sequencer::take_turn(SequencedCpus &cpus) {
+    if (turn_.instructions != 0)
+        if (CountedCpu *cpu = cpus.started(turn_.cpu); cpu != nullptr && cpu->can_run()) return cpu;
+    cpus.start_pending();
+    runnable_.clear();
+    for (u32 i = 0; i < cpus.count(); ++i)
+        if (CountedCpu *cpu = cpus.started(i); cpu != nullptr && cpu->can_run())
+            runnable_.push_back(i);
+    if (runnable_.empty()) return nullptr;
+    turn_ = schedule_.next(runnable_);
+    return cpus.started(turn_.cpu);
+}
+
+u64 Sequencer::longest_run(SequencedCpus &cpus, const CountedCpu &cpu) const {
+    const u64 now = clock_.now_ns();
+    const u64 moment = std::min(next_deadline(cpus), stop_.moment);
+    u64 longest = std::min(
+        {turn_.instructions, moment - now, std::max<u64>(cpu.instructions_to_deadline(), 1)});
+    // What has arrived in this moment already enters in the next.
+    if (gate_.is_waiting()) longest = 1;
+    return longest;
+}
+
+void Sequencer::execute(SequencedCpus &cpus, CountedCpu &cpu) {
+    cpus.enter(turn_.cpu);
+    const u64 longest = longest_run(cpus, cpu);
+    {
+        const std::lock_guard lock(mutex_);
+        running_ = &cpu;
+    }
+    // Whoever asked before this moment has not found the CPU.
+    if (cpus.must_leave() || (gate_.is_waiting() && longest != 1)) cpu.leave();
+    clock_.begin_turn(cpu);
+    const CountedCpu::TurnEnd end = cpu.run_turn(longest);
+    const u64 executed = clock_.end_turn();
+    {
+        const std::lock_guard lock(mutex_);
+        running_ = nullptr;
+    }
+    executed_ += executed;
+    turn_.instructions -= executed;
+    schedule_.over(executed);
+    const bool gives_up = end == CountedCpu::TurnEnd::Waits || end == CountedCpu::TurnEnd::Stopped;
+    if (std::exchange(is_interrupted_, false) || gives_up) turn_.instructions = 0;
+    if (turn_.instructions != 0) return;
+    for (u32 i = 0; i < cpus.count(); ++i)
+        if (CountedCpu *other = cpus.started(i); other != nullptr && other != &cpu) other->rouse();
+}
+
+void Sequencer::idle(SequencedCpus &cpus) {
+    u64 moment = std::min(next_deadline(cpus), stop_.moment);
+    for (u32 i = 0; i < cpus.count(); ++i)
+        if (const CountedCpu *cpu = cpus.started(i); cpu != nullptr)
+            moment = std::min(moment, cpu->nap_end());
+    const u64 now = clock_.now_ns();
+    const u64 passed = gate_.wait(moment == kNever ? kNever : moment - now);
+    clock_.advance_to(now + passed);
+}
+
+} // namespace tandem::machine::replay

@@ -1,0 +1,59 @@
+#pragma once
+/// Executes the CPUs of a deterministic machine in turns. Whatever happens to the machine by itself
+/// or from outside happens here, between two instructions, in one order: timers of CPUs, timers of
+/// devices, inputs.
+#include "machine/cpu/cpu_sequencer.h"
+#include "machine/replay/gate.h"
+#include "machine/replay/schedule.h"
+#include "machine/replay/virtual_clock.h"
+
+#include <functional>
+#include <mutex>
+#include <vector>
+
+namespace tandem::machine::replay {
+
+class Sequencer final : public CpuSequencer {
+public:
+    static constexpr u64 kNever = CountedCpu::kNever;
+
+    /// When the machine is to stop, after everything that happens at that moment.
+    struct Stop {
+        u64 moment = kNever;
+        std::function<void()> action;
+    };
+    /// All outlive the sequencer.
+    Sequencer(VirtualClock &, Gate &, Schedule &, Stop);
+
+    void run(SequencedCpus &) override;
+    void wake() override;
+    void interrupted(u32 cpu) override;
+    /// Any thread: has the CPU that executes come back soon.
+    void call_back();
+
+    [[nodiscard]] u64 executed() const { return executed_; }
+
+private:
+    void settle(SequencedCpus &);
+    void let_time_pass(SequencedCpus &);
+    [[nodiscard]] u64 next_deadline(SequencedCpus &) const;
+    /// The CPU whose turn it is; null: none can run.
+    [[nodiscard]] CountedCpu *take_turn(SequencedCpus &);
+    [[nodiscard]] u64 longest_run(SequencedCpus &, const CountedCpu &) const;
+    void execute(SequencedCpus &, CountedCpu &);
+    void idle(SequencedCpus &);
+
+    VirtualClock &clock_;
+    Gate &gate_;
+    Schedule &schedule_;
+    const Stop stop_;
+    Turn turn_;        ///< what is left of it
+    u64 executed_ = 0; ///< instructions
+    bool is_interrupted_ = false;
+    std::vector<u32> runnable_;
+    SequencedCpus *cpus_ = nullptr; ///< while run() runs
+    std::mutex mutex_;              ///< guards running_
+    CountedCpu *running_ = nullptr;
+};
+
+} // namespace tandem::machine::replay
