@@ -43,7 +43,7 @@ u32 Predecoded::run(ExecContext &ctx) const {
     slots[0] = slots[1] = 0;
     Frame frame{ctx, helpers_, slots};
     for (const Op *op = ops_.get(); op != nullptr;) op = op->handler(frame, op);
-    ctx.budget = 0;
+    ctx.budget = frame.budget;
     return frame.retired;
 }
 

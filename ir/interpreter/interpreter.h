@@ -37,7 +37,8 @@ public:
     /// Runs the block once. ExecContext::pc_page must be the page of the block; afterwards
     /// ExecContext::pc is the next instruction. Returns the number of instructions retired: all up
     /// to the exit taken, including an instruction that raised an exception (pending_exit is set
-    /// then). Does not touch ExecContext::budget.
+    /// then). ExecContext::budget is the instructions left during the run, and what it was
+    /// afterwards.
     u32 run(ExecContext &ctx) const;
 
 private:

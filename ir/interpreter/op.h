@@ -73,12 +73,14 @@ struct Predecoded::Frame {
     ExecContext &ctx;
     const Helper *helpers;
     std::array<u64, 2> bases; ///< of operands, by their kStateOperand bit
+    i64 budget;               ///< before the block
     u32 retired = 0;          ///< instructions begun, the current one included, when that matters
 
     Frame(ExecContext &context, const Helper *helper_table, void *slots)
         : ctx(context), helpers(helper_table),
           bases{reinterpret_cast<u64>(slots),
-                reinterpret_cast<u64>(&context) - u64{kStateOperand} * kOperandUnit} {}
+                reinterpret_cast<u64>(&context) - u64{kStateOperand} * kOperandUnit},
+          budget(context.budget) {}
 
     [[nodiscard]] std::byte *at(Operand operand) const {
         return reinterpret_cast<std::byte *>(bases[operand >> 15] + u64{operand} * kOperandUnit);
@@ -114,8 +116,7 @@ struct Predecoded::Frame {
     }
     void begin(Mark mark) {
         ctx.pc = ctx.pc_page + mark.page_offset();
-        // Outside slices of translated code, so that ExecContext::instructions_retired() is exact.
-        ctx.budget = -static_cast<i64>(mark.index());
+        ctx.budget = budget - static_cast<i64>(mark.index());
         retired = mark.index() + 1;
     }
     void leave(ExitImm imm) {
