@@ -285,18 +285,47 @@ Result<u64> parse_moment(std::string_view what, std::string_view text) {
     return value;
 }
 
+Result<> parse_accelerator(std::string_view text, machine::MachineConfig &config) {
+    using machine::AcceleratorKind;
+    static constexpr std::pair<std::string_view, AcceleratorKind> kKinds[] = {
+        {"auto", AcceleratorKind::Auto},
+        {"jit", AcceleratorKind::Jit},
+        {"interp", AcceleratorKind::Interpreter}};
+    if (text.empty()) return {};
+    for (const auto &[name, kind] : kKinds) {
+        if (text != name) continue;
+        config.accelerator = kind;
+        return {};
+    }
+    return failure(fmt::format("--accel {}: unknown; use auto, jit or interp", text));
+}
+
+Result<> parse_tier(std::string_view text, machine::MachineConfig &config) {
+    using machine::Tier;
+    static constexpr std::pair<std::string_view, Tier> kTiers[] = {
+        {"auto", Tier::Auto}, {"t1", Tier::Baseline}, {"t2", Tier::Optimising}};
+    if (text.empty()) return {};
+    for (const auto &[name, tier] : kTiers) {
+        if (text != name) continue;
+        config.tier = tier;
+        return {};
+    }
+    return failure(fmt::format("--tier {}: unknown; use auto, t1 or t2", text));
+}
+
 Result<> parse_deterministic(const DeterministicTexts &texts, machine::MachineConfig &config) {
-    if (!texts.deterministic) {
+    if (!texts.deterministic && texts.record.empty()) {
         for (const auto &[option, text] : {std::pair{"--seed", &texts.seed},
                                            {"--schedule", &texts.schedule},
                                            {"--until", &texts.until}})
             if (!text->empty())
                 return failure(fmt::format("{}: only a deterministic machine has it; add "
-                                           "--deterministic",
+                                           "--deterministic or --record F",
                                            option));
         return {};
     }
     machine::DeterministicConfig &wanted = config.deterministic.emplace();
+    wanted.record = texts.record;
     if (!texts.seed.empty()) {
         const auto [end, error] =
             std::from_chars(texts.seed.data(), texts.seed.data() + texts.seed.size(), wanted.seed);
@@ -304,13 +333,12 @@ Result<> parse_deterministic(const DeterministicTexts &texts, machine::MachineCo
             return failure(fmt::format("--seed {}: not a number; give one below 2^64", texts.seed));
     }
     if (!texts.schedule.empty()) {
-        const auto known = std::ranges::find(machine::replay::kScheduleNames, texts.schedule,
-                                             [](const auto &each) { return each.second; });
-        if (known == machine::replay::kScheduleNames.end())
+        const auto known = machine::replay::schedule_named(texts.schedule);
+        if (!known.has_value())
             return failure(fmt::format("--schedule {}: unknown; use round-robin, random, pct or "
                                        "chaos",
                                        texts.schedule));
-        wanted.schedule = known->first;
+        wanted.schedule = *known;
     }
     if (!texts.until.empty()) wanted.stop_at = TRY(parse_moment("--until", texts.until));
     return {};

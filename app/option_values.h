@@ -26,6 +26,10 @@ namespace tandem::app {
                                                          std::string_view text);
 /// "unix:PATH": the path.
 [[nodiscard]] Result<std::string> parse_qmp(std::string_view text);
+/// "auto", "jit" or "interp"; empty: as it is.
+[[nodiscard]] Result<> parse_accelerator(std::string_view text, machine::MachineConfig &);
+/// "auto", "t1" or "t2"; empty: as it is.
+[[nodiscard]] Result<> parse_tier(std::string_view text, machine::MachineConfig &);
 /// A number without sign, in range; `what` names the option.
 [[nodiscard]] Result<unsigned> parse_count(std::string_view what, std::string_view text);
 /// Seconds, with a fraction if you like, in nanoseconds.
@@ -35,7 +39,7 @@ namespace tandem::app {
 /// The options of a deterministic machine as typed.
 struct DeterministicTexts {
     bool deterministic = false;
-    std::string seed, schedule, until;
+    std::string seed, schedule, until, record;
 };
 [[nodiscard]] Result<> parse_deterministic(const DeterministicTexts &, machine::MachineConfig &);
 /// A list of decode, ir, opt, asm.

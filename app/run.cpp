@@ -34,7 +34,7 @@ struct RunCommand::Options {
     std::string tier = "t1";
     std::string net, serial, console, display = "none", timeout, trace, trace_filter;
     std::string cloud_init = "auto", name, qmp;
-    std::string seed, schedule, until;
+    std::string seed, schedule, until, record;
     bool deterministic = false;
     bool no_reboot = false, no_acpi = false, stats = false;
     bool json = false; ///< of explain
@@ -69,20 +69,8 @@ Result<MachineConfig> RunCommand::Options::to_config() const {
     if (!cpus.empty()) config.cpus = TRY(parse_count("--cpus", cpus));
     if (!memory.empty()) config.memory = TRY(parse_size(memory));
     if (!cpu.empty()) TRY(parse_cpu(cpu, config));
-    if (accel == "interp") {
-        config.accelerator = machine::AcceleratorKind::Interpreter;
-    } else if (accel == "jit") {
-        config.accelerator = machine::AcceleratorKind::Jit;
-    } else if (accel != "auto") {
-        return failure(fmt::format("--accel {}: unknown; use auto, jit or interp", accel));
-    }
-    if (tier == "t1") {
-        config.tier = machine::Tier::Baseline;
-    } else if (tier == "t2") {
-        config.tier = machine::Tier::Optimising;
-    } else if (tier != "auto") {
-        return failure(fmt::format("--tier {}: unknown; use auto, t1 or t2", tier));
-    }
+    TRY(parse_accelerator(accel, config));
+    TRY(parse_tier(tier, config));
     if (!gic.empty()) config.gic_version = TRY(parse_count("--gic", gic));
     if (!net.empty()) config.net = TRY(parse_net(net));
     if (!console.empty()) config.console = TRY(parse_serial("--console", console));
@@ -103,7 +91,7 @@ Result<MachineConfig> RunCommand::Options::to_config() const {
     if (!image.empty() && !restore.empty())
         return failure(
             fmt::format("{}: --restore starts from its snapshot; leave the image out", image));
-    TRY(parse_deterministic({deterministic, seed, schedule, until}, config));
+    TRY(parse_deterministic({deterministic, seed, schedule, until, record}, config));
     config.name = name;
     if (!qmp.empty()) config.control = TRY(parse_qmp(qmp));
     return config;
@@ -167,6 +155,7 @@ std::vector<RunCommand::Options::Row> RunCommand::Options::rows() {
         {"--seed",    &o.seed,         "N",      "of a deterministic machine: its schedule and randomness (default 0)"},
         {"--schedule",&o.schedule,     "KIND",   "whose turn it is: round-robin (default), random, pct or chaos"},
         {"--until",   &o.until,        "TIME",   "stop a deterministic machine at this guest time, such as 1.5s or 1500000000"},
+        {"--record",  &o.record,       "F",      "make a recording that tandem replay runs again; disks and nvram stay as they are"},
         {"--timeout", &o.timeout,      "SECONDS","stop after this time with status 124"},
         {"-d",        &o.trace,        "STAGES", "print translated blocks: decode,ir,opt,asm"},
         {"--dfilter", &o.trace_filter, "RANGE",  "only blocks there: FIRST..LAST or FIRST+LENGTH"},

@@ -6,6 +6,8 @@
 #include "machine/control/qmp_server.h"
 #include "machine/host/flash_file.h"
 #include "machine/host/logged_char.h"
+#include "machine/host/net/silent_net.h"
+#include "machine/host/net/user_net.h"
 
 #include <fmt/format.h>
 
@@ -84,7 +86,7 @@ Result<std::unique_ptr<Machine>> Machine::create(const MachineConfig &config) {
     std::unique_ptr<Machine> machine{new Machine(config)};
     TRY(machine->open_snapshot());
     TRY(machine->open_backends());
-    if (config.deterministic.has_value()) machine->open_session();
+    TRY(machine->open_session());
     return machine;
 }
 
@@ -173,49 +175,38 @@ Result<> Machine::open_flash() {
         std::ranges::copy(firmware.span(), code->cells().begin());
     }
     flash_[0] = std::move(code);
-    if (config_.nvram.empty())
-        flash_[1] = TRY(MemoryFlash::create(kFlashBankSize));
-    else
+    if (config_.nvram.empty() || config_.leaves_files_alone()) {
+        auto variables = TRY(MemoryFlash::create(kFlashBankSize));
+        if (!config_.nvram.empty()) {
+            const FileBytes saved = TRY(FileBytes::read(config_.nvram, kFlashBankSize));
+            std::ranges::copy(saved.span(), variables->cells().begin());
+        }
+        flash_[1] = std::move(variables);
+    } else {
         flash_[1] = TRY(FlashFile::open(config_.nvram, kFlashBankSize));
+    }
     return {};
 }
 
 Result<> Machine::open_backends() {
     for (const DiskConfig &disk : config_.disks) {
-        const DiskOptions options{disk.readonly, disk.snapshot,
-                                  fmt::format("disk{}", disks_.size()), disk.format, disk.cache};
+        const bool overlay = !disk.readonly && (disk.snapshot || config_.leaves_files_alone());
+        const DiskOptions options{disk.readonly, overlay, fmt::format("disk{}", disks_.size()),
+                                  disk.format, disk.cache};
         disks_.push_back(TRY(HostDisk::open(disk.path, options)));
     }
     TRY(restore_disks());
     TRY(open_flash());
-    if (config_.net.kind == NetConfig::Kind::User) net_ = TRY(UserNet::create(config_.net));
+    if (config_.net.kind == NetConfig::Kind::User && config_.is_replay())
+        net_ = std::make_unique<SilentNet>();
+    else if (config_.net.kind == NetConfig::Kind::User)
+        net_ = TRY(UserNet::create(config_.net));
     for (const ShareConfig &share : config_.shares) shares_.push_back(TRY(HostShare::open(share)));
     if (!config_.control.empty()) server_ = TRY(QmpServer::create(config_.control, *control_));
     // Last, because they may change the terminal.
     serial_ = TRY(open_line(config_.serial, kSerialNames));
     if (config_.console.has_value()) console_ = TRY(open_line(*config_.console, kConsoleNames));
     return {};
-}
-
-void Machine::open_session() {
-    session_ = std::make_unique<replay::Session>(
-        *config_.deterministic, config_.cpus,
-        replay::Session::Owner{
-            .execute = [this](replay::Command command) { execute(command); },
-            .stop = [this] { stop({StopReason::Reached, 0}, EventCause::ControlQuit); }});
-    const auto has_input = [](const SerialConfig &line) {
-        return line.kind != SerialConfig::Kind::None && line.kind != SerialConfig::Kind::File;
-    };
-    if (has_input(config_.serial) || (config_.console.has_value() && has_input(*config_.console)) ||
-        net_ != nullptr)
-        session_->pace();
-}
-
-void Machine::execute(replay::Command command) {
-    switch (command) {
-    case replay::Command::PressPowerKey: board_->press_power_key(); break;
-    case replay::Command::Reset: board_->stop(StopReason::Reset); break;
-    }
 }
 
 void Machine::tell(MachineEvent event, EventCause cause) {
@@ -316,11 +307,15 @@ Result<RunOutcome> Machine::run() {
         if (config_.statistics && session_ != nullptr && reason.has_value())
             statistics_ += session_->report();
         if (!reason.has_value()) return std::unexpected(reason.error());
+        {
+            const std::lock_guard lock(mutex_);
+            if (goes_on_after(*reason) && !failure_.has_value()) continue;
+            if (outcome_.reason == StopReason::None) outcome_.reason = *reason;
+        }
+        if (session_ != nullptr) replay_result_ = session_->finish(end_of_run(*reason));
         const std::lock_guard lock(mutex_);
-        const bool goes_on = goes_on_after(*reason);
         if (failure_.has_value()) return std::unexpected(*failure_);
-        if (goes_on) continue;
-        return outcome_.reason != StopReason::None ? outcome_ : RunOutcome{*reason, 0};
+        return outcome_;
     }
 }
 

@@ -49,6 +49,8 @@ public:
     /// only what differs from the one before, if that is another file and still there.
     [[nodiscard]] Result<Saved> save(const std::string &path);
 
+    /// Of a replay, after run().
+    [[nodiscard]] const replay::ReplayResult &replay_result() const { return replay_result_; }
     /// Of the last board that ran.
     [[nodiscard]] const std::string &statistics_report() const { return statistics_; }
 
@@ -63,7 +65,7 @@ private:
     [[nodiscard]] Result<> save_state(Board &, snapshot::Writer &, snapshot::Manifest &);
     [[nodiscard]] Result<> open_snapshot();
     [[nodiscard]] Result<> restore_disks();
-    void open_session();
+    [[nodiscard]] Result<> open_session();
     void execute(replay::Command);
     [[nodiscard]] std::optional<snapshot::Base> take_base(const std::string &path);
     void fail(Error error);
@@ -83,13 +85,14 @@ private:
     HostEntropy entropy_;
     std::unique_ptr<devices::Char> serial_, console_;
     std::vector<std::unique_ptr<HostDisk>> disks_;
-    std::unique_ptr<UserNet> net_;
+    std::unique_ptr<devices::Net> net_;
     std::vector<std::unique_ptr<HostShare>> shares_;
     std::array<std::unique_ptr<devices::FlashStorage>, 2> flash_;
     std::shared_ptr<snapshot::SnapshotFile> snapshot_; ///< what the first board starts from
     snapshot::Manifest manifest_;                      ///< of that
     std::optional<snapshot::Base> base_;       ///< what was saved last; guarded by control_mutex_
     std::unique_ptr<replay::Session> session_; ///< of a deterministic machine
+    replay::ReplayResult replay_result_;
     std::string statistics_;
     /// One at a time: saving, pressing keys, pausing, replacing the board. Before mutex_.
     std::mutex control_mutex_;
@@ -105,6 +108,13 @@ private:
     std::unique_ptr<Control> control_;
     std::unique_ptr<QmpServer> server_; ///< goes first: it uses everything above
 };
+
+/// Whether the guest ended a run, or somebody outside.
+[[nodiscard]] replay::RunEnd end_of_run(StopReason);
+
+/// What a recording that was opened is of, to be replayed: its files are as they were.
+[[nodiscard]] Result<MachineConfig> config_of_recording(const replay::JournalReader &,
+                                                        const std::string &path);
 
 /// What `--restore` takes from a snapshot: the machine that it is of.
 [[nodiscard]] Result<MachineConfig> config_of_snapshot(const std::string &path);

@@ -428,18 +428,23 @@ Result<> Board::save(snapshot::Writer &writer) {
     return {};
 }
 
-u64 Board::state_hash() {
-    std::unique_ptr<XXH3_state_t, decltype(&::XXH3_freeState)> hash(::XXH3_createState(),
-                                                                    &::XXH3_freeState);
-    ::XXH3_64bits_reset(hash.get());
-    const auto add = [&](std::span<const std::byte> bytes) {
-        ::XXH3_64bits_update(hash.get(), bytes.data(), bytes.size());
-    };
+u64 Board::device_hash() {
+    u64 hash = 0;
     for (const Part &part : parts()) {
         devices::StateWriter state;
         part.save(state);
-        add(state.data());
+        hash = ::XXH3_64bits_withSeed(state.data().data(), state.data().size(), hash);
     }
+    return hash;
+}
+
+u64 Board::state_hash() {
+    std::unique_ptr<XXH3_state_t, decltype(&::XXH3_freeState)> hash(::XXH3_createState(),
+                                                                    &::XXH3_freeState);
+    ::XXH3_64bits_reset_withSeed(hash.get(), device_hash());
+    const auto add = [&](std::span<const std::byte> bytes) {
+        ::XXH3_64bits_update(hash.get(), bytes.data(), bytes.size());
+    };
     // Pages that hold zeros count as if they were not there: whether they are is the host's affair.
     const auto add_pages = [&](std::span<const std::byte> memory, const auto &ranges) {
         for (const auto &[offset, length] : ranges)

@@ -68,7 +68,10 @@ public:
     /// still and nothing changes RAM or devices.
     void pause();
     void resume();
-    /// While no CPU executes: a hash of the state of everything.
+    // While no CPU executes.
+    /// A hash of the state of CPUs and devices.
+    [[nodiscard]] u64 device_hash();
+    /// That of memory with it.
     [[nodiscard]] u64 state_hash();
     /// While paused: RAM, flash, and the state of everything.
     [[nodiscard]] Result<> save(snapshot::Writer &);

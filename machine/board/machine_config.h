@@ -75,6 +75,14 @@ struct MachineConfig {
     std::string control; ///< path of the control socket; empty: none
     TraceConfig trace;
     std::optional<DeterministicConfig> deterministic; ///< else CPUs and time are the host's
+
+    [[nodiscard]] bool is_replay() const {
+        return deterministic.has_value() && !deterministic->replay.empty();
+    }
+    /// Disks and flash files stay as they are: a replay starts from them.
+    [[nodiscard]] bool leaves_files_alone() const {
+        return is_replay() || (deterministic.has_value() && !deterministic->record.empty());
+    }
 };
 
 inline constexpr unsigned kMaxCpus = 64;

@@ -25,13 +25,15 @@ public:
     }
 
 private:
-    void admit() override {
-        std::deque<Command> commands;
-        {
-            const std::lock_guard lock(mutex_);
-            commands.swap(posted_);
-        }
-        for (const Command command : commands) execute_(command);
+    bool fetch(std::vector<std::byte> &piece) override {
+        const std::lock_guard lock(mutex_);
+        if (posted_.empty()) return false;
+        piece.assign(1, static_cast<std::byte>(posted_.front()));
+        posted_.pop_front();
+        return true;
+    }
+    void enter(std::span<const std::byte> piece) override {
+        if (piece.size() == 1) execute_(static_cast<Command>(piece[0]));
     }
 
     Gate &gate_;

@@ -2,7 +2,6 @@
 /// What `--deterministic` and its companions say. Plain data.
 #include "machine/replay/schedule_kind.h"
 
-#include <optional>
 #include <string>
 
 namespace tandem::machine {
@@ -13,6 +12,9 @@ struct DeterministicConfig {
     /// Seconds since 1970 when the machine starts: 2025-01-01, unless a recording says otherwise.
     u64 calendar_start = 1'735'689'600;
     u64 stop_at = ~u64{0}; ///< guest time in nanoseconds
+    // Paths; empty: none. Not both.
+    std::string record; ///< a recording to make
+    std::string replay; ///< one that has all that enters
 };
 
 } // namespace tandem::machine

@@ -13,6 +13,7 @@ PortId Gate::add(GatePort &port) {
 }
 
 void Gate::arrived() {
+    if (replayed_ != nullptr) return;
     has_arrived_ = true;
     if (alarm_) alarm_();
     wake();
@@ -28,13 +29,42 @@ void Gate::wake() {
 
 void Gate::admit() {
     const u64 now = clock_.now_ns();
-    if (now == last_admission_ || !has_arrived_.exchange(false)) return;
-    last_admission_ = now;
-    for (GatePort *port : ports_) port->admit();
+    if (std::exchange(last_admission_, now) == now) return;
+    if (replayed_ != nullptr) return admit_recorded();
+    if (!has_arrived_.exchange(false)) return;
+    for (std::size_t port = 0; port < ports_.size(); ++port)
+        while (ports_[port]->fetch(piece_)) {
+            if (recorder_ != nullptr) recorder_->input(now, static_cast<PortId>(port), piece_);
+            ports_[port]->enter(piece_);
+        }
+}
+
+void Gate::admit_recorded() {
+    for (const InputEntry *input = next_input(); input != nullptr; input = next_input()) {
+        const auto port = static_cast<std::size_t>(input->port);
+        if (port < ports_.size()) ports_[port]->enter(input->bytes);
+        replayed_->advance();
+    }
+}
+
+const InputEntry *Gate::next_input() const {
+    if (next_moment() != clock_.now_ns()) return nullptr;
+    return std::get_if<InputEntry>(&replayed_->next().what);
+}
+
+u64 Gate::next_moment() const {
+    return replayed_ == nullptr ? kNever : replayed_->next().moment;
+}
+
+bool Gate::is_over() const {
+    if (next_moment() > clock_.now_ns() || replayed_ == nullptr) return false;
+    const auto &what = replayed_->next().what;
+    return std::holds_alternative<EndEntry>(what) || std::holds_alternative<CutEntry>(what);
 }
 
 u64 Gate::wait(u64 ns) {
-    if (!is_paced_ && ns != kNever) return ns;
+    if (replayed_ != nullptr || (!is_paced_ && ns != kNever)) return ns;
+    if (recorder_ != nullptr) recorder_->rest();
     const u64 began = monotonic_ns();
     std::unique_lock lock(mutex_);
     const auto is_over = [this] { return std::exchange(is_woken_, false); };
@@ -50,6 +80,19 @@ void Gate::sent(PortId port, std::span<const std::byte> bytes) {
     for (const std::byte byte : bytes)
         outputs_ =
             (outputs_ ^ static_cast<u64>(byte) ^ static_cast<u64>(port) << 8) * 0x9e3779b97f4a7c15;
+}
+
+u8 Gate::answer(PortId port, u8 of_host) {
+    if (replayed_ != nullptr) {
+        const InputEntry *input = next_input();
+        if (input == nullptr || input->port != port || input->bytes.size() != 1) return of_host;
+        const auto recorded = static_cast<u8>(input->bytes[0]);
+        replayed_->advance();
+        return recorded;
+    }
+    if (of_host != 0 && recorder_ != nullptr)
+        recorder_->input(clock_.now_ns(), port, std::as_bytes(std::span(&of_host, 1)));
+    return of_host;
 }
 
 } // namespace tandem::machine::replay

@@ -1,7 +1,9 @@
 #pragma once
-/// Where the outside enters a deterministic machine. Back ends' decorators are its ports: what they
-/// get of the host waits with them until the machine stands between two instructions, and enters at
-/// that moment.
+/// Where the outside enters a deterministic machine. Back ends' decorators are its ports: what the
+/// host has for them waits there until the machine stands between two instructions, enters at that
+/// moment, and is recorded; or a recording has it in place of the host.
+#include "machine/replay/journal/journal_reader.h"
+#include "machine/replay/journal/journal_writer.h"
 #include "machine/replay/virtual_clock.h"
 
 #include <atomic>
@@ -12,14 +14,14 @@
 
 namespace tandem::machine::replay {
 
-/// Ports are numbered in the order in which the machine's configuration makes them.
-enum class PortId : u32 {};
-
 class GatePort {
 public:
     virtual ~GatePort() = default;
-    /// Lets in what the host has by now.
-    virtual void admit() = 0;
+    /// Takes the next piece of what the host has by now, of at most kMaxInput bytes; false: there
+    /// is none, or no room for it.
+    [[nodiscard]] virtual bool fetch(std::vector<std::byte> &piece) = 0;
+    /// It enters the machine. One of a recording may be anything.
+    virtual void enter(std::span<const std::byte> piece) = 0;
 };
 
 class Gate {
@@ -37,6 +39,10 @@ public:
     void pace() { is_paced_ = true; }
     /// Called by any thread when something has arrived.
     void set_alarm(std::function<void()> alarm) { alarm_ = std::move(alarm); }
+    /// What enters is written there. It outlives the gate, like the other.
+    void record(JournalWriter &journal) { recorder_ = &journal; }
+    /// What enters comes from there, and the host has nothing.
+    void replay(JournalReader &journal) { replayed_ = &journal; }
 
     // --- any thread ---
     /// Something waits at a port.
@@ -45,22 +51,36 @@ public:
     void wake();
 
     // --- the machine's thread, between two instructions ---
-    /// Lets in what has arrived; once in a moment, so that time tells inputs apart.
+    /// Lets in what has arrived, when called for the first time in a moment: so the moment alone
+    /// says when an input entered.
     void admit();
     /// Something waits for a later moment than this.
     [[nodiscard]] bool is_waiting() const { return has_arrived_; }
+    /// Of the recording's next entry; kNever without a recording.
+    [[nodiscard]] u64 next_moment() const;
+    /// The recording ends now.
+    [[nodiscard]] bool is_over() const;
     /// Waits until something arrives or for so long; returns how much guest time that took.
     [[nodiscard]] u64 wait(u64 ns);
 
     // --- ports ---
     /// Something leaves the machine.
     void sent(PortId port, std::span<const std::byte> bytes);
+    /// How the host answered when the machine waited for it: 0, which goes without saying, or what
+    /// went wrong. Returns the answer that the machine gets.
+    [[nodiscard]] u8 answer(PortId port, u8 of_host);
 
     [[nodiscard]] u64 outputs() const { return outputs_; }
 
 private:
+    [[nodiscard]] const InputEntry *next_input() const;
+    void admit_recorded();
+
     const VirtualClock &clock_;
+    JournalWriter *recorder_ = nullptr;
+    JournalReader *replayed_ = nullptr;
     std::vector<GatePort *> ports_;
+    std::vector<std::byte> piece_;
     std::function<void()> alarm_;
     bool is_paced_ = false;
     u64 last_admission_ = kNever;

@@ -54,11 +54,13 @@ std::size_t GatedChar::read(std::span<std::byte> target) {
     return count;
 }
 
-void GatedChar::admit() {
-    std::array<std::byte, kMaxWaiting> bytes;
-    const std::size_t room = kMaxWaiting - std::min(kMaxWaiting, waiting_.size());
-    const auto piece = std::span(bytes).first(host_.read(std::span(bytes).first(room)));
-    if (piece.empty()) return;
+bool GatedChar::fetch(std::vector<std::byte> &piece) {
+    piece.resize(kMaxWaiting - std::min(kMaxWaiting, waiting_.size()));
+    piece.resize(host_.read(piece));
+    return !piece.empty();
+}
+
+void GatedChar::enter(std::span<const std::byte> piece) {
     waiting_.insert(waiting_.end(), piece.begin(), piece.end());
     if (listener_ != nullptr) listener_->readable();
 }

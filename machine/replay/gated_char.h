@@ -25,7 +25,8 @@ private:
 
     void readable() override { gate_.arrived(); }
     void writable() override;
-    void admit() override;
+    bool fetch(std::vector<std::byte> &piece) override;
+    void enter(std::span<const std::byte> piece) override;
 
     Gate &gate_;
     devices::Char &host_;

@@ -105,8 +105,9 @@ private:
     bool is_done_ = false;
 };
 
-GatedDisk::GatedDisk(devices::Clock &clock, devices::Block &host)
-    : clock_(clock), host_(host), timer_(clock.create_timer(*this)) {}
+GatedDisk::GatedDisk(Gate &gate, devices::Clock &clock, devices::Block &host)
+    : gate_(gate), clock_(clock), host_(host), port_(gate.add(*this)),
+      timer_(clock.create_timer(*this)) {}
 
 GatedDisk::~GatedDisk() {
     drain();
@@ -145,7 +146,10 @@ void GatedDisk::complete_first() {
         BlockRequest *const to_host = transfer.get();
         host_.submit(std::span(&to_host, 1));
     }
-    transfer->finish(transfer->wait());
+    const u8 status = gate_.answer(port_, static_cast<u8>(transfer->wait()));
+    transfer->finish(status <= static_cast<u8>(BlockStatus::Unsupported)
+                         ? static_cast<BlockStatus>(status)
+                         : BlockStatus::IoError);
     idle_.push_back(std::move(transfer));
 }
 

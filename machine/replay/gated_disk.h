@@ -5,6 +5,7 @@
 /// request.
 #include "devices/backend/block.h"
 #include "devices/core/clock.h"
+#include "machine/replay/gate.h"
 
 #include <condition_variable>
 #include <deque>
@@ -14,10 +15,10 @@
 
 namespace tandem::machine::replay {
 
-class GatedDisk final : public devices::Block, private devices::TimerListener {
+class GatedDisk final : public devices::Block, private devices::TimerListener, private GatePort {
 public:
     /// `host` outlives it.
-    GatedDisk(devices::Clock &, devices::Block &host);
+    GatedDisk(Gate &, devices::Clock &, devices::Block &host);
     ~GatedDisk() override;
 
     u64 size() const override { return host_.size(); }
@@ -32,11 +33,16 @@ private:
     class Transfer;
 
     void timer_expired() override;
+    /// Only answers come in, when they are asked for.
+    bool fetch(std::vector<std::byte> &) override { return false; }
+    void enter(std::span<const std::byte>) override {}
     void complete_first();
     [[nodiscard]] std::unique_ptr<Transfer> take_idle();
 
+    Gate &gate_;
     devices::Clock &clock_;
     devices::Block &host_;
+    PortId port_;
     std::unique_ptr<devices::Timer> timer_;
     std::deque<std::unique_ptr<Transfer>> under_way_; ///< in the order of their completion
     std::vector<std::unique_ptr<Transfer>> idle_;

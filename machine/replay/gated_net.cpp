@@ -5,7 +5,7 @@
 namespace tandem::machine::replay {
 
 GatedNet::GatedNet(Gate &gate, devices::Net &host)
-    : gate_(gate), host_(host), port_(gate.add(*this)), frame_(kMaxFrame) {
+    : gate_(gate), host_(host), port_(gate.add(*this)) {
     host_.set_listener(this);
 }
 
@@ -28,13 +28,17 @@ std::size_t GatedNet::receive(std::span<std::byte> target) {
     return frame.size();
 }
 
-void GatedNet::admit() {
-    while (waiting_.size() < kMaxWaiting) {
-        const std::size_t size = host_.receive(frame_);
-        if (size == 0) break;
-        waiting_.emplace_back(frame_.begin(), frame_.begin() + static_cast<std::ptrdiff_t>(size));
-        if (waiting_.size() == 1 && listener_ != nullptr) listener_->frames_wait();
-    }
+bool GatedNet::fetch(std::vector<std::byte> &piece) {
+    if (waiting_.size() >= kMaxWaiting) return false;
+    piece.resize(kMaxFrame);
+    piece.resize(host_.receive(piece));
+    return !piece.empty();
+}
+
+void GatedNet::enter(std::span<const std::byte> piece) {
+    if (piece.empty() || piece.size() > kMaxFrame) return;
+    waiting_.emplace_back(piece.begin(), piece.end());
+    if (waiting_.size() == 1 && listener_ != nullptr) listener_->frames_wait();
 }
 
 } // namespace tandem::machine::replay

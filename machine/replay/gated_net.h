@@ -25,14 +25,14 @@ private:
     static constexpr std::size_t kMaxWaiting = 256;
 
     void frames_wait() override { gate_.arrived(); }
-    void admit() override;
+    bool fetch(std::vector<std::byte> &piece) override;
+    void enter(std::span<const std::byte> piece) override;
 
     Gate &gate_;
     devices::Net &host_;
     PortId port_;
     devices::NetListener *listener_ = nullptr;
     std::deque<std::vector<std::byte>> waiting_;
-    std::vector<std::byte> frame_;
 };
 
 } // namespace tandem::machine::replay

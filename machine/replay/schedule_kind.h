@@ -2,7 +2,9 @@
 /// The schedules that `--schedule` names.
 #include "support/bits.h"
 
+#include <algorithm>
 #include <array>
+#include <optional>
 #include <string_view>
 #include <utility>
 
@@ -21,5 +23,15 @@ inline constexpr std::array<std::pair<ScheduleKind, std::string_view>, 4> kSched
     {ScheduleKind::Priority, "pct"},
     {ScheduleKind::Chaos, "chaos"},
 }};
+
+[[nodiscard]] constexpr std::string_view name_of(ScheduleKind kind) {
+    return std::ranges::find(kScheduleNames, kind, [](const auto &each) { return each.first; })
+        ->second;
+}
+[[nodiscard]] constexpr std::optional<ScheduleKind> schedule_named(std::string_view name) {
+    const auto found =
+        std::ranges::find(kScheduleNames, name, [](const auto &each) { return each.second; });
+    return found == kScheduleNames.end() ? std::nullopt : std::optional(found->first);
+}
 
 } // namespace tandem::machine::replay

@@ -5,8 +5,8 @@
 
 namespace tandem::machine::replay {
 
-Sequencer::Sequencer(VirtualClock &clock, Gate &gate, Schedule &schedule, Stop stop)
-    : clock_(clock), gate_(gate), schedule_(schedule), stop_(std::move(stop)) {
+Sequencer::Sequencer(VirtualClock &clock, Gate &gate, Schedule &schedule, Owner owner)
+    : clock_(clock), gate_(gate), schedule_(schedule), owner_(std::move(owner)) {
     gate_.set_alarm([this] { call_back(); });
 }
 
@@ -31,9 +31,13 @@ void Sequencer::interrupted(u32 cpu) {
 
 void Sequencer::run(SequencedCpus &cpus) {
     cpus_ = &cpus;
-    while (!cpus.must_leave()) {
+    for (;;) {
+        if (executed_ >= next_check_) {
+            next_check_ += kCheckInterval;
+            owner_.check();
+        }
         settle(cpus);
-        if (clock_.now_ns() >= stop_.moment) stop_.action();
+        if (clock_.now_ns() >= owner_.stop_at || gate_.is_over()) owner_.stop();
         if (cpus.must_leave()) return;
         if (CountedCpu *cpu = take_turn(cpus); cpu != nullptr)
             execute(cpus, *cpu);
@@ -66,6 +70,10 @@ u64 Sequencer::next_deadline(SequencedCpus &cpus) const {
     return next;
 }
 
+u64 Sequencer::next_moment(SequencedCpus &cpus) const {
+    return std::min({next_deadline(cpus), owner_.stop_at, gate_.next_moment()});
+}
+
 CountedCpu *Sequencer::take_turn(SequencedCpus &cpus) {
     if (turn_.instructions != 0)
         if (CountedCpu *cpu = cpus.started(turn_.cpu); cpu != nullptr && cpu->can_run()) return cpu;
@@ -80,10 +88,9 @@ CountedCpu *Sequencer::take_turn(SequencedCpus &cpus) {
 }
 
 u64 Sequencer::longest_run(SequencedCpus &cpus, const CountedCpu &cpu) const {
-    const u64 now = clock_.now_ns();
-    const u64 moment = std::min(next_deadline(cpus), stop_.moment);
-    u64 longest = std::min(
-        {turn_.instructions, moment - now, std::max<u64>(cpu.instructions_to_deadline(), 1)});
+    u64 longest =
+        std::min({turn_.instructions, next_moment(cpus) - clock_.now_ns(),
+                  std::max<u64>(cpu.instructions_to_deadline(), 1), next_check_ - executed_});
     // What has arrived in this moment already enters in the next.
     if (gate_.is_waiting()) longest = 1;
     return longest;
@@ -116,7 +123,7 @@ void Sequencer::execute(SequencedCpus &cpus, CountedCpu &cpu) {
 }
 
 void Sequencer::idle(SequencedCpus &cpus) {
-    u64 moment = std::min(next_deadline(cpus), stop_.moment);
+    u64 moment = next_moment(cpus);
     for (u32 i = 0; i < cpus.count(); ++i)
         if (const CountedCpu *cpu = cpus.started(i); cpu != nullptr)
             moment = std::min(moment, cpu->nap_end());

@@ -17,13 +17,16 @@ class Sequencer final : public CpuSequencer {
 public:
     static constexpr u64 kNever = CountedCpu::kNever;
 
-    /// When the machine is to stop, after everything that happens at that moment.
-    struct Stop {
-        u64 moment = kNever;
-        std::function<void()> action;
+    struct Owner {
+        u64 stop_at = kNever;        ///< guest time
+        std::function<void()> stop;  ///< that moment has come, or the recording's end, with all
+                                     ///< that happens then
+        std::function<void()> check; ///< after every kCheckInterval instructions
     };
+    static constexpr u64 kCheckInterval = 10'000'000;
+
     /// All outlive the sequencer.
-    Sequencer(VirtualClock &, Gate &, Schedule &, Stop);
+    Sequencer(VirtualClock &, Gate &, Schedule &, Owner);
 
     void run(SequencedCpus &) override;
     void wake() override;
@@ -37,6 +40,8 @@ private:
     void settle(SequencedCpus &);
     void let_time_pass(SequencedCpus &);
     [[nodiscard]] u64 next_deadline(SequencedCpus &) const;
+    /// When something happens whatever the CPUs do.
+    [[nodiscard]] u64 next_moment(SequencedCpus &) const;
     /// The CPU whose turn it is; null: none can run.
     [[nodiscard]] CountedCpu *take_turn(SequencedCpus &);
     [[nodiscard]] u64 longest_run(SequencedCpus &, const CountedCpu &) const;
@@ -46,9 +51,10 @@ private:
     VirtualClock &clock_;
     Gate &gate_;
     Schedule &schedule_;
-    const Stop stop_;
+    const Owner owner_;
     Turn turn_;        ///< what is left of it
     u64 executed_ = 0; ///< instructions
+    u64 next_check_ = kCheckInterval;
     bool is_interrupted_ = false;
     std::vector<u32> runnable_;
     SequencedCpus *cpus_ = nullptr; ///< while run() runs

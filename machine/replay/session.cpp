@@ -3,12 +3,20 @@
 #include <fmt/format.h>
 
 namespace tandem::machine::replay {
+namespace {
+
+std::string in_seconds(u64 ns) {
+    return fmt::format("{}.{:09} s", ns / 1'000'000'000, ns % 1'000'000'000);
+}
+
+} // namespace
 
 Session::Session(const DeterministicConfig &config, u32 cpus, Owner owner)
     : clock_(config.calendar_start), schedule_(create_schedule(config.schedule, cpus, config.seed)),
       entropy_(config.seed), gate_(clock_),
-      sequencer_(clock_, gate_, *schedule_, {config.stop_at, std::move(owner.stop)}),
-      commands_(gate_, std::move(owner.execute)) {}
+      sequencer_(clock_, gate_, *schedule_,
+                 {.stop_at = config.stop_at, .stop = owner.stop, .check = [this] { check(); }}),
+      commands_(gate_, std::move(owner.execute)), stop_(std::move(owner.stop)) {}
 
 HostBackends Session::wrap(const HostBackends &host) {
     HostBackends inside = host;
@@ -19,7 +27,7 @@ HostBackends Session::wrap(const HostBackends &host) {
     inside.serial = line(host.serial);
     inside.console = line(host.console);
     for (devices::Block *&disk : inside.disks)
-        disk = disks_.emplace_back(std::make_unique<GatedDisk>(clock_, *disk)).get();
+        disk = disks_.emplace_back(std::make_unique<GatedDisk>(gate_, clock_, *disk)).get();
     if (host.net != nullptr) {
         net_ = std::make_unique<GatedNet>(gate_, *host.net);
         inside.net = net_.get();
@@ -34,6 +42,62 @@ void Session::give_up() {
     for (const auto &line : lines_) line->give_up();
 }
 
+void Session::record(std::unique_ptr<JournalWriter> journal) {
+    recorder_ = std::move(journal);
+    gate_.record(*recorder_);
+}
+
+void Session::replay(std::unique_ptr<JournalReader> journal) {
+    replayed_ = std::move(journal);
+    gate_.replay(*replayed_);
+}
+
+void Session::check() {
+    if (recorder_ == nullptr && replayed_ == nullptr) return;
+    const u64 now = clock_.now_ns();
+    const u64 hash = board_->device_hash() ^ gate_.outputs();
+    if (recorder_ != nullptr) return recorder_->check(now, hash);
+    const Entry &next = replayed_->next();
+    if (std::holds_alternative<CutEntry>(next.what)) return; // the gate ends it
+    const auto *check = std::get_if<CheckEntry>(&next.what);
+    if (check != nullptr && next.moment == now && check->hash == hash) {
+        replayed_->advance();
+        return;
+    }
+    divergence_ = fmt::format("within the {} instructions before number {}, at guest time {}",
+                              Sequencer::kCheckInterval, sequencer_.executed(), in_seconds(now));
+    stop_();
+}
+
+ReplayResult Session::finish(RunEnd reason) {
+    if (recorder_ != nullptr) recorder_->end(clock_.now_ns(), {reason, hash()});
+    return replayed_ != nullptr ? compare(reason) : ReplayResult{};
+}
+
+ReplayResult Session::compare(RunEnd reason) const {
+    const u64 now = clock_.now_ns();
+    if (!divergence_.empty())
+        return {Verdict::Diverged, "the machine was not in the recorded state " + divergence_};
+    const Entry &next = replayed_->next();
+    if (const auto *cut = std::get_if<CutEntry>(&next.what); cut != nullptr && next.moment <= now)
+        return {Verdict::Cut,
+                fmt::format("{}; replayed up to guest time {}", cut->reason, in_seconds(now))};
+    const auto *end = std::get_if<EndEntry>(&next.what);
+    const bool is_at_end = end != nullptr && next.moment == now;
+    const bool guest_ended = reason == RunEnd::Guest;
+    if (!is_at_end && !guest_ended) return {Verdict::Stopped, {}};
+    if (!is_at_end || guest_ended != (end->reason == RunEnd::Guest))
+        return {Verdict::Diverged,
+                fmt::format("the guest {} at guest time {}, which the recorded one did {}",
+                            guest_ended ? "stopped" : "went on", in_seconds(now),
+                            is_at_end ? "not" : "at another")};
+    if (end->hash != hash())
+        return {Verdict::Diverged,
+                fmt::format("the machine is not in the recorded state at its end, at guest time {}",
+                            in_seconds(now))};
+    return {Verdict::Finished, {}};
+}
+
 RunHash Session::hash() const {
     return {.instructions = sequencer_.executed(),
             .state = board_->state_hash(),
@@ -42,11 +106,8 @@ RunHash Session::hash() const {
 
 std::string Session::report() const {
     const RunHash all = hash();
-    const u64 now = clock_.now_ns();
-    return fmt::format("state: guest time {}.{:09} s, {} instructions, hash {:016x}, outputs "
-                       "{:016x}\n",
-                       now / 1'000'000'000, now % 1'000'000'000, all.instructions, all.state,
-                       all.outputs);
+    return fmt::format("state: guest time {}, {} instructions, hash {:016x}, outputs {:016x}\n",
+                       in_seconds(clock_.now_ns()), all.instructions, all.state, all.outputs);
 }
 
 } // namespace tandem::machine::replay

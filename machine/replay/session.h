@@ -1,12 +1,13 @@
 #pragma once
 /// A deterministic run of a machine, over all its resets: the clock, the schedule, the gate and its
-/// ports in front of every back end.
+/// ports in front of every back end, and what is recorded or replayed.
 #include "machine/board/board.h"
 #include "machine/replay/commands.h"
 #include "machine/replay/deterministic_config.h"
 #include "machine/replay/gated_char.h"
 #include "machine/replay/gated_disk.h"
 #include "machine/replay/gated_net.h"
+#include "machine/replay/journal/entry.h"
 #include "machine/replay/seeded_entropy.h"
 #include "machine/replay/sequencer.h"
 
@@ -14,11 +15,17 @@
 
 namespace tandem::machine::replay {
 
-/// What a run looks like; equal for equal runs.
-struct RunHash {
-    u64 instructions = 0; ///< executed by all CPUs
-    u64 state = 0;        ///< of registers, devices and memory
-    u64 outputs = 0;      ///< of everything the machine has sent
+/// How a replay ended.
+enum class Verdict : u8 {
+    None,     ///< this was none
+    Finished, ///< where the recording ends, in the same state
+    Stopped,  ///< by --until or from outside, and everything was the same up to there
+    Diverged, ///< the machine was another one than the recorded
+    Cut,      ///< where the file ends, though the recording went on
+};
+struct ReplayResult {
+    Verdict verdict = Verdict::None;
+    std::string message; ///< of Diverged and Cut: one line
 };
 
 class Session {
@@ -26,7 +33,7 @@ public:
     /// Called on the machine's thread.
     struct Owner {
         std::function<void(Command)> execute;
-        std::function<void()> stop; ///< the moment to stop at has come
+        std::function<void()> stop; ///< there is nothing more to run
     };
     Session(const DeterministicConfig &, u32 cpus, Owner);
     Session(const Session &) = delete;
@@ -37,6 +44,9 @@ public:
     [[nodiscard]] HostBackends wrap(const HostBackends &host);
     /// Something may come in at any time.
     void pace() { gate_.pace(); }
+    // Before run(); not both.
+    void record(std::unique_ptr<JournalWriter>);
+    void replay(std::unique_ptr<JournalReader>);
     /// The machine's own thread has this board now.
     void set_board(Board *board) { board_ = board; }
     /// Any thread.
@@ -44,12 +54,16 @@ public:
     /// Any thread: the machine stops, whatever the host does.
     void give_up();
 
-    /// While no CPU executes.
+    // While no CPU executes.
+    /// The machine's last board has stopped: by itself, or because it was told to.
+    [[nodiscard]] ReplayResult finish(RunEnd);
     /// A line for --stats.
     [[nodiscard]] std::string report() const;
 
 private:
     [[nodiscard]] RunHash hash() const;
+    void check();
+    [[nodiscard]] ReplayResult compare(RunEnd) const;
 
     VirtualClock clock_;
     std::unique_ptr<Schedule> schedule_;
@@ -57,6 +71,10 @@ private:
     Gate gate_;
     Sequencer sequencer_;
     Commands commands_;
+    std::function<void()> stop_;
+    std::unique_ptr<JournalWriter> recorder_;
+    std::unique_ptr<JournalReader> replayed_;
+    std::string divergence_; ///< where one was noticed, in words; empty: none
     std::vector<std::unique_ptr<GatedChar>> lines_;
     std::vector<std::unique_ptr<GatedDisk>> disks_;
     std::unique_ptr<GatedNet> net_;

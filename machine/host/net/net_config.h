@@ -2,6 +2,7 @@
 /// What `--net` says: plain data.
 #include "support/bits.h"
 
+#include <array>
 #include <string>
 #include <vector>
 
@@ -15,6 +16,10 @@ struct HostForward {
     u16 port = 0;
     u16 guest_port = 0;
 };
+
+// What the guest sees of the card of a user network.
+inline constexpr std::array<u8, 6> kUserNetMac{0x52, 0x54, 0x00, 0x12, 0x34, 0x56};
+inline constexpr u16 kUserNetMtu = 1500;
 
 struct NetConfig {
     enum class Kind : u8 { None, User };

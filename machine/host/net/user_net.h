@@ -25,8 +25,8 @@ public:
     [[nodiscard]] static Result<std::unique_ptr<UserNet>> create(const NetConfig &);
     ~UserNet() override;
 
-    devices::MacAddress mac() const override { return {0x52, 0x54, 0x00, 0x12, 0x34, 0x56}; }
-    u16 mtu() const override { return 1500; }
+    devices::MacAddress mac() const override { return kUserNetMac; }
+    u16 mtu() const override { return kUserNetMtu; }
     bool takes_large_segments() const override { return true; }
     void send(std::span<const std::byte> frame) override;
     std::size_t receive(std::span<std::byte> frame) override;

@@ -1,0 +1,106 @@
+#include "app/replay.h"
+
+#include "app/option_values.h"
+#include "app/run.h"
+#include "machine/machine.h"
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <string>
+
+namespace tandem::app {
+namespace {
+
+int fail(const std::string &message, int status) {
+    fmt::print(stderr, "tandem: {}\n", message);
+    return status;
+}
+
+} // namespace
+
+/// The options as typed.
+struct ReplayCommand::Options {
+    std::string file, until, serial, console, accel, tier = "t1", timeout, trace, trace_filter;
+    bool stats = false;
+
+    [[nodiscard]] Result<> apply(machine::MachineConfig &) const;
+};
+
+Result<> ReplayCommand::Options::apply(machine::MachineConfig &config) const {
+    if (!until.empty()) config.deterministic->stop_at = TRY(parse_moment("--until", until));
+    if (!serial.empty()) config.serial = TRY(parse_serial("--serial", serial));
+    if (!console.empty()) {
+        if (!config.console.has_value())
+            return failure(
+                fmt::format("--console: {} has no such console; leave the option out", file));
+        config.console = TRY(parse_serial("--console", console));
+    }
+    TRY(parse_accelerator(accel, config));
+    TRY(parse_tier(tier, config));
+    if (!timeout.empty()) config.timeout_ns = TRY(parse_seconds("--timeout", timeout));
+    TRY(parse_trace(trace, config.trace));
+    if (!trace_filter.empty()) TRY(parse_trace_filter(trace_filter, config.trace));
+    config.statistics = stats;
+    return machine::check_config(config);
+}
+
+ReplayCommand::ReplayCommand(CLI::App &program)
+    : options_(std::make_unique<Options>()),
+      verb_(program.add_subcommand("replay", "Run a recorded machine again, the same way")) {
+    Options &o = *options_;
+    const auto option = [&](const char *name, std::string &value, const char *kind,
+                            const char *help) {
+        verb_->add_option(name, value, help)->option_text(kind);
+    };
+    verb_->add_option("FILE", o.file, "the recording")->required()->option_text(" ");
+    option("--until", o.until, "TIME", "stop at this guest time, such as 1.5s or 1500000000");
+    option("--serial", o.serial, "WHERE", "where the serial line's output goes, as for run");
+    option("--console", o.console, "WHERE", "where the virtio console's goes, if there is one");
+    option("--accel", o.accel, "KIND", "auto (default), jit or interp");
+    option("--tier", o.tier, "TIER", "t1, auto or t2; any makes the same run");
+    option("--timeout", o.timeout, "SECONDS", "stop after this time with status 124");
+    option("-d", o.trace, "STAGES", "print translated blocks: decode,ir,opt,asm");
+    option("--dfilter", o.trace_filter, "RANGE", "only blocks there: FIRST..LAST or FIRST+LENGTH");
+    verb_->add_flag("--stats", o.stats, "print statistics at the end");
+}
+
+ReplayCommand::~ReplayCommand() = default;
+
+bool ReplayCommand::is_chosen() const {
+    return verb_->parsed();
+}
+
+int ReplayCommand::run() {
+    const auto journal = machine::replay::JournalReader::open(options_->file);
+    if (!journal.has_value())
+        return fail(journal.error().error.message,
+                    journal.error().is_unsupported ? kExitUnsupported : kExitFailure);
+    auto config = machine::config_of_recording(**journal, options_->file);
+    if (!config.has_value()) return fail(config.error().message, kExitFailure);
+    if (const auto applied = options_->apply(*config); !applied.has_value())
+        return fail(applied.error().message, kExitUsage);
+    auto machine = machine::Machine::create(*config);
+    if (!machine.has_value()) return fail(machine.error().message, kExitFailure);
+    const auto outcome = (*machine)->run();
+    const std::string statistics = (*machine)->statistics_report();
+    const machine::replay::ReplayResult result = (*machine)->replay_result();
+    machine->reset(); // restores the terminal before anything more is printed
+    if (!statistics.empty()) fmt::print(stderr, "{}", statistics);
+    if (!outcome.has_value()) return fail(outcome.error().message, kExitFailure);
+    if (outcome->reason == machine::StopReason::Timeout)
+        return fail(fmt::format("--timeout {}: the time is over", options_->timeout), kExitTimeout);
+    if (outcome->reason == machine::StopReason::Signal) return kExitSignal + outcome->signal;
+    switch (result.verdict) {
+    case machine::replay::Verdict::Diverged:
+        return fail(fmt::format("{}: diverged: {}", options_->file, result.message), kExitDiverged);
+    case machine::replay::Verdict::Cut: return fail(result.message, kExitCut);
+    case machine::replay::Verdict::None:
+    case machine::replay::Verdict::Finished:
+    case machine::replay::Verdict::Stopped: break;
+    }
+    return 0;
+}
+
+} // namespace tandem::app

@@ -1,0 +1,61 @@
+/// Deterministic machines: the part of Machine that joins a session with what is recorded or
+/// replayed.
+#include "machine/machine.h"
+#include "machine/replay/recording.h"
+
+#include <fmt/format.h>
+
+namespace tandem::machine {
+namespace {
+
+bool has_input(const SerialConfig &line) {
+    return line.kind != SerialConfig::Kind::None && line.kind != SerialConfig::Kind::File;
+}
+
+} // namespace
+
+replay::RunEnd end_of_run(StopReason reason) {
+    return reason == StopReason::PowerOff || reason == StopReason::Reset ? replay::RunEnd::Guest
+                                                                         : replay::RunEnd::Host;
+}
+
+Result<MachineConfig> config_of_recording(const replay::JournalReader &journal,
+                                          const std::string &path) {
+    replay::Recording recording = TRY(replay::parse_recording(journal.manifest(), path));
+    TRY(replay::verify_files(recording, path));
+    recording.config.deterministic->replay = path;
+    return recording.config;
+}
+
+Result<> Machine::open_session() {
+    if (!config_.deterministic.has_value()) return {};
+    const DeterministicConfig &wanted = *config_.deterministic;
+    session_ = std::make_unique<replay::Session>(
+        wanted, config_.cpus,
+        replay::Session::Owner{
+            .execute = [this](replay::Command command) { execute(command); },
+            .stop = [this] { stop({StopReason::Reached, 0}, EventCause::ControlQuit); }});
+    if (!wanted.replay.empty()) {
+        auto journal = replay::JournalReader::open(wanted.replay);
+        if (!journal.has_value()) return std::unexpected(journal.error().error);
+        session_->replay(std::move(*journal));
+        return {};
+    }
+    if (has_input(config_.serial) || (config_.console.has_value() && has_input(*config_.console)) ||
+        net_ != nullptr)
+        session_->pace();
+    if (wanted.record.empty()) return {};
+    const std::string manifest = replay::to_json(TRY(replay::describe(config_)));
+    session_->record(TRY(replay::JournalWriter::create(
+        wanted.record, manifest, [this](Error error) { fail(std::move(error)); })));
+    return {};
+}
+
+void Machine::execute(replay::Command command) {
+    switch (command) {
+    case replay::Command::PressPowerKey: board_->press_power_key(); break;
+    case replay::Command::Reset: board_->stop(StopReason::Reset); break;
+    }
+}
+
+} // namespace tandem::machine

@@ -1,0 +1,48 @@
+#pragma once
+/// What a recording has besides its manifest: everything that entered the machine, and what the
+/// machine was like now and then, in the order in which it happened.
+#include "machine/replay/port_id.h"
+#include "support/bits.h"
+
+#include <span>
+#include <string>
+#include <variant>
+
+namespace tandem::machine::replay {
+
+/// What a run looks like; equal for equal runs.
+struct RunHash {
+    u64 instructions = 0; ///< executed by all CPUs
+    u64 state = 0;        ///< of registers, devices and memory
+    u64 outputs = 0;      ///< of everything the machine has sent
+    friend bool operator==(const RunHash &, const RunHash &) = default;
+};
+
+/// Why a recording has no more entries.
+enum class RunEnd : u8 {
+    Guest, ///< it powered off, or reset and was not to
+    Host,  ///< it was stopped
+};
+
+struct InputEntry {
+    PortId port{};
+    std::span<const std::byte> bytes; ///< valid until the reader advances
+};
+struct CheckEntry {
+    u64 hash = 0;
+};
+struct EndEntry {
+    RunEnd reason{};
+    RunHash hash;
+};
+/// The file ends before the recording does.
+struct CutEntry {
+    std::string reason;
+};
+
+struct Entry {
+    u64 moment = 0; ///< guest time in nanoseconds
+    std::variant<InputEntry, CheckEntry, EndEntry, CutEntry> what;
+};
+
+} // namespace tandem::machine::replay

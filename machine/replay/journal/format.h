@@ -1,0 +1,48 @@
+#pragma once
+/// The layout of a recording: a header, the manifest (JSON), and chunks of entries, each compressed
+/// and with a checksum of its own, so that a file that ends early is good up to its last whole
+/// chunk. Numbers are little-endian; those within entries are LEB128.
+///
+///     entry   kind, nanoseconds since the entry before, and of the kind
+///     Input   port, number of bytes, the bytes
+///     Check   hash (8 bytes)
+///     End     reason, instructions, state (8 bytes), outputs (8 bytes)
+#include "support/bits.h"
+
+#include <array>
+#include <cstddef>
+
+namespace tandem::machine::replay {
+
+inline constexpr std::array<char, 8> kRecordingMagic{'T', 'A', 'N', 'D', 'E', 'M', '\x1a', 'R'};
+/// Of the layout and of all that decides how a machine runs: one that would run otherwise needs
+/// another version.
+inline constexpr u32 kRecordingVersion = 1;
+
+struct RecordingHeader {
+    std::array<char, 8> magic = kRecordingMagic;
+    u32 version = kRecordingVersion;
+    u32 manifest_bytes = 0;
+    u64 manifest_hash = 0; ///< XXH3
+    u64 header_hash = 0;   ///< XXH3 of what precedes it
+};
+static_assert(sizeof(RecordingHeader) == 32);
+
+struct ChunkHeader {
+    u32 bytes = 0;     ///< as compressed
+    u32 raw_bytes = 0; ///< at most kMaxChunk
+    u64 hash = 0;      ///< XXH3 of the raw bytes
+};
+static_assert(sizeof(ChunkHeader) == 16);
+
+inline constexpr std::size_t kMaxManifest = 1u << 20;
+inline constexpr std::size_t kMaxChunk = 1u << 20;
+/// A chunk that has this much is written.
+inline constexpr std::size_t kFullChunk = 64u << 10;
+/// Of one input. A frame of the network is the largest.
+inline constexpr std::size_t kMaxInput = 128u << 10;
+static_assert(kFullChunk + kMaxInput + 64 <= kMaxChunk);
+
+enum class EntryKind : u8 { Input, Check, End };
+
+} // namespace tandem::machine::replay
