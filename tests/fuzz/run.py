@@ -21,6 +21,7 @@ TARGETS = {
     "mmio_fuzz": (seeds.devices, 4096),
     "option_fuzz": (seeds.option, 256),
     "qcow2_fuzz": (seeds.qcow2, 131072),
+    "recording_fuzz": (seeds.recording, 4096),
     "state_fuzz": (None, 8192),
     "virtio_fuzz": (seeds.devices, 16384),
 }

@@ -31,7 +31,7 @@ static_assert(sizeof(RecordingHeader) == 32);
 struct ChunkHeader {
     u32 bytes = 0;     ///< as compressed
     u32 raw_bytes = 0; ///< at most kMaxChunk
-    u64 hash = 0;      ///< XXH3 of the raw bytes
+    u64 hash = 0;      ///< XXH3 of the compressed bytes
 };
 static_assert(sizeof(ChunkHeader) == 16);
 

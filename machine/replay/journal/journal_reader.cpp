@@ -82,9 +82,9 @@ bool JournalReader::read_chunk() {
     }
     chunk_.resize(header.raw_bytes);
     taken_ = 0;
-    const std::size_t size =
-        ::ZSTD_decompress(chunk_.data(), chunk_.size(), packed.data(), header.bytes);
-    if (size != chunk_.size() || ::XXH3_64bits(chunk_.data(), chunk_.size()) != header.hash) {
+    if (::XXH3_64bits(packed.data(), header.bytes) != header.hash ||
+        ::ZSTD_decompress(chunk_.data(), chunk_.size(), packed.data(), header.bytes) !=
+            chunk_.size()) {
         cut("damaged: a chunk is not what was written");
         return false;
     }

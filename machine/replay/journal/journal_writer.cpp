@@ -107,7 +107,7 @@ void JournalWriter::write_chunk() {
     CHECK(::ZSTD_isError(size) == 0);
     const ChunkHeader header{.bytes = static_cast<u32>(size),
                              .raw_bytes = static_cast<u32>(chunk_.size()),
-                             .hash = ::XXH3_64bits(chunk_.data(), chunk_.size())};
+                             .hash = ::XXH3_64bits(packed_.data() + sizeof(ChunkHeader), size)};
     std::memcpy(packed_.data(), &header, sizeof header);
     packed_.resize(sizeof header + size);
     chunk_.clear();
