@@ -93,6 +93,7 @@ protected:
     /// Runs the machine with this text at its serial line until it ends.
     template <typename Prepare>
     Ran run(std::string text, Prepare prepare) {
+        Typist typist(std::move(text));
         Board *running = nullptr;
         DeterministicConfig wanted;
         wanted.stop_at = stop_at;
@@ -100,7 +101,6 @@ protected:
             wanted, config.cpus,
             {.execute = [](Command) {}, .stop = [&] { running->stop(StopReason::Reached); }});
         prepare(session);
-        Typist typist(std::move(text));
         std::array<std::unique_ptr<MemoryFlash>, 2> flash;
         HostBackends host;
         host.serial = &typist;
