@@ -33,10 +33,10 @@ struct RunCommand::Options {
     std::string cpus, memory, cpu, accel = "auto", gic;
     std::string tier = "t1";
     std::string net, serial, console, display = "none", timeout, trace, trace_filter;
-    std::string cloud_init = "auto", name, qmp;
+    std::string cloud_init = "auto", name, qmp, gdb;
     std::string seed, schedule, until, record;
     bool deterministic = false;
-    bool no_reboot = false, no_acpi = false, stats = false;
+    bool gdb_wait = false, no_reboot = false, no_acpi = false, stats = false;
     bool json = false; ///< of explain
 
     struct Row {
@@ -94,6 +94,8 @@ Result<MachineConfig> RunCommand::Options::to_config() const {
     TRY(parse_deterministic({deterministic, seed, schedule, until, record}, config));
     config.name = name;
     if (!qmp.empty()) config.control = TRY(parse_qmp(qmp));
+    if (!gdb.empty()) config.gdb = TRY(machine::parse_gdb_address("--gdb", gdb));
+    config.starts_stopped = gdb_wait;
     return config;
 }
 
@@ -152,6 +154,7 @@ std::vector<RunCommand::Options::Row> RunCommand::Options::rows() {
         {"--cloud-init", &o.cloud_init,"WHEN",   "a seed for cloud-init: auto (default; when IMAGE wants one), always or never"},
         {"--name",    &o.name,         "NAME",   "of the machine, for whoever controls it"},
         {"--qmp",     &o.qmp,          "WHERE",  "control socket, unix:PATH, that speaks QMP"},
+        {"--gdb",     &o.gdb,          "WHERE",  "serve a debugger at HOST:PORT, :PORT (of this host alone) or unix:PATH"},
         {"--seed",    &o.seed,         "N",      "of a deterministic machine: its schedule and randomness (default 0)"},
         {"--schedule",&o.schedule,     "KIND",   "whose turn it is: round-robin (default), random, pct or chaos"},
         {"--until",   &o.until,        "TIME",   "stop a deterministic machine at this guest time, such as 1.5s or 1500000000"},
@@ -181,6 +184,8 @@ RunCommand::RunCommand(CLI::App &program, Verb verb)
         ->expected(1)
         ->take_all()
         ->allow_extra_args(false);
+    verb_->add_flag("--gdb-wait,-S", o.gdb_wait,
+                    "start stopped, until a debugger or --qmp says go on");
     verb_->add_flag("--no-acpi", o.no_acpi, "firmware gets the device tree alone");
     verb_->add_flag("--deterministic", o.deterministic, "the same run for the same seed and input");
     verb_->add_flag("--no-reboot", o.no_reboot, "exit when the guest resets");

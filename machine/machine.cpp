@@ -4,10 +4,12 @@
 #include "machine/board/memory_map.h"
 #include "machine/boot/file_bytes.h"
 #include "machine/control/qmp_server.h"
+#include "machine/debug/gdb/gdb_server.h"
 #include "machine/host/flash_file.h"
 #include "machine/host/logged_char.h"
 #include "machine/host/net/silent_net.h"
 #include "machine/host/net/user_net.h"
+#include "machine/machine_debug.h"
 
 #include <fmt/format.h>
 
@@ -76,6 +78,8 @@ Result<> check_config(const MachineConfig &config) {
         return failure("--restore: a deterministic machine starts with a boot; leave it out");
     if (config.kernel.empty() && config.bios.empty())
         return failure("nothing to run; name a kernel (tandem run KERNEL) or firmware (--bios F)");
+    if (config.starts_stopped && !config.gdb.has_value() && config.control.empty())
+        return failure("--gdb-wait: nobody could start the machine; add --gdb or --qmp");
     if (config.kernel.empty() && !config.initrd.empty())
         return failure(fmt::format("{}: an initrd needs a kernel; add --kernel F", config.initrd));
     return {};
@@ -98,8 +102,8 @@ public:
     RunState run_state() const override {
         const std::lock_guard lock(machine_.mutex_);
         if (machine_.has_ended_) return RunState::Shutdown;
-        if (machine_.paused_) return RunState::Paused;
-        return machine_.board_ != nullptr ? RunState::Running : RunState::Prelaunch;
+        if (machine_.paused_) return machine_.has_run_ ? RunState::Paused : RunState::Prelaunch;
+        return RunState::Running; // or about to
     }
     std::string machine_name() const override { return machine_.config_.name; }
     std::vector<int> cpu_threads() const override {
@@ -129,6 +133,10 @@ public:
     void resume() override { machine_.resume(); }
     void press_power_key() override { machine_.press_power_key(); }
     void reset() override { machine_.reset(); }
+    DebugTarget &debug_target() override { return *machine_.debugged_; }
+    Result<> serve_debugger(const std::optional<GdbAddress> &where) override {
+        return machine_.serve_debugger(where);
+    }
     void quit() override { machine_.stop({StopReason::Quit, 0}, EventCause::ControlQuit); }
 
 private:
@@ -141,9 +149,22 @@ Machine::Machine(const MachineConfig &config) : config_(config) {
         [this](int signal) { stop({StopReason::Signal, signal}, EventCause::Signal); },
         [this] { stop({StopReason::Timeout, 0}, EventCause::Signal); });
     control_ = std::make_unique<Control>(*this);
+    debugged_ = std::make_unique<Debugged>(*this);
+    paused_ = config.starts_stopped;
 }
 
-Machine::~Machine() = default;
+Machine::~Machine() {
+    {
+        const std::lock_guard lock(mutex_);
+        has_ended_ = true; // if it has never run
+    }
+    changed_.notify_all();
+    {
+        const std::lock_guard lock(gdb_mutex_);
+        gdb_is_over_ = true;
+    }
+    static_cast<void>(serve_debugger(std::nullopt));
+}
 
 Result<std::unique_ptr<devices::Char>> Machine::open_line(const SerialConfig &config,
                                                           const LineNames &names) {
@@ -203,6 +224,7 @@ Result<> Machine::open_backends() {
         net_ = TRY(UserNet::create(config_.net));
     for (const ShareConfig &share : config_.shares) shares_.push_back(TRY(HostShare::open(share)));
     if (!config_.control.empty()) server_ = TRY(QmpServer::create(config_.control, *control_));
+    if (config_.gdb.has_value()) TRY(serve_debugger(config_.gdb));
     // Last, because they may change the terminal.
     serial_ = TRY(open_line(config_.serial, kSerialNames));
     if (config_.console.has_value()) console_ = TRY(open_line(*config_.console, kConsoleNames));
@@ -211,6 +233,28 @@ Result<> Machine::open_backends() {
 
 void Machine::tell(MachineEvent event, EventCause cause) {
     if (server_ != nullptr) server_->machine_event(event, cause);
+    const std::lock_guard lock(gdb_mutex_);
+    if (gdb_ != nullptr) gdb_->machine_event(event, cause);
+}
+
+Result<> Machine::serve_debugger(const std::optional<GdbAddress> &where) {
+    if (config_.deterministic.has_value() && !config_.deterministic->record.empty())
+        return failure("--gdb: what a debugger changes is not recorded; attach it to the replay: "
+                       "tandem replay F --gdb ADDR:PORT");
+    std::shared_ptr<GdbServer> previous; // goes without the mutex: its thread may want it
+    {
+        const std::lock_guard lock(gdb_mutex_);
+        if (gdb_ != nullptr && gdb_->is_own_thread())
+            return failure("gdbserver: this debugger is connected to it; detach first");
+        previous = std::exchange(gdb_, nullptr);
+    }
+    previous.reset();
+    if (!where.has_value()) return {};
+    std::shared_ptr<GdbServer> server = TRY(GdbServer::create(*where, *debugged_));
+    const std::lock_guard lock(gdb_mutex_);
+    if (gdb_is_over_) return failure("gdbserver: the machine has ended; start it again");
+    gdb_ = std::move(server);
+    return {};
 }
 
 void Machine::stop(RunOutcome outcome, EventCause cause) {
@@ -235,17 +279,26 @@ void Machine::press_power_key() {
 
 void Machine::pause() {
     const std::lock_guard control(control_mutex_);
+    pause_board();
+}
+
+void Machine::resume() {
+    const std::lock_guard control(control_mutex_);
+    resume_board(GuestClock::Runs);
+}
+
+void Machine::pause_board() {
     const std::lock_guard lock(mutex_);
     if (std::exchange(paused_, true)) return;
     if (board_ != nullptr) board_->pause();
     tell(MachineEvent::Stop);
 }
 
-void Machine::resume() {
-    const std::lock_guard control(control_mutex_);
+void Machine::resume_board(GuestClock clock) {
     const std::lock_guard lock(mutex_);
     if (!std::exchange(paused_, false)) return;
-    if (board_ != nullptr) board_->resume();
+    has_run_ = true;
+    if (board_ != nullptr) board_->resume(clock);
     tell(MachineEvent::Resume);
 }
 
@@ -273,6 +326,16 @@ bool Machine::goes_on_after(StopReason reason) {
 }
 
 Result<RunOutcome> Machine::run() {
+    auto outcome = run_boards();
+    {
+        const std::lock_guard lock(mutex_);
+        has_ended_ = true; // also where no board could be made
+    }
+    changed_.notify_all();
+    return outcome;
+}
+
+Result<RunOutcome> Machine::run_boards() {
     HostBackends backends;
     backends.serial = serial_.get();
     backends.console = console_.get();
@@ -288,6 +351,8 @@ Result<RunOutcome> Machine::run() {
         if (snapshot_ != nullptr)
             TRY(board->restore(std::exchange(snapshot_, nullptr),
                                [this](Error error) { fail(std::move(error)); }));
+        TRY(board->prepare());
+        debugged_->equip(*board);
         {
             const std::lock_guard lock(mutex_);
             if (outcome_.reason != StopReason::None) {
@@ -295,8 +360,16 @@ Result<RunOutcome> Machine::run() {
                 return outcome_;
             }
             board_ = board.get();
-            if (paused_) board->pause(); // a reset does not start what was stopped
+            // A reset does not start what was stopped, and stops what is debugged.
+            const bool stops =
+                has_run_ && debugged_->is_attached() && !std::exchange(paused_, true);
+            if (paused_)
+                board->pause();
+            else
+                has_run_ = true;
+            if (stops) tell(MachineEvent::Stop);
         }
+        changed_.notify_all();
         const auto reason = board->run();
         const std::lock_guard control(control_mutex_);
         {

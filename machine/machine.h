@@ -13,6 +13,7 @@
 #include "machine/replay/session.h"
 #include "machine/snapshot/manifest.h"
 
+#include <condition_variable>
 #include <memory>
 #include <mutex>
 #include <vector>
@@ -24,6 +25,7 @@ struct RunOutcome {
     int signal = 0; ///< for StopReason::Signal
 };
 
+class GdbServer;
 class QmpServer;
 
 class Machine final : private ConsoleCommands {
@@ -76,8 +78,16 @@ private:
     class Control;
     void pause();
     void resume();
+    // With control_mutex_ held.
+    void pause_board();
+    void resume_board(GuestClock);
     void reset();
     void tell(MachineEvent, EventCause = EventCause::None);
+    /// What a debugger sees (machine_debug.cpp).
+    class Debugged;
+    /// Serves a debugger there, or nowhere any more.
+    [[nodiscard]] Result<> serve_debugger(const std::optional<GdbAddress> &);
+    [[nodiscard]] Result<RunOutcome> run_boards();
     /// Between two boards: whether there will be another, and what happened is told.
     [[nodiscard]] bool goes_on_after(StopReason);
 
@@ -101,12 +111,18 @@ private:
     RunOutcome outcome_;                  ///< as asked for by stop()
     EventCause cause_ = EventCause::None; ///< of outcome_
     std::optional<Error> failure_;
+    std::condition_variable changed_; ///< board_ or has_ended_
     bool paused_ = false;
+    bool has_run_ = false; ///< else it has been stopped from the start
     bool reset_by_control_ = false;
     bool has_ended_ = false;
     std::unique_ptr<Watcher> watcher_;
-    std::unique_ptr<Control> control_;
-    std::unique_ptr<QmpServer> server_; ///< goes first: it uses everything above
+    std::unique_ptr<MachineControl> control_;
+    std::unique_ptr<Debugged> debugged_;
+    std::unique_ptr<QmpServer> server_; ///< goes before what it uses, as does the next
+    std::mutex gdb_mutex_;              ///< guards the pointer; the innermost
+    std::shared_ptr<GdbServer> gdb_;
+    bool gdb_is_over_ = false; ///< likewise guarded
 };
 
 /// Whether the guest ended a run, or somebody outside.

@@ -26,6 +26,9 @@ void update_controls(ArmState &);
 
 /// PSTATE as an exception saves it.
 [[nodiscard]] u64 spsr_from_pstate(const ArmState &);
+/// The other way round, for a valid mode of EL0 or EL1. Exchanges no stack pointer and does not
+/// call update_mode().
+void set_pstate(ArmState &, u64 value);
 
 /// Index into banked_sp of the stack pointer that gpr[31] holds.
 [[nodiscard]] inline unsigned current_sp_bank(const ArmState &s) {

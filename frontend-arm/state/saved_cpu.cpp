@@ -18,20 +18,6 @@ bool is_fixed(const SysReg &r) {
            r.id != reg::OSLSR_EL1; // OSLAR_EL1 changes it
 }
 
-void set_pstate(ArmState &s, u64 pstate) {
-    s.flags = ir::flags_from_nzcv(static_cast<u32>(bits(pstate, 31, 28)));
-    s.el = static_cast<u32>(bits(pstate, kSpsrElShift, kSpsrElShift));
-    s.sp_select = bit(pstate, 0) ? 1 : 0;
-    s.daif = static_cast<u32>(bits(pstate, kSpsrDaifShift + 3, kSpsrDaifShift));
-    s.btype = static_cast<u32>(bits(pstate, kSpsrBtypeShift + 1, kSpsrBtypeShift));
-    s.ssbs = (pstate & kSpsrSsbs) != 0 ? 1 : 0;
-    s.illegal = (pstate & kSpsrIl) != 0 ? 1 : 0;
-    s.software_step = (pstate & kSpsrSs) != 0 ? 1 : 0;
-    s.pan = (pstate & kSpsrPan) != 0 ? 1 : 0;
-    s.uao = (pstate & kSpsrUao) != 0 ? 1 : 0;
-    s.dit = (pstate & kSpsrDit) != 0 ? 1 : 0;
-}
-
 } // namespace
 
 SavedCpu save_cpu(const ArmState &s) {

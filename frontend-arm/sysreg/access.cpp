@@ -1,4 +1,6 @@
 // MRS and MSR: the helpers read_sysreg, write_sysreg, write_pstate and random_number.
+#include "frontend-arm/sysreg/access.h"
+
 #include "frontend-arm/a64/helpers.h"
 #include "frontend-arm/debug/debug.h"
 #include "frontend-arm/exceptions/exceptions.h"
@@ -265,6 +267,20 @@ El0Verdict el0_access(const ArmState &s, const SysReg &r, bool is_write) {
     return El0Verdict::Undefined;
 }
 
+u64 read_sysreg(ArmState &s, const SysReg &r) {
+    return r.read == SysRegAction::Slot ? slot(s, r.id) : read_computed(s, r.id);
+}
+
+void write_sysreg(ArmState &s, const SysReg &r, u64 value) {
+    if (r.write == SysRegAction::Slot) slot(s, r.id) = value;
+    if (r.write != SysRegAction::Helper) return;
+    const u64 pc = s.pc;
+    write_computed(s, r.id, value);
+    // There is no block to leave, and no instruction to go on after.
+    s.pc = pc;
+    s.pending_exit = ir::PendingExit::None;
+}
+
 namespace a64 {
 
 u64 read_sysreg(ir::ExecContext &context, u64, u64, u64, u64, u64 imm) {
@@ -277,11 +293,10 @@ u64 read_sysreg(ir::ExecContext &context, u64, u64, u64, u64, u64 imm) {
     }
     const SysReg *r = find_sysreg(encoding);
     if (!check_access(s, r, encoding, static_cast<unsigned>(bits(imm, 20, 16)), false)) return 0;
-    if (r->read == SysRegAction::Slot) return slot(s, r->id);
     if (r->id == reg::RNDR || r->id == reg::RNDRRS) {
         return random_number(context, r->id == reg::RNDRRS, 0, 0, 0, 0);
     }
-    return read_computed(s, r->id);
+    return arm::read_sysreg(s, *r);
 }
 
 u64 write_sysreg(ir::ExecContext &context, u64 value, u64, u64, u64, u64 imm) {

@@ -172,6 +172,20 @@ bool Softmmu::isolate() {
     return false;
 }
 
+// --- watchpoints of a debugger
+// ---------------------------------------------------------------------------------------
+
+/// False: the access hits one, and is not made.
+bool Softmmu::may_pass_watchpoints(u64 va, u32 bytes, bool is_store) {
+    if (ignores_watchpoints_) return true;
+    const std::optional<WatchHit> hit = shared_.debug_points.find_watchpoint(va, bytes, is_store);
+    if (!hit.has_value()) return true;
+    watch_hit_ = *hit;
+    watch_stop_ = true;
+    context_.pending_exit = ir::PendingExit::Stop;
+    return false;
+}
+
 /// A store to memory, from before it is made until no block holds what it replaces. Blocks go
 /// first: whoever has seen the new bytes must not find old code. What is translated from the old
 /// bytes meanwhile either sees in slow_store_ that they are being replaced, or is seen here.
@@ -232,8 +246,10 @@ bool Softmmu::prepare(u64 va, u32 bytes, bool aligned, ir::Regime regime, Access
         shared_.translator.raise_alignment_fault(context_, va, is_store);
         return false;
     }
+    // The guest's own first: an access that raises an exception is none.
     if ((page.flags & kTlbWatched) != 0 &&
-        !shared_.translator.check_watchpoint(context_, va, bytes, regime, is_store))
+        (!shared_.translator.check_watchpoint(context_, va, bytes, regime, is_store) ||
+         !may_pass_watchpoints(va, bytes, is_store)))
         return false;
     const u64 devices = is_store ? kTlbMmio | kTlbRom : kTlbMmio;
     if ((page.flags & devices) != 0) return !shared_.isolate_devices || stepping_ || isolate();

@@ -5,6 +5,7 @@
 #include "support/check.h"
 
 #include <mutex>
+#include <span>
 
 namespace tandem::jit {
 
@@ -56,6 +57,13 @@ void Softmmu::forget_user_fetches(TlbTable &table) {
     ++statistics.fetch_flushes;
     new_generation(table.generation);
     table.fetched.clear();
+}
+
+void Softmmu::forget_fetches() {
+    const std::lock_guard guard(lock_);
+    forget_kernel_fetches();
+    for (const auto &table : std::span(tables_).subspan(kFirstUserTable))
+        if (table != nullptr) forget_user_fetches(*table);
 }
 
 void Softmmu::clear_jump_cache() {
@@ -236,7 +244,8 @@ bool Softmmu::fill(u64 va, Regime regime, AccessKind kind, Page &out) {
         if (host == nullptr) flags |= kTlbMmio;
         if (mapping.device) flags |= kTlbDevice;
         if (!writable_memory) flags |= kTlbRom;
-        if (shared_.translator.may_watch(context_, page)) flags |= kTlbWatched;
+        if (shared_.translator.may_watch(context_, page) || shared_.debug_points.watches_page(page))
+            flags |= kTlbWatched;
 
         const std::lock_guard guard(lock_);
         if (flush_sequence_.load(std::memory_order_relaxed) != sequence) continue;
@@ -298,6 +307,12 @@ bool Softmmu::fetch_slow(u64 pc, FetchPage &out) {
         if (host == nullptr) {
             shared_.translator.raise_external_abort(context_, pc, AccessKind::Execute);
             return false;
+        }
+        if (shared_.debug_points.has_breakpoints()) [[unlikely]] {
+            // Cut before they go: whoever translates from now on knows.
+            for (const u64 cut : shared_.debug_points.note_fetch(pc & kPageMask, mapping.physical,
+                                                                 mapping.size_log2))
+                shared_.code_writes.code_written(cut, 1, statistics);
         }
         const std::lock_guard guard(lock_);
         if (flush_sequence_.load(std::memory_order_relaxed) != sequence) continue;

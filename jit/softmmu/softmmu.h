@@ -15,6 +15,7 @@
 #include "jit/runtime/safepoint.h"
 #include "jit/runtime/statistics.h"
 #include "jit/softmmu/code_map.h"
+#include "jit/softmmu/debug_points.h"
 #include "jit/softmmu/tlb_table.h"
 
 #include <memory>
@@ -49,6 +50,7 @@ struct SoftmmuShared {
     ir::PhysicalBus &bus;
     CodeMap &code_map;
     CodeWriteHandler &code_writes;
+    DebugPoints &debug_points;
     u32 privileged_mode_mask = 0; ///< Frontend::privileged_mode_mask()
     bool isolate_devices = false; ///< EngineOptions::isolate_devices
 };
@@ -108,6 +110,12 @@ public:
     [[nodiscard]] bool take_isolation() { return std::exchange(isolation_, false); }
     void set_stepping(bool stepping) { stepping_ = stepping; }
 
+    /// A debugger's watchpoint was hit by the access about to be made: its block was left before
+    /// that instruction. The flag is cleared by reading.
+    [[nodiscard]] bool take_watch_stop() { return std::exchange(watch_stop_, false); }
+    [[nodiscard]] const WatchHit &watch_hit() const { return watch_hit_; }
+    void set_ignores_watchpoints(bool ignores) { ignores_watchpoints_ = ignores; }
+
     /// At a point where no guest access is under way and nobody's request may be missed.
     void acknowledge() {
         unacknowledged_.store(false, std::memory_order_relaxed);
@@ -140,6 +148,8 @@ public:
     }
     /// Jump cache entries for this block go; it must have been marked invalid before.
     void forget_block(const TranslationBlock &block, u32 page_offset);
+    /// Instruction fetches are translated again. While the owner does not run.
+    void forget_fetches();
 
     [[nodiscard]] ir::ExecContext &context() { return context_; }
 
@@ -201,6 +211,7 @@ private:
                  Page &page);
     bool prepare_aligned(u64 va, ir::MemoryOp op, bool is_store);
     bool prepare_update(u64 va, u32 bytes, ir::MemoryOp op, Page &page);
+    bool may_pass_watchpoints(u64 va, u32 bytes, bool is_store);
     bool may_store_code(const Page &page, u64 va, u32 bytes);
     bool isolate();
     void allow_fast_writes(u64 physical_page, u64 va);
@@ -224,6 +235,9 @@ private:
     bool kernel_fetched_non_global_ = false;
     bool isolation_ = false;
     bool stepping_ = false;
+    bool ignores_watchpoints_ = false;
+    bool watch_stop_ = false;
+    WatchHit watch_hit_;
     u64 switches_ = 0;
     Monitor monitor_;
     Tables tables_;

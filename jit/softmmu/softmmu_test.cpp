@@ -66,7 +66,8 @@ protected:
     FakeMmu mmu_;
     CodeMap code_map_;
     NoCode code_writes_;
-    SoftmmuShared shared_{mmu_, bus_, code_map_, code_writes_, 1};
+    DebugPoints debug_points_;
+    SoftmmuShared shared_{mmu_, bus_, code_map_, code_writes_, debug_points_, 1};
     TlbBroadcast control_;
     std::array<ir::ExecContext, 2> contexts_;
     std::array<std::unique_ptr<Softmmu>, 2> cpus_;

@@ -15,8 +15,8 @@ public:
         : cache_(code_map_, broadcast_), code_memory_(std::move(code_memory)),
           shared_{.frontend = frontend,
                   .options = options,
-                  .softmmu = {translator, bus, code_map_, cache_, frontend.privileged_mode_mask(),
-                              options.isolate_devices},
+                  .softmmu = {translator, bus, code_map_, cache_, debug_points_,
+                              frontend.privileged_mode_mask(), options.isolate_devices},
                   .cache = cache_,
                   .code_memory = *code_memory_} {
         if (!options.compile) return;
@@ -41,6 +41,7 @@ public:
     }
 
     CodeMap code_map_;
+    DebugPoints debug_points_;
     TlbBroadcast broadcast_;
     std::unique_ptr<CodeArena> arena_; ///< blocks in the cache own pieces of it
     BlockCache cache_;
@@ -87,8 +88,24 @@ void Engine::detach(ir::ExecContext &context) {
     std::erase_if(impl_->vcpus_, [&](const auto &each) { return each.get() == &vcpu; });
 }
 
-ExitReason Engine::run(ir::ExecContext &context, i64 budget, StopAt stop) {
-    return static_cast<Vcpu *>(softmmu(context).owner)->run(budget, stop);
+ExitReason Engine::run(ir::ExecContext &context, i64 budget, StopAt stop, StepControl control) {
+    return static_cast<Vcpu *>(softmmu(context).owner)->run(budget, stop, control);
+}
+
+void Engine::set_breakpoints(std::span<const u64> addresses) {
+    std::vector<u64> cuts;
+    if (!impl_->debug_points_.set_breakpoints(addresses, cuts)) return;
+    for (const u64 cut : cuts) invalidate_physical(cut, 1);
+    for (Softmmu *member : impl_->broadcast_.members()) member->forget_fetches();
+}
+
+void Engine::set_watchpoints(std::span<const Watchpoint> watchpoints) {
+    if (!impl_->debug_points_.set_watchpoints(watchpoints)) return;
+    for (Softmmu *member : impl_->broadcast_.members()) member->watchpoints_changed();
+}
+
+WatchHit Engine::watch_hit(ir::ExecContext &context) {
+    return static_cast<Vcpu *>(softmmu(context).owner)->watch_hit();
 }
 
 void Engine::kick(ir::ExecContext &context) {

@@ -4,10 +4,12 @@
 #include "ir/frontend.h"
 #include "ir/tlb_control.h"
 #include "jit/runtime/statistics.h"
+#include "jit/softmmu/debug_points.h"
 #include "jit/tiering/observer.h"
 #include "support/result.h"
 
 #include <memory>
+#include <span>
 #include <string>
 
 namespace tandem::jit {
@@ -17,6 +19,8 @@ enum class ExitReason : u8 {
     Kicked,     ///< kick() was called
     Halt,       ///< the guest waits for an event (PendingExit::Halt)
     Stop,       ///< PendingExit::Stop
+    Breakpoint, ///< before the instruction at a debugger's breakpoint
+    Watchpoint, ///< before an instruction that hits a debugger's watchpoint: see watch_hit()
 };
 
 /// How literally a budget is meant.
@@ -24,6 +28,12 @@ enum class StopAt : u8 {
     Exactly, ///< the tail of the budget runs in T0, up to some hundred microseconds
     Nearly,  ///< up to ir::kMaxBlockInstructions fewer instructions, or if the budget is smaller
              ///< than that, more
+};
+
+/// For a debugger that runs a CPU instruction by instruction.
+struct StepControl {
+    bool holds_interrupts = false; ///< poll_interrupts is not called
+    bool passes_points = false;    ///< breakpoints and watchpoints do not stop it
 };
 
 /// When T2 compiles.
@@ -73,7 +83,14 @@ public:
     /// Afterwards ExecContext::pc is the next instruction, pending_exit is None, and
     /// ExecContext::retired has grown by the number of instructions retired.
     [[nodiscard]] ExitReason run(ir::ExecContext &context, i64 budget,
-                                 StopAt stop = StopAt::Exactly);
+                                 StopAt stop = StopAt::Exactly, StepControl = {});
+
+    /// While no vCPU runs: replaces a debugger's breakpoints and watchpoints. Cheap if they are the
+    /// same as before.
+    void set_breakpoints(std::span<const u64> addresses);
+    void set_watchpoints(std::span<const Watchpoint>);
+    /// After ExitReason::Watchpoint.
+    [[nodiscard]] static WatchHit watch_hit(ir::ExecContext &context);
 
     /// Any thread: run() of this context returns soon (Kicked), at once if it is entered later.
     static void kick(ir::ExecContext &context);

@@ -540,5 +540,116 @@ TEST_P(EngineTest, InterruptHookRunsBetweenBlocks) {
     EXPECT_FALSE(engine_->statistics_report().empty());
 }
 
+/// A loop at 0x1000 that calls 0x1040 and stores at x4.
+class DebuggerTest : public EngineTest {
+protected:
+    void SetUp() override {
+        program(0x1000, {{Toy::Add, 1, 1},
+                         {Toy::Store, 4, 1},
+                         {Toy::Add, 2, 1},
+                         {Toy::Branch, 0, 13}}); // to 0x1040
+        program(0x1040,
+                {{Toy::Load, 4, 3}, {Toy::Add, 0, -1}, {Toy::BranchNonZero, 0, -18}, {Toy::Halt}});
+        cpu().gpr[0] = 1000;
+        cpu().gpr[4] = 0x4010;
+        cpu().pc = 0x1000;
+    }
+    ExitReason resume() { return engine_->run(cpu(), 100'000'000); }
+    /// Past the breakpoint or watchpoint that the CPU stands at.
+    void step_over() {
+        ASSERT_EQ(engine_->run(cpu(), 1, StopAt::Exactly, {.passes_points = true}),
+                  ExitReason::BudgetUsed);
+    }
+    static constexpr u64 kPerTurn = 7;
+};
+INSTANTIATE_TEST_SUITE_P(Tiers, DebuggerTest, testing::Values(0, 1, 2, 3));
+
+TEST_P(DebuggerTest, BreakpointsStopBeforeTheirInstruction) {
+    ASSERT_EQ(engine_->run(cpu(), 500 * kPerTurn), ExitReason::BudgetUsed); // all is translated
+    const std::array<u64, 2> breakpoints{0x1008, 0x1044};
+    engine_->set_breakpoints(breakpoints);
+    const u64 before = cpu().retired;
+    for (u64 turn = 0; turn < 50; ++turn) {
+        ASSERT_EQ(resume(), ExitReason::Breakpoint);
+        ASSERT_EQ(cpu().pc, 0x1008u);
+        ASSERT_EQ(cpu().retired - before, turn * kPerTurn + 2);
+        ASSERT_EQ(resume(), ExitReason::Breakpoint); // until something runs the instruction
+        ASSERT_EQ(cpu().retired - before, turn * kPerTurn + 2);
+        step_over();
+        ASSERT_EQ(resume(), ExitReason::Breakpoint);
+        ASSERT_EQ(cpu().pc, 0x1044u);
+        ASSERT_EQ(cpu().retired - before, turn * kPerTurn + 5);
+        step_over();
+    }
+    engine_->set_breakpoints({});
+    ASSERT_EQ(resume(), ExitReason::Halt);
+    EXPECT_EQ(cpu().retired, 1000 * kPerTurn + 1);
+    EXPECT_EQ(cpu().gpr[2], 1000u);
+}
+
+TEST_P(DebuggerTest, BreakpointsDoNotChangeCounts) {
+    const std::array<u64, 1> breakpoints{0x2000}; // not reached, but on no other page either
+    engine_->set_breakpoints(breakpoints);
+    ASSERT_EQ(resume(), ExitReason::Halt);
+    EXPECT_EQ(cpu().retired, 1000 * kPerTurn + 1);
+    // Code that is loaded later: the breakpoint is found when it is first executed.
+    program(0x2000, {{Toy::Add, 9, 1}, {Toy::Halt}});
+    cpu().pc = 0x2000;
+    EXPECT_EQ(resume(), ExitReason::Breakpoint);
+    EXPECT_EQ(cpu().gpr[9], 0u);
+}
+
+TEST_P(DebuggerTest, WatchpointsStopBeforeTheirAccess) {
+    ASSERT_EQ(engine_->run(cpu(), 500 * kPerTurn), ExitReason::BudgetUsed);
+    const u64 before = cpu().retired;
+    const std::array<Watchpoint, 2> watchpoints{
+        Watchpoint{.va = 0x4014, .length = 1},
+        Watchpoint{.va = 0x4000, .length = 0x11, .on_load = true, .on_store = false}};
+    engine_->set_watchpoints(watchpoints);
+    for (u64 turn = 0; turn < 50; ++turn) {
+        ASSERT_EQ(resume(), ExitReason::Watchpoint);
+        ASSERT_EQ(cpu().pc, 0x1004u);
+        ASSERT_EQ(cpu().retired - before, turn * kPerTurn + 1);
+        ASSERT_EQ(bus_.peek<u64>(0x4010), 500 + turn);
+        WatchHit hit = Engine::watch_hit(cpu());
+        ASSERT_EQ(hit.index, 0u);
+        ASSERT_EQ(hit.address, 0x4014u);
+        ASSERT_TRUE(hit.is_store);
+        step_over();
+        ASSERT_EQ(bus_.peek<u64>(0x4010), 501 + turn);
+        ASSERT_EQ(resume(), ExitReason::Watchpoint);
+        ASSERT_EQ(cpu().pc, 0x1040u);
+        hit = Engine::watch_hit(cpu());
+        ASSERT_EQ(hit.index, 1u);
+        ASSERT_EQ(hit.address, 0x4010u);
+        ASSERT_FALSE(hit.is_store);
+        step_over();
+    }
+    engine_->set_watchpoints({});
+    ASSERT_EQ(resume(), ExitReason::Halt);
+    EXPECT_EQ(cpu().retired, 1000 * kPerTurn + 1);
+}
+
+TEST_P(CrossingTest, BreakpointsBehindALinkAreFound) {
+    // The link across the pages is made first; then the page behind it gets a breakpoint.
+    map_both(16);
+    load_loop();
+    loop(1000);
+    const std::array<u64, 1> breakpoints{kVirtual + 0x1008};
+    engine_->set_breakpoints(breakpoints);
+    cpu().gpr[0] = 1000;
+    cpu().gpr[1] = 0;
+    cpu().pc = kVirtual + 0xff8;
+    EXPECT_EQ(engine_->run(cpu(), 100'000), ExitReason::Breakpoint);
+    EXPECT_EQ(cpu().pc, kVirtual + 0x1008);
+    EXPECT_EQ(cpu().gpr[1], 1u);
+    // By another address the same code has none.
+    map(0x2'0000, kPhysical, 16);
+    map(0x2'1000, kPhysical + 0x1000, 16);
+    cpu().pc = 0x2'0ff8;
+    EXPECT_EQ(engine_->run(cpu(), 100'000), ExitReason::Halt);
+    EXPECT_EQ(cpu().gpr[1], 1001u);
+}
+
 } // namespace
 } // namespace tandem::jit

@@ -131,6 +131,8 @@ void Vcpu::translate_ir(const Where &where, u32 max_instructions, ir::Block *raw
     std::memcpy(page_copy_.data() + offset, where.page.host + offset, length);
     block_.clear();
     shared_.frontend.translate(page_copy_, offset, where.mode, max_instructions, block_);
+    if (shared_.softmmu.debug_points.has_breakpoints()) [[unlikely]]
+        cut_block(where);
     if (raw != nullptr) *raw = block_;
     optimiser_.run(block_);
     if (shared_.options.verify) {
@@ -142,6 +144,17 @@ void Vcpu::translate_ir(const Where &where, u32 max_instructions, ir::Block *raw
         }
         CHECK(verified.has_value());
     }
+}
+
+void Vcpu::cut_block(const Where &where) {
+    const u64 cut = shared_.softmmu.debug_points.next_cut(where.physical) - where.physical;
+    if (cut >= block_.guest_bytes) return;
+    const u32 limit = where.page_offset() + static_cast<u32>(cut);
+    u32 instructions = 0;
+    for (const ir::Inst &inst : block_.insts)
+        instructions += inst.op == ir::Opcode::Insn && ir::insn_page_offset(inst.imm) < limit;
+    block_.clear();
+    shared_.frontend.translate(page_copy_, where.page_offset(), where.mode, instructions, block_);
 }
 
 ir::Predecoded Vcpu::translate(const Where &where, u32 max_instructions, ir::PackedBlock *packed) {
@@ -179,6 +192,8 @@ TranslationBlock *Vcpu::find_or_translate(const Where &where) {
         fresh->mode = where.mode;
         fresh->guest_bytes = block_.guest_bytes;
         fresh->guest_instructions = block_.guest_instructions;
+        fresh->stays_interpreted = shared_.softmmu.debug_points.has_breakpoints() &&
+                                   shared_.softmmu.debug_points.is_cut(where.physical);
         block = shared_.cache.insert(std::move(fresh), reservation);
     }
     return block;
@@ -342,7 +357,7 @@ u32 Vcpu::run_uncached(u32 max_instructions) {
     return run_interpreted(translate(where, max_instructions));
 }
 
-ExitReason Vcpu::run(i64 budget, StopAt stop) {
+ExitReason Vcpu::run(i64 budget, StopAt stop, StepControl control) {
     Statistics &statistics = softmmu_.statistics;
     shared_.world.enter(softmmu_.safepoint);
     softmmu_.safepoint.begin_accesses();
@@ -351,6 +366,9 @@ ExitReason Vcpu::run(i64 budget, StopAt stop) {
     ExitInfo exit;               // how the block before was left, while its pointer is good
     bool has_used_slice = false; // by translated code
     ExitReason reason = ExitReason::BudgetUsed;
+    const bool checks_points =
+        shared_.softmmu.debug_points.has_breakpoints() && !control.passes_points;
+    softmmu_.set_ignores_watchpoints(control.passes_points);
     const auto retire = [&](i64 count) {
         context_.retired += static_cast<u64>(count);
         statistics.instructions_retired += static_cast<u64>(count);
@@ -368,7 +386,7 @@ ExitReason Vcpu::run(i64 budget, StopAt stop) {
             }
         }
         if (context_.interrupt_lines.load(std::memory_order_relaxed) != 0 &&
-            shared_.options.poll_interrupts != nullptr) [[unlikely]] {
+            shared_.options.poll_interrupts != nullptr && !control.holds_interrupts) [[unlikely]] {
             shared_.options.poll_interrupts(context_);
             context_.pending_exit = ir::PendingExit::None;
         }
@@ -430,6 +448,12 @@ ExitReason Vcpu::run(i64 budget, StopAt stop) {
             }
         }
 
+        // What begins at a breakpoint has no code.
+        if (checks_points && code == nullptr && shared_.softmmu.debug_points.is_breakpoint(pc))
+            [[unlikely]] {
+            reason = ExitReason::Breakpoint;
+            break;
+        }
         if (code != nullptr && left >= ir::kMaxBlockInstructions) {
             if (exit.owner != 0) link(exit, pc, *block);
             if (has_used_slice) {
@@ -467,6 +491,12 @@ ExitReason Vcpu::run(i64 budget, StopAt stop) {
             softmmu_.set_stepping(true);
             retire(run_uncached(1));
             softmmu_.set_stepping(false);
+        }
+        if (softmmu_.take_watch_stop()) [[unlikely]] {
+            retire(-1); // as above
+            context_.pending_exit = ir::PendingExit::None;
+            reason = ExitReason::Watchpoint;
+            break;
         }
         const ir::PendingExit pending = std::exchange(context_.pending_exit, ir::PendingExit::None);
         if (pending == ir::PendingExit::Halt || pending == ir::PendingExit::Stop) {

@@ -29,7 +29,9 @@ class Vcpu {
 public:
     Vcpu(ir::ExecContext &context, EngineShared &shared);
 
-    [[nodiscard]] ExitReason run(i64 budget, StopAt stop);
+    [[nodiscard]] ExitReason run(i64 budget, StopAt stop, StepControl control);
+    /// Of the last run that ended with ExitReason::Watchpoint.
+    [[nodiscard]] const WatchHit &watch_hit() const { return softmmu_.watch_hit(); }
     [[nodiscard]] Softmmu &softmmu() { return softmmu_; }
     [[nodiscard]] const Softmmu &softmmu() const { return softmmu_; }
 
@@ -62,6 +64,8 @@ private:
     ir::Predecoded translate(const Where &where, u32 max_instructions,
                              ir::PackedBlock *packed = nullptr);
     void translate_ir(const Where &where, u32 max_instructions, ir::Block *raw = nullptr);
+    /// Has block_ end before the next cut (jit/softmmu/debug_points.h).
+    void cut_block(const Where &where);
     [[nodiscard]] bool is_observed(const Where &where) const;
     /// Counts a run in T0; true when the block has earned compilation.
     [[nodiscard]] bool earns_code(TranslationBlock &block) const;

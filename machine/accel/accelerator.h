@@ -2,6 +2,7 @@
 /// What runs the guest's CPUs: the JIT (or its interpreter), later KVM. The machine creates one CPU
 /// per vCPU thread and knows nothing else of how instructions are executed.
 #include "devices/core/state.h"
+#include "machine/accel/accelerator_debug.h"
 #include "machine/memory/physical_map.h"
 #include "support/bits.h"
 
@@ -17,8 +18,8 @@ struct CpuStart {
     std::array<u64, 4> arguments{}; ///< X0-X3
 };
 
-/// One CPU, however it gets its time. start() is called on the thread that executes it, save() and
-/// restore() while none does, the rest by any.
+/// One CPU, however it gets its time. start() is called on the thread that executes it or while
+/// none does, save() and restore() while none does, the rest by any.
 class GuestCpu {
 public:
     virtual ~GuestCpu() = default;
@@ -83,6 +84,8 @@ public:
     [[nodiscard]] virtual std::unique_ptr<CountedCpu> create_counted_cpu(u32 index) = 0;
     /// Multi-line report for --stats.
     [[nodiscard]] virtual std::string statistics_report() const = 0;
+    /// Null if it cannot be debugged.
+    [[nodiscard]] virtual AcceleratorDebug *debug() { return nullptr; }
 };
 
 } // namespace tandem::machine

@@ -17,6 +17,7 @@
 #include "devices/virtio/transport/virtio_pci.h"
 #include "frontend-arm/state/pstate.h"
 #include "machine/board/memory_map.h"
+#include "machine/board/stop_relay.h"
 #include "machine/boot/acpi/acpi_tables.h"
 #include "machine/boot/acpi/smbios.h"
 #include "machine/boot/boot_loader.h"
@@ -28,6 +29,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 namespace tandem::machine {
 namespace {
@@ -340,16 +342,21 @@ Result<CpuStart> Board::load() {
     return CpuStart{kFlash.base, {kRamBase, 0, 0, 0}};
 }
 
-Result<StopReason> Board::run() {
+Result<> Board::prepare() {
+    if (std::exchange(is_prepared_, true)) return {};
     if (loader_ == nullptr) {
-        const CpuStart start = TRY(load());
-        is_running_ = true;
-        return cpus_.run(start);
+        cpus_.start(TRY(load()));
+    } else {
+        loader_->load_in_background([this] { ram_->set_source(nullptr); });
+        for_each_device([](devices::MmioDevice &device) { device.resume(); });
+        if (host_clock_ != nullptr) host_clock_->resume();
     }
-    loader_->load_in_background([this] { ram_->set_source(nullptr); });
-    for_each_device([](devices::MmioDevice &device) { device.resume(); });
-    if (host_clock_ != nullptr) host_clock_->resume();
     is_running_ = true;
+    return {};
+}
+
+Result<StopReason> Board::run() {
+    TRY(prepare());
     return cpus_.run();
 }
 
@@ -370,10 +377,10 @@ void Board::pause() {
     for_each_device([](devices::MmioDevice &device) { device.pause(); });
 }
 
-void Board::resume() {
+void Board::resume(GuestClock clock) {
     if (host_clock_ != nullptr) {
         for_each_device([](devices::MmioDevice &device) { device.resume(); });
-        host_clock_->resume();
+        if (clock == GuestClock::Runs) host_clock_->resume();
     }
     cpus_.resume();
 }

@@ -56,8 +56,10 @@ public:
     Board(const Board &) = delete;
     Board &operator=(const Board &) = delete;
 
-    /// Loads the boot files, unless the board was restored, and runs until stop(), power-off or
-    /// reset.
+    /// Loads the boot files, unless the board was restored: the CPUs stand at their first
+    /// instructions.
+    [[nodiscard]] Result<> prepare();
+    /// Prepares the board if need be, and runs until stop(), power-off or reset.
     [[nodiscard]] Result<StopReason> run();
     /// The guest executes: the board may be paused and saved.
     [[nodiscard]] bool is_running() const { return is_running_; }
@@ -67,7 +69,7 @@ public:
     /// Any thread. Between the two no CPU executes, no request is under way, guest time stands
     /// still and nothing changes RAM or devices.
     void pause();
-    void resume();
+    void resume(GuestClock = GuestClock::Runs);
     // While no CPU executes.
     /// A hash of the state of CPUs and devices.
     [[nodiscard]] u64 device_hash();
@@ -82,6 +84,22 @@ public:
     /// The host thread of each CPU; 0 while it has none.
     [[nodiscard]] std::vector<int> cpu_threads() const;
 
+    // While paused or not running yet, for a debugger (board_debug.cpp).
+
+    /// Null if the accelerator cannot be debugged.
+    [[nodiscard]] AcceleratorDebug *debug() { return accelerator_->debug(); }
+    /// `told` is asked, on the CPU's thread, when a CPU stops; all others are on their way to a
+    /// stop then. Empty: nobody is there.
+    void on_cpu_stop(std::function<bool(u32 cpu, const CpuStop &)> told);
+    [[nodiscard]] bool is_cpu_on(u32 cpu) const;
+    /// RAM and ROM by physical address: how many bytes, up to the first that is neither.
+    [[nodiscard]] std::size_t read_memory(u64 physical, std::span<std::byte> out);
+    /// RAM; likewise.
+    [[nodiscard]] std::size_t write_memory(u64 physical, std::span<const std::byte> in);
+    /// One access to a device, with all that comes of it; false: none is there, or it refuses.
+    [[nodiscard]] bool read_device(u64 physical, unsigned size_log2, u64 &value);
+    [[nodiscard]] std::vector<PhysicalMap::Placed> layout() const { return map_.layout(); }
+
     /// Any thread: asks the guest to shut down.
     void press_power_key();
 
@@ -92,6 +110,7 @@ public:
 private:
     /// RNDR and the boot seeds, from the host's entropy.
     class RandomNumbers;
+    class StopRelay;
 
     Board(const MachineConfig &, const HostBackends &, std::unique_ptr<GuestMemory>);
     Result<> build();
@@ -141,6 +160,8 @@ private:
     devices::FwCfg *fw_cfg_ = nullptr;
     std::unique_ptr<Accelerator> accelerator_;
     std::unique_ptr<snapshot::PageLoader> loader_; ///< of a board that was restored
+    std::unique_ptr<StopRelay> stop_relay_;
+    bool is_prepared_ = false;
     std::atomic<bool> is_running_ = false;
 };
 

@@ -1,6 +1,7 @@
 #pragma once
 /// What a machine is made of and started with. Plain data: the command line fills it in, tests
 /// write it by hand.
+#include "machine/debug/gdb/gdb_address.h"
 #include "machine/host/net/net_config.h"
 #include "machine/host/share/share_config.h"
 #include "machine/replay/deterministic_config.h"
@@ -71,8 +72,10 @@ struct MachineConfig {
     bool reboot_allowed = true;
     u64 timeout_ns = 0; ///< of host time; 0: none
     bool statistics = false;
-    std::string name;    ///< of the machine, for whoever controls it
-    std::string control; ///< path of the control socket; empty: none
+    std::string name;              ///< of the machine, for whoever controls it
+    std::string control;           ///< path of the control socket; empty: none
+    std::optional<GdbAddress> gdb; ///< where a debugger is served
+    bool starts_stopped = false;   ///< until somebody has it go on
     TraceConfig trace;
     std::optional<DeterministicConfig> deterministic; ///< else CPUs and time are the host's
 

@@ -6,6 +6,8 @@
 
 namespace tandem::machine {
 
-[[nodiscard]] std::string run_monitor_command(MachineControl &, const std::string &line);
+/// `cpu` is the current one.
+[[nodiscard]] std::string run_monitor_command(MachineControl &, const std::string &line,
+                                              u32 cpu = 0);
 
 } // namespace tandem::machine

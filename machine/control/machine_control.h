@@ -1,11 +1,16 @@
 #pragma once
 /// A running machine as its control socket sees it.
+#include "machine/debug/gdb/gdb_address.h"
 #include "support/bits.h"
+#include "support/result.h"
 
+#include <optional>
 #include <string>
 #include <vector>
 
 namespace tandem::machine {
+
+class DebugTarget;
 
 enum class RunState : u8 { Prelaunch, Running, Paused, Shutdown };
 
@@ -36,6 +41,11 @@ public:
     virtual void press_power_key() = 0;
     virtual void reset() = 0;
     virtual void quit() = 0;
+
+    /// The CPUs and memory.
+    [[nodiscard]] virtual DebugTarget &debug_target() = 0;
+    /// Serves one debugger at a time at this address, or, without one, none any more.
+    [[nodiscard]] virtual Result<> serve_debugger(const std::optional<GdbAddress> &) = 0;
 };
 
 enum class MachineEvent : u8 { Stop, Resume, PowerDown, Reset, Shutdown };

@@ -134,7 +134,15 @@ constexpr Argument kMonitorArguments[] = {
 };
 
 QmpResult human_monitor_command(MachineControl &machine, const json &arguments) {
-    return run_monitor_command(machine, arguments["command-line"].get<std::string>());
+    u32 cpu = 0;
+    if (const auto index = arguments.find("cpu-index"); index != arguments.end()) {
+        const auto given = index->get<i64>();
+        if (given < 0 || static_cast<u64>(given) >= machine.cpu_threads().size())
+            return std::unexpected(
+                QmpError{.description = "Parameter 'cpu-index' expects a CPU number"});
+        cpu = static_cast<u32>(given);
+    }
+    return run_monitor_command(machine, arguments["command-line"].get<std::string>(), cpu);
 }
 
 // clang-format off

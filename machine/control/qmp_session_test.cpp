@@ -1,6 +1,7 @@
 #include "machine/control/qmp_session.h"
 
 #include "machine/control/qmp_server.h"
+#include "machine/debug/testing/fake_target.h"
 #include "machine/host/unix_socket.h"
 
 #include <gtest/gtest.h>
@@ -28,7 +29,14 @@ public:
     void press_power_key() override { ++presses; }
     void reset() override { ++resets; }
     void quit() override { ++quits; }
+    DebugTarget &debug_target() override { return target; }
+    Result<> serve_debugger(const std::optional<GdbAddress> &where) override {
+        served = where;
+        return {};
+    }
 
+    testing::FakeTarget target;
+    std::optional<GdbAddress> served;
     bool paused = false;
     int presses = 0, resets = 0, quits = 0;
 };
@@ -168,6 +176,25 @@ TEST_F(QmpSessionTest, MonitorForPeople) {
     EXPECT_TRUE(machine.paused);
     EXPECT_NE(monitor("help").find("system_reset"), std::string::npos);
     EXPECT_EQ(monitor("info sense"), "unknown command: 'info sense'\r\n");
+    machine.target.values[0][1] = {0x1234, 0};
+    EXPECT_NE(monitor("info registers").find("b = 0000000000001234"), std::string::npos);
+    EXPECT_EQ(monitor("info registers").find("f = "), std::string::npos);
+    EXPECT_NE(monitor("info registers -a").find("f = 00000000"), std::string::npos);
+    EXPECT_EQ(monitor("info mtree"), "0000000000001000-0000000000003fff ram\r\n");
+    machine.target.memory[4] = std::byte{0xfe};
+    EXPECT_EQ(monitor("x/2xw 0x11000"), "0000000000011000: 0x00000000 0x000000fe\r\n");
+    EXPECT_EQ(monitor("xp/1db 4100"), "0000000000001004: -2\r\n");
+    EXPECT_EQ(monitor("xp /1xh 0x9000"), "0000000000009000: 0x0011\r\n");
+    EXPECT_EQ(monitor("x/1xh 0x9000"), "0000000000009000: nothing can be read at 0x9000\r\n");
+    EXPECT_EQ(monitor("gva2gpa 0x11000"), "gpa: 0x1000\r\n");
+    for (const char *wrong :
+         {"x", "x/", "x/1q 0", "x/0 0", "x/9999999999999999999999 0", "xp/1xw zero"})
+        EXPECT_TRUE(monitor(wrong).starts_with("not /COUNT")) << wrong;
+    EXPECT_EQ(monitor("gdbserver"), "Waiting for gdb connection on device 'tcp::1234'\r\n");
+    EXPECT_EQ(machine.served, (GdbAddress{"127.0.0.1", 1234, ""}));
+    EXPECT_EQ(monitor("gdbserver none"), "Disabled gdbserver\r\n");
+    EXPECT_FALSE(machine.served.has_value());
+    EXPECT_TRUE(monitor("gdbserver 7").starts_with("gdbserver 7: no port"));
 }
 
 TEST(QmpServer, ServesAndSaysFarewell) {

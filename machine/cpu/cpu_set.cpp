@@ -47,10 +47,9 @@ void CpuSet::attach(Accelerator &accelerator) {
     }
 }
 
-StopReason CpuSet::run(const CpuStart &start) {
-    cpus_[0]->start = start;
-    cpus_[0]->power = CpuPower::OnPending;
-    return run();
+void CpuSet::start(const CpuStart &start) {
+    cpus_[0]->cpu->start(start);
+    cpus_[0]->power = CpuPower::On;
 }
 
 StopReason CpuSet::run() {
@@ -80,12 +79,16 @@ void CpuSet::call_back() {
     if (sequencer_ != nullptr) sequencer_->wake();
 }
 
-void CpuSet::pause() {
+void CpuSet::hold() {
     {
         const std::lock_guard lock(mutex_);
         pausing_ = true;
     }
     call_back();
+}
+
+void CpuSet::pause() {
+    hold();
     std::unique_lock lock(mutex_);
     stood_still_.wait(lock, [this] { return executing_ == 0; });
 }

@@ -46,9 +46,10 @@ public:
     /// Destroys the CPUs, before their accelerator; after run().
     void detach();
 
-    /// Starts CPU 0 and returns when someone has called stop(); all threads have ended then.
-    StopReason run(const CpuStart &);
-    /// The same with the CPUs as they were restored.
+    /// Puts CPU 0 at its start, before run().
+    void start(const CpuStart &);
+    /// Runs the CPUs as they were started or restored, and returns when someone has called stop();
+    /// all threads have ended then.
     StopReason run();
     /// Any thread. The first reason counts.
     void stop(StopReason);
@@ -57,6 +58,8 @@ public:
     /// stopped. A CPU that waits for an interrupt wakes early, as it may at any time (Arm ARM
     /// D1.6.2).
     void pause();
+    /// The same without waiting, for the CPUs' own threads too.
+    void hold();
     void resume();
     /// The host thread of a CPU; 0 while it has none.
     [[nodiscard]] int thread_id(u32 cpu) const { return cpus_[cpu]->thread_id; }

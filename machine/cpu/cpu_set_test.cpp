@@ -61,7 +61,8 @@ TEST(CpuSet, StartsSecondaryAndPowersOff) {
         }
     };
     cpus.attach(accelerator);
-    EXPECT_EQ(cpus.run({0x4020'0000, {0x4000'0000, 0, 0, 0}}), StopReason::PowerOff);
+    cpus.start({0x4020'0000, {0x4000'0000, 0, 0, 0}});
+    EXPECT_EQ(cpus.run(), StopReason::PowerOff);
     EXPECT_EQ(accelerator.started[0].entry, 0x4020'0000u);
     EXPECT_EQ(accelerator.started[1].arguments[0], 7u);
     EXPECT_EQ(seen[0], 0u);
@@ -83,7 +84,8 @@ TEST(CpuSet, StandsStillWhilePaused) {
         --inside;
     };
     cpus.attach(accelerator);
-    std::thread runner([&] { cpus.run({}); });
+    cpus.start({});
+    std::thread runner([&] { cpus.run(); });
     for (u32 seen = 0; (seen = rounds) < 2;) std::this_thread::yield();
     for (int i = 0; i < 100; ++i) {
         cpus.pause();
@@ -110,7 +112,8 @@ TEST(CpuSet, FirstStopReasonCounts) {
         cpu.wake.acquire();
     };
     cpus.attach(accelerator);
-    EXPECT_EQ(cpus.run({}), StopReason::Timeout);
+    cpus.start({});
+    EXPECT_EQ(cpus.run(), StopReason::Timeout);
 }
 
 } // namespace

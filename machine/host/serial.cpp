@@ -2,6 +2,7 @@
 
 #include "machine/host/escape_filter.h"
 #include "machine/host/host_char.h"
+#include "machine/host/tcp_socket.h"
 #include "machine/host/terminal.h"
 #include "machine/host/unix_socket.h"
 
@@ -158,34 +159,8 @@ Result<std::unique_ptr<devices::Char>> create_pty_serial(const LineNames &names)
 
 Result<std::unique_ptr<devices::Char>> create_tcp_serial(const LineNames &names,
                                                          const std::string &address, u16 port) {
-    addrinfo hints{};
-    hints.ai_socktype = SOCK_STREAM;
-    hints.ai_flags = AI_PASSIVE | AI_NUMERICSERV;
-    addrinfo *found = nullptr;
-    const std::string service = fmt::format("{}", port);
-    if (const int status = ::getaddrinfo(address.empty() ? nullptr : address.c_str(),
-                                         service.c_str(), &hints, &found);
-        status != 0)
-        return failure(fmt::format("{} tcp:{}:{}: {}; check the address", names.option, address,
-                                   port, ::gai_strerror(status)));
-    const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> owner{found, &::freeaddrinfo};
-    ScopedFd listener{::socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0)};
-    const int yes = 1;
-    if (listener.is_open())
-        ::setsockopt(listener.get(), SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
-    if (!listener.is_open() || ::bind(listener.get(), found->ai_addr, found->ai_addrlen) != 0 ||
-        ::listen(listener.get(), 1) != 0)
-        return failure(fmt::format("{} tcp:{}:{}: {}; choose another port", names.option, address,
-                                   port, std::strerror(errno)));
-    sockaddr_storage bound{};
-    socklen_t length = sizeof bound;
-    std::array<char, NI_MAXHOST> host{};
-    std::array<char, NI_MAXSERV> actual_port{};
-    if (::getsockname(listener.get(), reinterpret_cast<sockaddr *>(&bound), &length) == 0 &&
-        ::getnameinfo(reinterpret_cast<sockaddr *>(&bound), length, host.data(), host.size(),
-                      actual_port.data(), actual_port.size(), NI_NUMERICHOST | NI_NUMERICSERV) == 0)
-        fmt::print(stderr, "tandem: {} at {} port {}\n", names.line, host.data(),
-                   actual_port.data());
+    ScopedFd listener = TRY(listen_on(names.option, address, port));
+    fmt::print(stderr, "tandem: {} at {}\n", names.line, local_name(listener));
     return std::make_unique<SocketSerial>(std::move(listener), "");
 }
 

@@ -51,6 +51,14 @@ const PhysicalMap::Range *PhysicalMap::find(u64 physical) const {
     return physical - range.base < range.size ? &range : nullptr;
 }
 
+std::vector<PhysicalMap::Placed> PhysicalMap::layout() const {
+    std::vector<Placed> placed{{ram_.base().value(), ram_.size(), "ram"}};
+    for (const Range &range : *current_.load(std::memory_order_acquire))
+        placed.push_back({range.base, range.size, range.device->name()});
+    std::ranges::sort(placed, {}, &Placed::base);
+    return placed;
+}
+
 std::byte *PhysicalMap::page(u64 physical_page, bool &writable) {
     const u64 offset = physical_page - ram_.base().value();
     if (offset < ram_.size()) [[likely]] {

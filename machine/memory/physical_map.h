@@ -11,6 +11,7 @@
 #include <atomic>
 #include <memory>
 #include <mutex>
+#include <string_view>
 #include <vector>
 
 namespace tandem::machine {
@@ -39,6 +40,14 @@ public:
     /// Needs its window before the device exists, and `cells` as long as the map.
     [[nodiscard]] devices::RomWindow &create_window(std::span<std::byte> cells);
     void add_rom(GuestPhysAddr base, devices::RomWindow &, devices::MmioDevice &device);
+
+    /// For people: what is where, by address.
+    struct Placed {
+        u64 base;
+        u64 size;
+        std::string_view name;
+    };
+    [[nodiscard]] std::vector<Placed> layout() const;
 
     std::byte *page(u64 physical_page, bool &writable) override;
     bool read(u64 physical, unsigned size_log2, u64 &value) override;

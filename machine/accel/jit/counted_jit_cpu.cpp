@@ -9,9 +9,9 @@
 namespace tandem::machine {
 
 CountedJitCpu::CountedJitCpu(jit::Engine &engine, arm::Mmu &mmu, const arm::CpuModel &model,
-                             const JitWiring &wiring, u32 index)
+                             const JitWiring &wiring, const JitDebug &debug, u32 index)
     : engine_(engine), clock_(*wiring.counted_clock),
-      core_(engine, mmu, model, wiring, index, *this, *this) {}
+      core_(engine, mmu, model, wiring, index, *this, *this), debug_(core_, mmu, debug) {}
 
 void CountedJitCpu::start(const CpuStart &start) {
     core_.start(start);
@@ -34,19 +34,43 @@ void CountedJitCpu::signal_event() {
 CountedCpu::TurnEnd CountedJitCpu::run_turn(u64 instructions) {
     arm::ArmState &state = core_.state;
     turn_end_ = clock_.now_ns() + instructions;
-    switch (engine_.run(state, static_cast<i64>(instructions), jit::StopAt::Exactly)) {
-    case jit::ExitReason::BudgetUsed: return TurnEnd::Used;
-    case jit::ExitReason::Kicked: return TurnEnd::Attention;
-    case jit::ExitReason::Stop: return TurnEnd::Stopped;
-    case jit::ExitReason::Halt: break;
+    // Whatever a debugger has asked for, the CPU does what it would have done without one.
+    const bool steps = debug_.steps();
+    if (steps && arm::take_interrupt(state)) {
+        // It stops before the handler's first instruction.
+        state.pending_exit = ir::PendingExit::None;
+        debug_.stepped();
+        return TurnEnd::Attention;
     }
+    const bool passes = steps ? debug_.passes_points() : debug_.stands_at_told_access();
+    const u64 budget = steps || passes ? 1 : instructions;
+    TurnEnd end = TurnEnd::Attention;
+    switch (engine_.run(state, static_cast<i64>(budget), jit::StopAt::Exactly,
+                        {.passes_points = passes})) {
+    case jit::ExitReason::BudgetUsed:
+        if (budget == instructions) end = TurnEnd::Used;
+        break;
+    case jit::ExitReason::Halt:
+        begin_wait();
+        end = TurnEnd::Waits;
+        break;
+    case jit::ExitReason::Kicked: return end;
+    case jit::ExitReason::Stop: return TurnEnd::Stopped;
+    case jit::ExitReason::Breakpoint: debug_.stopped_at_breakpoint(); return end;
+    case jit::ExitReason::Watchpoint: debug_.stopped_at_watchpoint(); return end;
+    }
+    if (steps) debug_.stepped();
+    return end;
+}
+
+void CountedJitCpu::begin_wait() {
+    const arm::ArmState &state = core_.state;
     is_waiting_ = true;
     is_roused_ = false;
     if (state.waits_for_event) {
         const u64 now = clock_.now_ns();
         nap_end_ = std::min(now + kNapNs, arm::next_event_stream_tick(state, now));
     }
-    return TurnEnd::Waits;
 }
 
 bool CountedJitCpu::can_run() {

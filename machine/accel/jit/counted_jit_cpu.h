@@ -2,13 +2,14 @@
 /// A CPU of a deterministic machine, run by jit::Engine for exact numbers of instructions. Its
 /// timers follow guest time, which grows with each instruction, and nothing here asks the host.
 #include "devices/core/clock.h"
-#include "machine/accel/jit/jit_cpu_core.h"
+#include "machine/accel/jit/jit_cpu_debug.h"
 
 namespace tandem::machine {
 
 class CountedJitCpu final : public CountedCpu, private arm::TimerPort, private arm::PmuPort {
 public:
-    CountedJitCpu(jit::Engine &, arm::Mmu &, const arm::CpuModel &, const JitWiring &, u32 index);
+    CountedJitCpu(jit::Engine &, arm::Mmu &, const arm::CpuModel &, const JitWiring &,
+                  const JitDebug &, u32 index);
 
     void start(const CpuStart &) override;
     void leave() override;
@@ -27,6 +28,8 @@ public:
     u64 instructions_to_deadline() const override;
     void time_passed() override;
 
+    [[nodiscard]] JitCpuDebug &debug() { return debug_; }
+
 private:
     static constexpr u64 kNever = CountedCpu::kNever;
     /// A WFE ends by itself after this time: what it waits for may be a store that makes no event.
@@ -38,6 +41,7 @@ private:
     u64 instructions() override { return executed(); }
     void set_line(bool high) override { core_.set_pmu_line(high); }
     void set_overflow_deadline(u64 instructions, u64 counter) override;
+    void begin_wait();
 
     jit::Engine &engine_;
     const devices::Clock &clock_;
@@ -48,6 +52,7 @@ private:
     bool is_roused_ = false;
     u64 nap_end_ = kNever; ///< of a wait for an event
     JitCpuCore core_;      ///< uses everything above
+    JitCpuDebug debug_;
 };
 
 } // namespace tandem::machine

@@ -4,6 +4,7 @@
 #include "machine/accel/jit/counted_jit_cpu.h"
 #include "machine/accel/jit/jit_cpu.h"
 
+#include <algorithm>
 #include <filesystem>
 
 namespace tandem::machine {
@@ -25,7 +26,8 @@ std::string region_compiler_path() {
 JitAccelerator::JitAccelerator(const arm::CpuModel &model, const JitWiring &wiring,
                                const JitOptions &options)
     : model_(model), wiring_(wiring), options_(options), frontend_(model_.features()),
-      mmu_(*wiring.memory), printer_(options.trace, frontend_, stderr) {}
+      mmu_(*wiring.memory), printer_(options.trace, frontend_, stderr),
+      debug_(describe_arm64_registers(model_)) {}
 
 Result<std::unique_ptr<JitAccelerator>> JitAccelerator::create(const arm::CpuModel &model,
                                                                const JitWiring &wiring,
@@ -46,12 +48,40 @@ Result<std::unique_ptr<JitAccelerator>> JitAccelerator::create(const arm::CpuMod
     return self;
 }
 
+template <typename Cpu>
+std::unique_ptr<Cpu> JitAccelerator::make_cpu(u32 index) {
+    auto cpu = std::make_unique<Cpu>(*engine_, mmu_, model_, wiring_, debug_, index);
+    debugged_.resize(std::max<std::size_t>(debugged_.size(), index + 1));
+    debugged_[index] = &cpu->debug();
+    return cpu;
+}
+
 std::unique_ptr<AcceleratedCpu> JitAccelerator::create_cpu(u32 index) {
-    return std::make_unique<JitCpu>(*engine_, mmu_, model_, wiring_, index);
+    return make_cpu<JitCpu>(index);
 }
 
 std::unique_ptr<CountedCpu> JitAccelerator::create_counted_cpu(u32 index) {
-    return std::make_unique<CountedJitCpu>(*engine_, mmu_, model_, wiring_, index);
+    return make_cpu<CountedJitCpu>(index);
+}
+
+void JitAccelerator::set_points(std::span<const DebugPoint> points) {
+    debug_.points.assign(points.begin(), points.end());
+    debug_.watchpoints.clear();
+    std::vector<u64> breakpoints;
+    std::vector<jit::Watchpoint> watchpoints;
+    for (const DebugPoint &point : points) {
+        if (point.is_breakpoint()) {
+            breakpoints.push_back(point.address);
+            continue;
+        }
+        debug_.watchpoints.push_back(point);
+        watchpoints.push_back({.va = point.address,
+                               .length = point.length,
+                               .on_load = point.kind != DebugPointKind::WriteWatchpoint,
+                               .on_store = point.kind != DebugPointKind::ReadWatchpoint});
+    }
+    engine_->set_breakpoints(breakpoints);
+    engine_->set_watchpoints(watchpoints);
 }
 
 } // namespace tandem::machine

@@ -3,37 +3,15 @@
 #include "frontend-arm/a64/a64_frontend.h"
 #include "frontend-arm/mmu/mmu.h"
 #include "frontend-arm/state/cpu_model.h"
-#include "frontend-arm/state/environment.h"
 #include "jit/tiering/engine.h"
 #include "machine/accel/accelerator.h"
+#include "machine/accel/jit/jit_cpu_debug.h"
+#include "machine/accel/jit/jit_wiring.h"
 #include "machine/debug/block_printer.h"
-#include "machine/host/clock.h"
 
 #include <vector>
 
 namespace tandem::machine {
-
-/// The interrupt controller as one CPU's own wires reach it.
-class PrivateInterrupts {
-public:
-    virtual ~PrivateInterrupts() = default;
-    /// INTID 16..31 of one CPU.
-    virtual void set_ppi(u32 cpu, u32 intid, bool level) = 0;
-    /// ICC_* registers; null without a system register interface.
-    [[nodiscard]] virtual arm::GicCpuInterface *cpu_interface(u32 cpu) = 0;
-};
-
-/// What the board provides to its CPUs. All of it outlives the accelerator.
-struct JitWiring {
-    PhysicalMap *memory = nullptr;
-    PrivateInterrupts *interrupts = nullptr;
-    arm::Firmware *firmware = nullptr;
-    arm::EventBus *events = nullptr;
-    arm::Entropy *entropy = nullptr;
-    const HostClock *clock = nullptr;              ///< the system counter is its time
-    const devices::Clock *counted_clock = nullptr; ///< takes its place for counted CPUs
-    std::vector<u64> affinities;
-};
 
 struct JitOptions {
     bool compile = true; ///< false: interpret only
@@ -42,7 +20,7 @@ struct JitOptions {
     TraceConfig trace;
 };
 
-class JitAccelerator final : public Accelerator {
+class JitAccelerator final : public Accelerator, private AcceleratorDebug {
 public:
     [[nodiscard]] static Result<std::unique_ptr<JitAccelerator>>
     create(const arm::CpuModel &, const JitWiring &, const JitOptions &);
@@ -55,9 +33,16 @@ public:
         engine_->invalidate_physical(address.value(), length);
     }
     void map_changed() override { engine_->physical_map_changed(); }
+    AcceleratorDebug *debug() override { return this; }
 
 private:
     JitAccelerator(const arm::CpuModel &, const JitWiring &, const JitOptions &);
+    template <typename Cpu>
+    [[nodiscard]] std::unique_ptr<Cpu> make_cpu(u32 index);
+    const RegisterFile &registers() const override { return debug_.registers.file; }
+    CpuDebug &cpu(u32 index) override { return *debugged_[index]; }
+    void set_points(std::span<const DebugPoint>) override;
+    void set_listener(CpuStopListener *listener) override { debug_.listener = listener; }
 
     arm::CpuModel model_;
     JitWiring wiring_;
@@ -66,6 +51,8 @@ private:
     arm::Mmu mmu_;
     BlockPrinter printer_;
     std::unique_ptr<jit::Engine> engine_;
+    JitDebug debug_;
+    std::vector<JitCpuDebug *> debugged_; ///< CPUs by index
 };
 
 } // namespace tandem::machine

@@ -12,13 +12,13 @@
 namespace tandem::machine {
 
 JitCpu::JitCpu(jit::Engine &engine, arm::Mmu &mmu, const arm::CpuModel &model,
-               const JitWiring &wiring, u32 index)
+               const JitWiring &wiring, const JitDebug &debug, u32 index)
     : engine_(engine), clock_(*wiring.clock),
       may_poll_(wiring.affinities.size() <= std::thread::hardware_concurrency()),
-      core_(engine, mmu, model, wiring, index, *this, *this) {}
+      core_(engine, mmu, model, wiring, index, *this, *this), debug_(core_, mmu, debug) {}
 
 void JitCpu::run() {
-    while (!leaving_.exchange(false) && !stopped_) run_slice();
+    while (!leaving_.exchange(false) && !stopped_) run_planned();
     stopped_ = false;
 }
 
@@ -37,7 +37,40 @@ void JitCpu::run_slice() {
     case jit::ExitReason::Kicked: break;
     case jit::ExitReason::Halt: wait(); break;
     case jit::ExitReason::Stop: stopped_ = true; break;
+    case jit::ExitReason::Breakpoint: debug_.stopped_at_breakpoint(); break;
+    case jit::ExitReason::Watchpoint: debug_.stopped_at_watchpoint(); break;
     }
+}
+
+void JitCpu::run_planned() {
+    const CpuPlan &plan = debug_.plan();
+    if (plan.kind == CpuPlan::Kind::Run && !debug_.stands_at_told_access()) [[likely]]
+        run_slice();
+    else if (plan.kind == CpuPlan::Kind::Run)
+        step(true, true);
+    else if (plan.kind == CpuPlan::Kind::Hold)
+        parking_.park(Parking::kForever);
+    else if (step(debug_.passes_points(), plan.holds_interrupts))
+        debug_.stepped();
+}
+
+bool JitCpu::step(bool passes_points, bool holds_interrupts) {
+    poll_timers();
+    if (!holds_interrupts && arm::take_interrupt(state_)) {
+        // It stops before the handler's first instruction.
+        state_.pending_exit = ir::PendingExit::None;
+        return true;
+    }
+    switch (engine_.run(state_, 1, jit::StopAt::Exactly,
+                        {.holds_interrupts = true, .passes_points = passes_points})) {
+    case jit::ExitReason::BudgetUsed: return true;
+    case jit::ExitReason::Kicked: return false;                        // again
+    case jit::ExitReason::Halt: arm::finish_wait(state_); return true; // it may wake at once
+    case jit::ExitReason::Stop: stopped_ = true; return false;
+    case jit::ExitReason::Breakpoint: debug_.stopped_at_breakpoint(); return false;
+    case jit::ExitReason::Watchpoint: debug_.stopped_at_watchpoint(); return false;
+    }
+    return false;
 }
 
 i64 JitCpu::next_slice(u64 now) {

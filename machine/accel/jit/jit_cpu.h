@@ -2,7 +2,7 @@
 /// One CPU run by jit::Engine in slices. Between slices its thread looks at the clock and drives
 /// the CPU's own timers, so that a running CPU needs no timer thread and a sleeping one sleeps
 /// exactly until its next deadline.
-#include "machine/accel/jit/jit_cpu_core.h"
+#include "machine/accel/jit/jit_cpu_debug.h"
 #include "machine/host/parking.h"
 
 #include <atomic>
@@ -11,7 +11,8 @@ namespace tandem::machine {
 
 class JitCpu final : public AcceleratedCpu, private arm::TimerPort, private arm::PmuPort {
 public:
-    JitCpu(jit::Engine &, arm::Mmu &, const arm::CpuModel &, const JitWiring &, u32 index);
+    JitCpu(jit::Engine &, arm::Mmu &, const arm::CpuModel &, const JitWiring &, const JitDebug &,
+           u32 index);
 
     void start(const CpuStart &start) override { core_.start(start); }
     void run() override;
@@ -20,6 +21,8 @@ public:
     void signal_event() override;
     void save(devices::StateWriter &writer) const override { core_.save(writer); }
     Result<> restore(devices::StateReader &reader) override { return core_.restore(reader); }
+
+    [[nodiscard]] JitCpuDebug &debug() { return debug_; }
 
 private:
     static constexpr u64 kNever = JitCpuCore::kNever;
@@ -40,6 +43,11 @@ private:
     /// Instructions to run before the clock must be looked at again.
     [[nodiscard]] i64 next_slice(u64 now);
     void run_slice();
+    /// run_slice(), or what a debugger wants.
+    void run_planned();
+    /// One instruction, or an interrupt that comes before it; false: the CPU stands where it was,
+    /// or is off.
+    bool step(bool passes_points, bool holds_interrupts);
     /// WFI or WFE.
     void wait();
     void wait_for_event();
@@ -63,6 +71,7 @@ private:
     Parking parking_;
     JitCpuCore core_; ///< uses everything above
     arm::ArmState &state_ = core_.state;
+    JitCpuDebug debug_;
 };
 
 } // namespace tandem::machine

@@ -5,7 +5,8 @@
 #include "frontend-arm/state/cpu_model.h"
 #include "frontend-arm/state/environment.h"
 #include "jit/tiering/engine.h"
-#include "machine/accel/jit/jit_accelerator.h"
+#include "machine/accel/accelerator.h"
+#include "machine/accel/jit/jit_wiring.h"
 
 namespace tandem::machine {
 

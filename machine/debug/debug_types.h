@@ -1,0 +1,60 @@
+#pragma once
+/// What a debugger of the machine can ask for, and be told.
+#include "support/bits.h"
+
+namespace tandem::machine {
+
+/// In the order of the remote protocol's Z packets.
+enum class DebugPointKind : u8 {
+    SoftwareBreakpoint,
+    HardwareBreakpoint,
+    WriteWatchpoint,
+    ReadWatchpoint,
+    AccessWatchpoint,
+};
+
+/// By guest virtual address, in every address space and on every CPU.
+struct DebugPoint {
+    DebugPointKind kind = DebugPointKind::SoftwareBreakpoint;
+    u64 address = 0;
+    u64 length = 1; ///< in bytes, of a watchpoint
+
+    [[nodiscard]] bool is_breakpoint() const { return kind <= DebugPointKind::HardwareBreakpoint; }
+    bool operator==(const DebugPoint &) const = default;
+};
+
+/// What a CPU does when the machine goes on.
+struct CpuPlan {
+    enum class Kind : u8 {
+        Run,
+        Step,  ///< one instruction, then the machine stops
+        Range, ///< until the program counter leaves [first, end), then the machine stops
+        Hold,  ///< nothing
+    };
+    Kind kind = Kind::Run;
+    u64 first = 0, end = 0;
+    bool holds_interrupts = true; ///< of Step and Range: none is taken
+};
+
+/// Whether guest time goes on when the machine does. It may stand still while single instructions
+/// are stepped.
+enum class GuestClock : u8 { Runs, Stands };
+
+/// Why a CPU stopped the machine. A CPU stops before the instruction or access that a breakpoint or
+/// watchpoint is about.
+struct CpuStop {
+    enum class Cause : u8 { Stepped, Point };
+    Cause cause = Cause::Stepped;
+    DebugPoint point;
+    u64 address = 0; ///< of a watchpoint: the first watched byte that is accessed
+};
+
+class CpuStopListener {
+public:
+    virtual ~CpuStopListener() = default;
+    /// On the CPU's thread, which waits for the machine to go on afterwards. False: another CPU was
+    /// faster, so that this stop is not told; it happens again.
+    virtual bool cpu_stopped(u32 cpu, const CpuStop &) = 0;
+};
+
+} // namespace tandem::machine
