@@ -23,7 +23,8 @@ int fail(const std::string &message, int status) {
 /// The options as typed.
 struct ReplayCommand::Options {
     std::string file, until, serial, console, accel, tier = "t1", timeout, trace, trace_filter;
-    bool stats = false;
+    std::string gdb;
+    bool stats = false, gdb_wait = false;
 
     [[nodiscard]] Result<> apply(machine::MachineConfig &) const;
 };
@@ -42,6 +43,8 @@ Result<> ReplayCommand::Options::apply(machine::MachineConfig &config) const {
     if (!timeout.empty()) config.timeout_ns = TRY(parse_seconds("--timeout", timeout));
     TRY(parse_trace(trace, config.trace));
     if (!trace_filter.empty()) TRY(parse_trace_filter(trace_filter, config.trace));
+    if (!gdb.empty()) config.gdb = TRY(machine::parse_gdb_address("--gdb", gdb));
+    config.starts_stopped = gdb_wait;
     config.statistics = stats;
     return machine::check_config(config);
 }
@@ -63,6 +66,8 @@ ReplayCommand::ReplayCommand(CLI::App &program)
     option("--timeout", o.timeout, "SECONDS", "stop after this time with status 124");
     option("-d", o.trace, "STAGES", "print translated blocks: decode,ir,opt,asm");
     option("--dfilter", o.trace_filter, "RANGE", "only blocks there: FIRST..LAST or FIRST+LENGTH");
+    option("--gdb", o.gdb, "WHERE", "serve a debugger at :PORT, HOST:PORT or unix:PATH");
+    verb_->add_flag("--gdb-wait,-S", o.gdb_wait, "start stopped, for a debugger");
     verb_->add_flag("--stats", o.stats, "print statistics at the end");
 }
 

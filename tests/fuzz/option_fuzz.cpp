@@ -1,5 +1,6 @@
 /// libFuzzer: any text as the value of a command line option. The first byte picks the option.
 #include "app/option_values.h"
+#include "machine/debug/gdb/gdb_address.h"
 #include "support/check.h"
 
 #include <array>
@@ -16,7 +17,7 @@ bool explains(const Result<T> &result) {
 
 using Parser = bool (*)(std::string_view);
 // clang-format off
-constexpr std::array<Parser, 11> kParsers{
+constexpr std::array<Parser, 12> kParsers{
     [](std::string_view text) { return explains(parse_size(text)); },
     [](std::string_view text) { return explains(parse_bytes("size", text)); },
     [](std::string_view text) { return explains(parse_disk(text)); },
@@ -28,6 +29,7 @@ constexpr std::array<Parser, 11> kParsers{
     [](std::string_view text) { machine::TraceConfig trace; return explains(parse_trace(text, trace)); },
     [](std::string_view text) { machine::TraceConfig trace; return explains(parse_trace_filter(text, trace)); },
     [](std::string_view text) { return explains(parse_share(text)); },
+    [](std::string_view text) { return explains(machine::parse_gdb_address("--gdb", text)); },
 };
 // clang-format on
 

@@ -16,6 +16,7 @@ TARGETS = {
     "a64_fuzz": (seeds.a64, 133),
     "device_tree_fuzz": (seeds.device_tree, 4096),
     "files_fuzz": (seeds.devices, 4096),
+    "gdb_fuzz": (seeds.gdb, 4096),
     "ir_text_fuzz": (seeds.ir_text, 2048),
     "kernel_fuzz": (seeds.kernel, 4096),
     "mmio_fuzz": (seeds.devices, 4096),

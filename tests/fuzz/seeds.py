@@ -108,6 +108,26 @@ def recording():
             "file": b"\x00TANDEM\x1aR" + struct.pack("<IIQQ", 1, 0, 0, 0)}
 
 
+def gdb():
+    """Connections: what gdb sends at its start, when it looks around, and as it goes on and stops."""
+    def record(kind, body):
+        return bytes([kind]) + len(body).to_bytes(2, "little") + body
+
+    def packets(*bodies):
+        return b"".join(record(0, body) for body in bodies)
+
+    stop, reset = record(2, b"\0"), record(3, b"\3")
+    return {
+        "start": packets(b"qSupported:swbreak+;hwbreak+", b"QStartNoAckMode", b"?", b"Hg1", b"qXfer:threads:read::0,fff",
+                         b"qXfer:features:read:target.xml:0,ffb", b"g", b"m11000,40"),
+        "memory": packets(b"M11000,2:0102", b"X11000,3:a\x7d\x03b", b"p2", b"P0=0102030405060708", b"Qqemu.PhyMemMode:1"),
+        "points": packets(b"Z0,11000,4", b"Z2,11008,8", b"c") + stop + packets(b"z0,11000,4", b"vCont;s:1;c") + stop +
+                  packets(b"vCont;r11000,11010:2", b"D"),
+        "raw": record(1, b"+$g#67\x03-$qC#b4$x#00") + packets(b"C05;11000", b"qRcmd,68656c70") + reset,
+        "monitor": record(4, b"\0/4xw 0x11000") + record(4, b"\2/2xb 0x9000"),
+    }
+
+
 def option():
     values = [
         ["512M", "2GiB", "4096"],
@@ -121,6 +141,7 @@ def option():
         ["decode,ir,opt,asm"],
         ["0x1000..0x1fff", "4096+4"],
         ["/srv:tag,readonly", "."],
+        [":1234", "tcp:[::1]:0", "unix:/tmp/socket"],
     ]
     return {f"option-{kind}-{i}": bytes([kind]) + text.encode()
             for kind, texts in enumerate(values) for i, text in enumerate(texts)}

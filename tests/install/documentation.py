@@ -55,7 +55,7 @@ def main():
 
     # Without commands of the guest, and without examples, which are other programs' too.
     text = re.sub(r'"mount .*?"', "", manual[:manual.index(".SH EXAMPLES")])
-    described = set(re.findall(r"(?<![\w-])(--?[a-z][\w-]*)", text))
+    described = set(re.findall(r"(?<![\w-])(--?[a-zA-Z][\w-]*)", text))
     compare("tandem.1", set().union(*(command.options for command in commands)), described | program.options)
     for command in commands[1:]:
         if " ".join(["tandem", *command.words[:2]]) not in manual or command.words[-1] not in manual:
