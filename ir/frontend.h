@@ -85,6 +85,14 @@ public:
     /// Device access of 1 << size_log2 bytes (0..3); false: external abort.
     [[nodiscard]] virtual bool read(u64 physical, unsigned size_log2, u64 &value) = 0;
     [[nodiscard]] virtual bool write(u64 physical, unsigned size_log2, u64 value) = 0;
+
+    /// Whether the next store to a RAM page has to be told by will_store(): then no store to it may
+    /// take the fast path before that.
+    [[nodiscard]] virtual bool tracks_stores_to(u64 /*physical_page*/) const { return false; }
+    /// A CPU is about to store to a RAM page.
+    virtual void will_store(u64 /*physical_page*/) {}
+    /// Bytes of RAM were written by something that is no store, such as a table walk.
+    virtual void has_written(u64 /*physical*/, u64 /*length*/) {}
 };
 
 } // namespace tandem::ir

@@ -166,6 +166,7 @@ TEST_F(MmuTest, AccessFlag) {
     cpu.sysreg(reg::TCR_EL1) |= u64{1} << 39; // HA
     EXPECT_FALSE(look(0x200000).faults);
     EXPECT_EQ(cpu.bus.get(leaf) & kAf, kAf);
+    EXPECT_EQ(cpu.bus.written, std::pair(leaf, u64{8})) << "code there is void, the page dirty";
 }
 
 TEST_F(MmuTest, DirtyStateIsManagedByHardware) {

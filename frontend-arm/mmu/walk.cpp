@@ -47,12 +47,14 @@ unsigned output_address_bits(const ArmState &s, u64 tcr) {
 /// A descriptor in guest memory.
 class Descriptor {
 public:
+    explicit Descriptor(ir::PhysicalBus &bus) : bus_(bus) {}
     /// False: external abort.
-    [[nodiscard]] bool read(ir::PhysicalBus &bus, u64 address, u64 &value) {
-        std::byte *page = bus.page(address & ~u64{0xfff}, writable_);
+    [[nodiscard]] bool read(u64 address, u64 &value) {
+        address_ = address;
+        std::byte *page = bus_.page(address & ~u64{0xfff}, writable_);
         if (page == nullptr) {
             host_ = nullptr;
-            return bus.read(address, 3, value);
+            return bus_.read(address, 3, value);
         }
         host_ = reinterpret_cast<u64 *>(page + (address & 0xff8));
         value = std::atomic_ref(*host_).load(std::memory_order_acquire);
@@ -62,11 +64,15 @@ public:
     /// Atomically, if the descriptor still is `expected` (Arm ARM D8.4.6).
     [[nodiscard]] Update update(u64 expected, u64 desired) {
         if (host_ == nullptr || !writable_) return Update::Unsupported;
-        return std::atomic_ref(*host_).compare_exchange_strong(expected, desired) ? Update::Done
-                                                                                  : Update::Changed;
+        if (!std::atomic_ref(*host_).compare_exchange_strong(expected, desired))
+            return Update::Changed;
+        bus_.has_written(address_, sizeof desired);
+        return Update::Done;
     }
 
 private:
+    ir::PhysicalBus &bus_;
+    u64 address_ = 0;
     u64 *host_ = nullptr;
     bool writable_ = false;
 };
@@ -150,13 +156,13 @@ bool try_walk(const ArmState &s, ir::PhysicalBus &bus, u64 va, WalkAccess access
     const bool hardware_dirty = hardware_af && bit(tcr, 40);
     bool table_no_user = false, table_read_only = false, table_uxn = false, table_pxn = false;
 
-    Descriptor descriptor;
+    Descriptor descriptor(bus);
     u64 value = 0;
     unsigned low = 0; // the leaf maps 1 << low bytes
     for (unsigned high = input_bits;; ++level) {
         low = granule + (3 - level) * stride;
         const u64 address = table | bits(va, high - 1, low) << 3;
-        if (!descriptor.read(bus, address, value)) {
+        if (!descriptor.read(address, value)) {
             result = fault(FaultStatus::ExternalAbortOnWalk, level);
             return true;
         }

@@ -9,6 +9,7 @@
 
 #include <cstring>
 #include <memory>
+#include <utility>
 #include <vector>
 
 namespace tandem::arm::testing {
@@ -26,7 +27,9 @@ public:
     }
     bool read(u64, unsigned, u64 &) override { return false; }
     bool write(u64, unsigned, u64) override { return false; }
+    void has_written(u64 physical, u64 length) override { written = {physical, length}; }
 
+    std::pair<u64, u64> written; ///< last, by something that is no store
     u64 get(u64 physical) const {
         u64 value = 0;
         std::memcpy(&value, memory_.data() + (physical - kBase), sizeof value);

@@ -149,10 +149,11 @@ auto with_type(unsigned size_log2, F f) {
 
 /// False: the store goes into the running block, which has to be left first.
 bool Softmmu::may_store_code(const Page &page, u64 va, u32 bytes) {
-    ++statistics.code_stores;
     const CodePage *code = shared_.code_map.find(page.physical);
+    if (code == nullptr) return true;
+    ++statistics.code_stores;
     const auto offset = static_cast<u32>(va & 0xfff);
-    if (stepping_ || code == nullptr || !code->covers(offset, bytes)) return true;
+    if (stepping_ || !code->covers(offset, bytes)) return true;
     const FetchPage &running = fetch_pages_[fetch_index(context_.pc)];
     // When it is not known where the running block is, leaving it is always right.
     if (running.va_page == (context_.pc & kPageMask) &&
@@ -194,6 +195,7 @@ public:
     SlowStore(Softmmu &softmmu, const Page &page, u64 va, u32 bytes)
         : softmmu_(softmmu), page_(page), va_(va), bytes_(bytes) {
         if (!page.is_slow) return;
+        softmmu.shared_.bus.will_store(page.physical);
         softmmu.slow_store_.store(page.physical_at(va) << kStoreSizeBits | bytes,
                                   std::memory_order_seq_cst);
         const CodePage *code = softmmu.shared_.code_map.find(page.physical);

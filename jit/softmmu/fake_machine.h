@@ -36,6 +36,12 @@ public:
         device_value = value;
         return true;
     }
+    bool tracks_stores_to(u64 physical) const override {
+        return is_tracking && physical < kRamSize && !stored_to[physical >> 12];
+    }
+    void will_store(u64 physical) override {
+        if (physical < kRamSize) stored_to[physical >> 12] = true;
+    }
     template <typename T>
     T peek(u64 physical) {
         T value;
@@ -49,6 +55,8 @@ public:
 
     u64 reads = 0, writes = 0, device_value = 0;
     unsigned last_size = 0;
+    bool is_tracking = false;
+    std::array<bool, (kRamSize >> 12)> stored_to{};
 
 private:
     [[nodiscard]] u64 base() const {

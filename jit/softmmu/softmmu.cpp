@@ -228,6 +228,16 @@ bool Softmmu::slow_down_writes_remotely(u64 physical_page, u64 &ticket) {
     return request_acknowledgement(ticket);
 }
 
+bool Softmmu::slow_down_all_writes(u64 &ticket) {
+    {
+        const std::lock_guard guard(lock_);
+        write_index_.slow_down_all(tables_);
+    }
+    // Whatever was there: a store on the slow path may be under way too.
+    std::atomic_thread_fence(std::memory_order_seq_cst);
+    return safepoint.request(ticket);
+}
+
 // --- filling
 // -------------------------------------------------------------------------------------------
 
@@ -259,7 +269,13 @@ bool Softmmu::fill(u64 va, Regime regime, AccessKind kind, Page &out) {
         // Permission for this access is what the walk has just granted.
         const bool readable = mapping.readable || kind == AccessKind::Load;
         const bool writable = mapping.writable || kind == AccessKind::Store;
-        const bool slow_write = (flags & kTlbSlowWrite) != 0 || has_code;
+        bool slow_write = (flags & kTlbSlowWrite) != 0 || has_code;
+        if (writable && !slow_write) {
+            // Under the lock, as has_code is: writes that are slowed down from now on find the
+            // entry, and what was announced before that is collected after it.
+            if (kind == AccessKind::Store) shared_.bus.will_store(mapping.physical);
+            slow_write = shared_.bus.tracks_stores_to(mapping.physical);
+        }
         entry.addend = reinterpret_cast<u64>(host) - page;
         entry.physical_page = mapping.physical | flags;
         store_tag(entry.read_tag, !readable                     ? TlbEntry::kInvalidTag
@@ -281,7 +297,8 @@ bool Softmmu::fill(u64 va, Regime regime, AccessKind kind, Page &out) {
 
 void Softmmu::allow_fast_writes(u64 physical_page, u64 va) {
     const std::lock_guard guard(lock_);
-    if (shared_.code_map.has_code(physical_page)) return;
+    if (shared_.code_map.has_code(physical_page) || shared_.bus.tracks_stores_to(physical_page))
+        return;
     for (const u32 i : {kKernelTable, kKernelNoUserTable, user_table_}) {
         TlbEntry &entry = tables_[i]->entries[tlb_index(va)];
         const u64 flags = entry.physical_page & ~kPageMask;

@@ -140,6 +140,9 @@ public:
     /// As slow_down_writes(), for another vCPU. True: the owner may be between its TLB check and a
     /// store that does not; wait for the ticket.
     [[nodiscard]] bool slow_down_writes_remotely(u64 physical_page, u64 &ticket);
+    /// Every store takes the slow path once more. True: the owner may be making one that it has
+    /// announced (PhysicalBus::will_store) or that needs no announcement; wait for the ticket.
+    [[nodiscard]] bool slow_down_all_writes(u64 &ticket);
     /// Is the owner making a store to these bytes, so that what is read there may be outdated?
     [[nodiscard]] bool is_storing_to(u64 physical, u64 length) const {
         const u64 store = slow_store_.load(std::memory_order_seq_cst);

@@ -383,6 +383,63 @@ TEST_F(SoftmmuTest, StoresUnderWayToACodePageAreWaitedFor) {
     EXPECT_TRUE(cpus_[0]->awaited.empty());
 }
 
+TEST_F(SoftmmuTest, TheFirstStoreToEachPageIsToldInEachRound) {
+    store(0x7000, 1);
+    EXPECT_TRUE(hits(0x7000, Regime::User, true));
+    bus_.is_tracking = true;
+    for (int round = 0; round < 3; ++round) {
+        bus_.stored_to.fill(false);
+        control_.slow_down_all_writes();
+        for (const u64 page : {u64{0x7000}, u64{0x8000}}) {
+            load(page);
+            EXPECT_TRUE(hits(page, Regime::User));
+            EXPECT_FALSE(hits(page, Regime::User, true)) << "whether filled by a load or slowed";
+        }
+        store(0x7ffc, 2); // both
+        EXPECT_TRUE(bus_.stored_to[7] && bus_.stored_to[8]);
+        EXPECT_TRUE(hits(0x7000, Regime::User, true) && hits(0x8000, Regime::User, true));
+        // Every other kind of store, and a page that was not mapped before.
+        const MemoryOp op{.regime = Regime::User, .size_log2 = 3};
+        cpus_[0]->store128(ctx(), 0x9000, {{1, 2}}, kUser);
+        cpus_[0]->store_pair(ctx(), 0xa000, 3, {{1, 2}}, kUser);
+        cpus_[0]->atomic(ctx(), 0xb000, 1, op);
+        cpus_[0]->compare_swap(ctx(), 0xc000, 0, 1, op);
+        cpus_[0]->compare_swap128(ctx(), 0xd000, {}, {{1, 2}}, kUser);
+        static_cast<void>(cpus_[0]->load_exclusive(ctx(), 0xe000, op));
+        EXPECT_FALSE(bus_.stored_to[14]);
+        EXPECT_EQ(cpus_[0]->store_exclusive(ctx(), 0xe000, {{3, 0}}, op), 0u);
+        for (u64 page = 9; page <= 14; ++page) EXPECT_TRUE(bus_.stored_to[page]) << page;
+        // A page with code, whose write tags stay slow.
+        code_map_.get(0xf000).granules = CodePage::mask(0x100, 8);
+        store(0xf000, 5);
+        EXPECT_TRUE(bus_.stored_to[15]);
+        EXPECT_FALSE(hits(0xf000, Regime::User, true));
+    }
+    bus_.is_tracking = false;
+    bus_.stored_to.fill(false);
+    store(0x10000, 1);
+    EXPECT_TRUE(hits(0x10000, Regime::User, true));
+}
+
+TEST_F(SoftmmuTest, StoresUnderWayAreWaitedForWhenARoundBegins) {
+    cpus_[1]->store(contexts_[1], 0x7000, 3, 1, kUser);
+    u64 ticket = 0;
+    EXPECT_FALSE(cpus_[1]->slow_down_all_writes(ticket)) << "it accesses nothing";
+    EXPECT_FALSE(hits(0x7000, Regime::User, true, 1));
+    cpus_[1]->safepoint.begin_accesses();
+    EXPECT_TRUE(cpus_[1]->slow_down_all_writes(ticket));
+    std::atomic<bool> is_over = false;
+    std::thread collector([&] {
+        control_.slow_down_all_writes();
+        is_over = true;
+    });
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    EXPECT_FALSE(is_over);
+    cpus_[1]->acknowledge();
+    cpus_[1]->safepoint.end_accesses();
+    collector.join();
+}
+
 TEST_F(SoftmmuTest, BroadcastReachesOthersAndWaitsForThem) {
     cpus_[1]->load(contexts_[1], 0x7000, 3, kUser);
     EXPECT_TRUE(hits(0x7000, Regime::User, false, 1));

@@ -45,6 +45,15 @@ bool TlbBroadcast::slow_down_writes(Softmmu &self, u64 physical_page) {
     return any;
 }
 
+void TlbBroadcast::slow_down_all_writes() {
+    std::vector<std::pair<const Softmmu *, u64>> storing;
+    for (Softmmu *member : members_)
+        if (u64 ticket = 0; member->slow_down_all_writes(ticket))
+            storing.emplace_back(member, ticket);
+    for (const auto &[member, ticket] : storing)
+        for (Backoff backoff; !member->safepoint.passed(ticket);) backoff.pause();
+}
+
 bool TlbBroadcast::is_any_storing_to(u64 physical, u64 length) const {
     return std::ranges::any_of(
         members_, [&](const Softmmu *member) { return member->is_storing_to(physical, length); });

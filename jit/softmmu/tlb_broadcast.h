@@ -23,6 +23,9 @@ public:
     /// Stores to this physical page take the slow path from now on. True: some that do not may be
     /// under way on other vCPUs until `self` has waited.
     [[nodiscard]] bool slow_down_writes(Softmmu &self, u64 physical_page);
+    /// Stores to every page take the slow path once more. Returns when none is under way that began
+    /// before; not on a vCPU's thread.
+    void slow_down_all_writes();
     /// Is any vCPU making a store to these bytes?
     [[nodiscard]] bool is_any_storing_to(u64 physical, u64 length) const;
     /// Until other vCPUs have finished what they may have had under way. The caller's own thread,

@@ -227,8 +227,8 @@ private:
 };
 
 /// Finds the TLB entries through which a physical page can be written without the slow path, so
-/// that they can be made slow when code appears on it. Complete by construction: when it has to
-/// forget an entry, that entry loses its write tag.
+/// that they can be made slow when code appears on it, or its next store is to be noticed. Complete
+/// by construction: when it has to forget an entry, that entry loses its write tag.
 template <typename Tables>
 class WriteIndex {
 public:
@@ -256,6 +256,14 @@ public:
             any = true;
         }
         return any;
+    }
+
+    /// The same for every page.
+    void slow_down_all(Tables &tables) {
+        for (auto &set : sets_)
+            for (Slot &slot : set)
+                if (TlbEntry *entry = entry_of(tables, slot); entry != nullptr)
+                    store_tag(entry->write_tag, entry->write_tag | kSlowTag);
     }
 
 private:

@@ -124,6 +124,10 @@ void Engine::invalidate_physical(u64 physical, u64 length) {
     impl_->cache_.code_written(physical, length, ignored);
 }
 
+void Engine::slow_down_writes() {
+    impl_->broadcast_.slow_down_all_writes();
+}
+
 void Engine::physical_map_changed() {
     for (Softmmu *member : impl_->broadcast_.members()) {
         u64 ticket = 0;

@@ -102,6 +102,10 @@ public:
     /// debugger): code translated from it is dropped. Cheap if there is none. Call after the write.
     void invalidate_physical(u64 physical, u64 length);
 
+    /// Any thread but those that run contexts: every page asks PhysicalBus::tracks_stores_to()
+    /// before it is stored to again. Returns when all stores that began before have been made.
+    void slow_down_writes();
+
     /// Any thread: PhysicalBus::page() would answer differently now; forget what it answered.
     void physical_map_changed();
 

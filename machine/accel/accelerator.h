@@ -82,6 +82,9 @@ public:
     // Before any CPU runs; all CPUs of a machine are of one kind.
     [[nodiscard]] virtual std::unique_ptr<AcceleratedCpu> create_cpu(u32 index) = 0;
     [[nodiscard]] virtual std::unique_ptr<CountedCpu> create_counted_cpu(u32 index) = 0;
+    /// The next store to each page is noticed by DirtyLog. Returns when all stores that began
+    /// before have been made. Any thread that runs no CPU.
+    virtual void slow_down_writes() = 0;
     /// Multi-line report for --stats.
     [[nodiscard]] virtual std::string statistics_report() const = 0;
     /// Null if it cannot be debugged.

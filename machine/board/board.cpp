@@ -385,6 +385,20 @@ void Board::resume(GuestClock clock) {
     cpus_.resume();
 }
 
+void Board::start_tracking() {
+    ram_->dirty_log().start();
+    accelerator_->slow_down_writes();
+}
+
+void Board::stop_tracking() {
+    ram_->dirty_log().stop();
+}
+
+void Board::collect_written(std::span<u64> pages) {
+    ram_->dirty_log().collect(pages);
+    accelerator_->slow_down_writes();
+}
+
 std::vector<Board::Part> Board::parts() {
     std::vector<Part> parts;
     const auto add = [&parts](std::string name, auto &part) {

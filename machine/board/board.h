@@ -75,6 +75,19 @@ public:
     [[nodiscard]] u64 device_hash();
     /// That of memory with it.
     [[nodiscard]] u64 state_hash();
+
+    // What follows: any one thread that runs no CPU, while the board runs or stands still.
+
+    /// From now on the pages of RAM that are written are noticed, at the cost of a slow store for
+    /// each.
+    void start_tracking();
+    void stop_tracking();
+    /// Adds the pages written since the last call, or since start_tracking(), to a bitmap of
+    /// DirtyLog::word_count() words. Read what they hold after it: a page that is written later is
+    /// noticed again.
+    void collect_written(std::span<u64> pages);
+    [[nodiscard]] GuestMemory &ram() { return *ram_; }
+
     /// While paused: RAM, flash, and the state of everything.
     [[nodiscard]] Result<> save(snapshot::Writer &);
     /// Before run(). RAM is loaded as it is needed; its frames have been read. on_damage may be

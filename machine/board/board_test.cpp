@@ -203,5 +203,73 @@ TEST_F(BoardTest, GoesOnWhereItWasSaved) {
     }
 }
 
+TEST_F(BoardTest, NoticesEveryPageThatIsWritten) {
+    // Stores to 8 MiB over and over, aligned and across the boundaries of pages, and never the
+    // same value twice. With the MMU on: RAM is Normal memory then, which has a fast path.
+    use_program({
+        0xd2a8'3002, // mov x2, #0x41800000
+        0xd280'e023, // mov x3, #0x701: a block of 1 GiB for EL1
+        0xf2a8'0003, // movk x3, #0x4000, lsl #16
+        0xf900'0443, // str x3, [x2, #8]
+        0xd518'2002, // msr ttbr0_el1, x2
+        0xd280'1fe3, // mov x3, #0xff
+        0xd518'a203, // msr mair_el1, x3
+        0xd286'a403, // mov x3, #0x3520: 32 bits of addresses, pages of 4 KiB
+        0xf2a0'1003, // movk x3, #0x80, lsl #16
+        0xd518'2043, // msr tcr_el1, x3
+        0xd503'3fdf, // isb
+        0xd538'1003, // mrs x3, sctlr_el1
+        0xb240'0063, // orr x3, x3, #1
+        0xd518'1003, // msr sctlr_el1, x3
+        0xd503'3fdf, // isb
+        0xd2a8'2002, // mov x2, #0x41000000
+        0xd280'0003, // mov x3, #0
+        0xd280'0004, // mov x4, #0
+        0x8b03'0045, // add x5, x2, x3
+        0xf900'00a4, // str x4, [x5]
+        0xa93f'90a4, // stp x4, x4, [x5, #-8]
+        0x9100'0484, // add x4, x4, #1
+        0xd282'0106, // mov x6, #4104
+        0x8b06'0063, // add x3, x3, x6
+        0x9240'5863, // and x3, x3, #0x7fffff
+        0x17ff'fff9, // b .-28
+    });
+    for (const auto kind : {AcceleratorKind::Interpreter, AcceleratorKind::Jit}) {
+        config.accelerator = kind;
+        const auto board = create();
+        std::thread runner([&] { EXPECT_EQ(board->run().value(), StopReason::Quit); });
+        while (!board->is_running()) std::this_thread::yield();
+        GuestMemory &ram = board->ram();
+        std::vector<std::byte> copy(ram.size());
+        // Until this many pages have been collected.
+        const auto copy_written = [&](u64 wanted) {
+            u64 count = 0;
+            do {
+                std::vector<u64> pages(ram.dirty_log().word_count());
+                board->collect_written(pages);
+                for (u64 page = 0; page < ram.size() / DirtyLog::kPageSize; ++page)
+                    if (bit(pages[page / 64], page % 64)) {
+                        std::memcpy(copy.data() + page * DirtyLog::kPageSize,
+                                    ram.host() + page * DirtyLog::kPageSize, DirtyLog::kPageSize);
+                        ++count;
+                    }
+            } while (count < wanted);
+            return count;
+        };
+        board->start_tracking();
+        std::memcpy(copy.data(), ram.host(), ram.size());
+        copy_written(20'000);
+        board->pause();
+        copy_written(0);
+        EXPECT_EQ(std::memcmp(copy.data(), ram.host(), ram.size()), 0);
+        EXPECT_EQ(copy_written(0), 0u) << "nothing moves";
+        board->resume();
+        copy_written(1);
+        board->stop_tracking();
+        board->stop(StopReason::Quit);
+        runner.join();
+    }
+}
+
 } // namespace
 } // namespace tandem::machine

@@ -38,6 +38,7 @@ public:
     std::string statistics_report() const override { return {}; }
     void memory_written(GuestPhysAddr, u64) override {}
     void map_changed() override {}
+    void slow_down_writes() override {}
 
     std::function<void(u32, Cpu &)> body;
     CpuStart started[2];

@@ -1,6 +1,7 @@
 #pragma once
 /// The machine's RAM: one shared mapping of a memfd. The only place where guest physical addresses
 /// become host memory.
+#include "machine/memory/dirty_log.h"
 #include "support/address.h"
 #include "support/result.h"
 #include "support/scoped_fd.h"
@@ -51,6 +52,8 @@ public:
             source->need(offset, length);
     }
 
+    [[nodiscard]] DirtyLog &dirty_log() { return dirty_log_; }
+
     struct Range {
         u64 offset = 0, length = 0;
     };
@@ -62,13 +65,14 @@ public:
 
 private:
     GuestMemory(ScopedFd file, std::byte *host, GuestPhysAddr base, u64 size)
-        : file_(std::move(file)), host_(host), base_(base), size_(size) {}
+        : file_(std::move(file)), host_(host), base_(base), size_(size), dirty_log_(size) {}
 
     ScopedFd file_;
     std::byte *host_;
     GuestPhysAddr base_;
     u64 size_;
     std::atomic<PageSource *> source_ = nullptr;
+    DirtyLog dirty_log_;
 };
 
 } // namespace tandem::machine

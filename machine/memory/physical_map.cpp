@@ -73,6 +73,16 @@ std::byte *PhysicalMap::page(u64 physical_page, bool &writable) {
     return cells == nullptr ? nullptr : cells + (physical_page - range->base);
 }
 
+bool PhysicalMap::tracks_stores_to(u64 physical_page) const {
+    const u64 offset = physical_page - ram_.base().value();
+    return offset < ram_.size() && ram_.dirty_log().is_clean(offset / DirtyLog::kPageSize);
+}
+
+void PhysicalMap::will_store(u64 physical_page) {
+    const u64 offset = physical_page - ram_.base().value();
+    if (offset < ram_.size()) ram_.dirty_log().mark(offset / DirtyLog::kPageSize);
+}
+
 bool PhysicalMap::read(u64 physical, unsigned size_log2, u64 &value) {
     const Range *range = find(physical);
     const u64 size = u64{1} << size_log2;
@@ -113,7 +123,9 @@ std::byte *PhysicalMap::map(GuestPhysAddr address, u64 length, devices::DmaAcces
 }
 
 void PhysicalMap::written(GuestPhysAddr address, u64 length) {
-    if (observer_ != nullptr && length != 0) observer_->memory_written(address, length);
+    if (length == 0) return;
+    if (ram_.contains(address, length)) ram_.dirty_log().mark_bytes(address - ram_.base(), length);
+    if (observer_ != nullptr) observer_->memory_written(address, length);
 }
 
 } // namespace tandem::machine

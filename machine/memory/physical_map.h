@@ -53,6 +53,12 @@ public:
     bool read(u64 physical, unsigned size_log2, u64 &value) override;
     bool write(u64 physical, unsigned size_log2, u64 value) override;
 
+    bool tracks_stores_to(u64 physical_page) const override;
+    void will_store(u64 physical_page) override;
+    void has_written(u64 physical, u64 length) override {
+        written(GuestPhysAddr{physical}, length);
+    }
+
     bool read(GuestPhysAddr, std::span<std::byte>) override;
     bool write(GuestPhysAddr, std::span<const std::byte>) override;
     std::byte *map(GuestPhysAddr, u64 length, devices::DmaAccess) override;

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 namespace tandem::machine {
 namespace {
 
@@ -94,6 +96,40 @@ TEST_F(PhysicalMapTest, DmaReachesRamOnlyAndIsObserved) {
     EXPECT_FALSE(map.write_object(GuestPhysAddr{0x0900'0000}, u32{5}));
     EXPECT_FALSE(map.write_object(kRam + (kRamSize - 2), u32{5}));
     EXPECT_EQ(map.map(GuestPhysAddr{~u64{0}}, 16, devices::DmaAccess::Read), nullptr);
+}
+
+TEST_F(PhysicalMapTest, KnowsWhichPagesWereWritten) {
+    const u64 base = kRam.value();
+    DirtyLog &log = ram->dirty_log();
+    std::vector<u64> dirty(log.word_count());
+    EXPECT_TRUE(map.write_object(kRam, u32{5}));
+    EXPECT_FALSE(map.tracks_stores_to(base)) << "nobody asked";
+    log.start();
+    EXPECT_TRUE(map.tracks_stores_to(base));
+    EXPECT_TRUE(map.tracks_stores_to(base + kRamSize - 4096));
+    EXPECT_FALSE(map.tracks_stores_to(base + kRamSize)) << "no RAM";
+    EXPECT_FALSE(map.tracks_stores_to(0));
+    map.will_store(base + 0x3000);
+    map.will_store(0);
+    map.has_written(base + 0x5ff8, 8);
+    EXPECT_TRUE(map.write_object(kRam + 0x7ffe, u32{5}));
+    map.written(kRam + 0x9000, 0);
+    EXPECT_FALSE(map.tracks_stores_to(base + 0x3000));
+    log.collect(dirty);
+    EXPECT_EQ(dirty[0], 1u << 3 | 1u << 5 | 1u << 7 | 1u << 8);
+    EXPECT_EQ(std::ranges::count(dirty, 0u), std::ssize(dirty) - 1);
+    EXPECT_TRUE(map.tracks_stores_to(base + 0x3000)) << "again";
+    map.will_store(base + 0xff000);
+    log.collect(dirty);
+    EXPECT_EQ(dirty[3], u64{1} << 63);
+    EXPECT_EQ(dirty[0], 1u << 3 | 1u << 5 | 1u << 7 | 1u << 8) << "in addition";
+    log.stop();
+    map.will_store(base);
+    EXPECT_FALSE(map.tracks_stores_to(base + 0x4000));
+    log.start();
+    dirty.assign(dirty.size(), 0);
+    log.collect(dirty);
+    EXPECT_EQ(dirty, std::vector<u64>(log.word_count())) << "what came before is forgotten";
 }
 
 } // namespace

@@ -28,6 +28,7 @@ public:
     std::string_view name() const override { return options_.compile ? "jit" : "interp"; }
     std::unique_ptr<AcceleratedCpu> create_cpu(u32 index) override;
     std::unique_ptr<CountedCpu> create_counted_cpu(u32 index) override;
+    void slow_down_writes() override { engine_->slow_down_writes(); }
     std::string statistics_report() const override { return engine_->statistics_report(); }
     void memory_written(GuestPhysAddr address, u64 length) override {
         engine_->invalidate_physical(address.value(), length);
