@@ -298,7 +298,10 @@ void Machine::resume_board(GuestClock clock) {
     const std::lock_guard lock(mutex_);
     if (!std::exchange(paused_, false)) return;
     has_run_ = true;
-    if (board_ != nullptr) board_->resume(clock);
+    if (board_ != nullptr) {
+        board_->end_hold();
+        board_->resume(clock);
+    }
     tell(MachineEvent::Resume);
 }
 

@@ -87,11 +87,9 @@ std::optional<snapshot::Base> Machine::take_base(const std::string &path) {
 Result<Machine::Saved> Machine::save(const std::string &path) {
     const std::lock_guard control(control_mutex_);
     Board *board = nullptr;
-    bool stays_paused = false; // by the control socket, which waits for us
     {
         const std::lock_guard lock(mutex_);
         board = board_;
-        stays_paused = paused_;
     }
     if (board == nullptr || !board->is_running())
         return failure(fmt::format("{}: the machine does not run; save it when it does", path));
@@ -123,10 +121,10 @@ Result<Machine::Saved> Machine::save(const std::string &path) {
     }
     snapshot::Manifest manifest{config_, {}};
     const u64 began = monotonic_ns();
-    if (!stays_paused) board->pause();
+    board->pause();
     Result<> saved = save_state(*board, writer, manifest);
     if (!saved.has_value()) forget_disks(manifest);
-    if (!stays_paused) board->resume();
+    board->resume();
     report.pause_ns = monotonic_ns() - began;
     if (!saved.has_value()) return std::unexpected(saved.error());
 
@@ -134,9 +132,9 @@ Result<Machine::Saved> Machine::save(const std::string &path) {
     const snapshot::Manifest &obsolete = finished.has_value() ? replaced : manifest;
     if (std::ranges::any_of(obsolete.disks,
                             [](const auto &disk) { return !disk.kept_as.empty(); })) {
-        if (!stays_paused) board->pause();
+        board->pause();
         forget_disks(obsolete);
-        if (!stays_paused) board->resume();
+        board->resume();
     }
     if (!finished.has_value()) return std::unexpected(finished.error());
     report.bytes = finished->bytes;

@@ -348,8 +348,6 @@ Result<> Board::prepare() {
         cpus_.start(TRY(load()));
     } else {
         loader_->load_in_background([this] { ram_->set_source(nullptr); });
-        for_each_device([](devices::MmioDevice &device) { device.resume(); });
-        if (host_clock_ != nullptr) host_clock_->resume();
     }
     is_running_ = true;
     return {};
@@ -357,6 +355,7 @@ Result<> Board::prepare() {
 
 Result<StopReason> Board::run() {
     TRY(prepare());
+    if (loader_ != nullptr) release(GuestClock::Runs);
     return cpus_.run();
 }
 
@@ -371,18 +370,29 @@ void Board::for_each_device(Action action) {
 void Board::pause() {
     // Nobody asks devices for anything more, then no timer does, then they finish.
     cpus_.pause();
+    hold();
+}
+
+void Board::resume(GuestClock clock) {
+    release(clock);
+    cpus_.resume();
+}
+
+void Board::hold() {
     // What happens by itself in a deterministic machine happens between turns of its CPUs.
     if (host_clock_ == nullptr) return;
+    const std::lock_guard lock(hold_mutex_);
+    if (holds_++ != 0) return;
     host_clock_->pause();
     for_each_device([](devices::MmioDevice &device) { device.pause(); });
 }
 
-void Board::resume(GuestClock clock) {
-    if (host_clock_ != nullptr) {
-        for_each_device([](devices::MmioDevice &device) { device.resume(); });
-        if (clock == GuestClock::Runs) host_clock_->resume();
-    }
-    cpus_.resume();
+void Board::release(GuestClock clock) {
+    if (host_clock_ == nullptr) return;
+    const std::lock_guard lock(hold_mutex_);
+    if (--holds_ != 0) return;
+    for_each_device([](devices::MmioDevice &device) { device.resume(); });
+    if (clock == GuestClock::Runs) host_clock_->resume();
 }
 
 void Board::start_tracking() {
@@ -518,8 +528,7 @@ Result<> Board::restore_flash(const snapshot::SnapshotFile &file) {
 
 Result<> Board::restore(const std::shared_ptr<snapshot::SnapshotFile> &file,
                         std::function<void(Error)> on_damage) {
-    host_clock_->pause();
-    for_each_device([](devices::MmioDevice &device) { device.pause(); });
+    hold();
     loader_ = TRY(snapshot::PageLoader::create(file, "ram", {ram_->host(), ram_->size()},
                                                std::move(on_damage)));
     ram_->set_source(loader_.get());

@@ -23,6 +23,7 @@
 #include <array>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <vector>
 
 namespace tandem::devices {
@@ -67,9 +68,11 @@ public:
     void stop(StopReason reason) { cpus_.stop(reason); }
 
     /// Any thread. Between the two no CPU executes, no request is under way, guest time stands
-    /// still and nothing changes RAM or devices.
+    /// still and nothing changes RAM or devices. The board goes on after as many calls of resume().
     void pause();
     void resume(GuestClock = GuestClock::Runs);
+    /// A CPU's stop that a debugger was told holds all of them until then.
+    void end_hold() { cpus_.end_hold(); }
     // While no CPU executes.
     /// A hash of the state of CPUs and devices.
     [[nodiscard]] u64 device_hash();
@@ -138,6 +141,10 @@ private:
     /// ACPI and SMBIOS, for firmware to pass on.
     void offer_firmware_tables();
     Result<CpuStart> load();
+    /// Guest time and devices stand still from the first hold() to the last release(): a board may
+    /// be paused before it runs, and one that was restored holds itself until then.
+    void hold();
+    void release(GuestClock);
 
     /// What is saved under a name, in the order in which it can be restored.
     struct Part {
@@ -176,6 +183,8 @@ private:
     std::unique_ptr<StopRelay> stop_relay_;
     bool is_prepared_ = false;
     std::atomic<bool> is_running_ = false;
+    std::mutex hold_mutex_;
+    u32 holds_ = 0; ///< guarded by hold_mutex_
 };
 
 } // namespace tandem::machine

@@ -79,16 +79,12 @@ void CpuSet::call_back() {
     if (sequencer_ != nullptr) sequencer_->wake();
 }
 
-void CpuSet::hold() {
+void CpuSet::pause() {
     {
         const std::lock_guard lock(mutex_);
-        pausing_ = true;
+        ++pauses_;
     }
     call_back();
-}
-
-void CpuSet::pause() {
-    hold();
     std::unique_lock lock(mutex_);
     stood_still_.wait(lock, [this] { return executing_ == 0; });
 }
@@ -96,7 +92,23 @@ void CpuSet::pause() {
 void CpuSet::resume() {
     {
         const std::lock_guard lock(mutex_);
-        pausing_ = false;
+        --pauses_;
+    }
+    changed_.notify_all();
+}
+
+void CpuSet::hold() {
+    {
+        const std::lock_guard lock(mutex_);
+        held_ = true;
+    }
+    call_back();
+}
+
+void CpuSet::end_hold() {
+    {
+        const std::lock_guard lock(mutex_);
+        held_ = false;
     }
     changed_.notify_all();
 }
@@ -136,14 +148,15 @@ void CpuSet::run_cpu(u32 index) {
         {
             std::unique_lock lock(mutex_);
             changed_.wait(lock, [&] {
-                return reason_ != StopReason::None || (cpu.power != CpuPower::Off && !pausing_);
+                return reason_ != StopReason::None ||
+                       (cpu.power != CpuPower::Off && !stand_still());
             });
             if (reason_ != StopReason::None) return;
             start = take_start(cpu);
             ++executing_;
         }
         if (start.has_value()) cpu.cpu->start(*start);
-        while (cpu.power == CpuPower::On && reason_ == StopReason::None && !pausing_)
+        while (cpu.power == CpuPower::On && reason_ == StopReason::None && !stand_still())
             cpu.threaded->run();
         const std::lock_guard lock(mutex_);
         if (--executing_ == 0) stood_still_.notify_all();
@@ -161,7 +174,7 @@ void CpuSet::run_in_turns() {
     for (;;) {
         {
             std::unique_lock lock(mutex_);
-            changed_.wait(lock, [this] { return reason_ != StopReason::None || !pausing_; });
+            changed_.wait(lock, [this] { return reason_ != StopReason::None || !stand_still(); });
             if (reason_ != StopReason::None) return;
             executing_ = 1;
         }
@@ -194,7 +207,7 @@ void CpuSet::enter(u32 index) {
 }
 
 bool CpuSet::must_leave() const {
-    return reason_ != StopReason::None || pausing_;
+    return reason_ != StopReason::None || stand_still();
 }
 
 std::optional<u32> CpuSet::find_cpu(u64 mpidr) const {

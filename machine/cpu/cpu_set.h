@@ -56,11 +56,13 @@ public:
 
     /// Returns when every CPU is between two instructions and stays there, or the set has been
     /// stopped. A CPU that waits for an interrupt wakes early, as it may at any time (Arm ARM
-    /// D1.6.2).
+    /// D1.6.2). The CPUs go on after as many calls of resume().
     void pause();
-    /// The same without waiting, for the CPUs' own threads too.
-    void hold();
     void resume();
+    /// Any thread, the CPUs' own too: every CPU stops between two instructions, soon, and stays
+    /// there until end_hold(), whatever others pause and resume.
+    void hold();
+    void end_hold();
     /// The host thread of a CPU; 0 while it has none.
     [[nodiscard]] int thread_id(u32 cpu) const { return cpus_[cpu]->thread_id; }
     // While paused or not running yet.
@@ -95,6 +97,7 @@ private:
     void run_in_turns();
     /// Makes all come back soon from where they execute or sleep.
     void call_back();
+    [[nodiscard]] bool stand_still() const { return pauses_ != 0 || held_; }
     /// Called with the mutex held: the CPU goes on. Returns what it starts with, if it starts.
     [[nodiscard]] static std::optional<CpuStart> take_start(Vcpu &);
 
@@ -110,8 +113,9 @@ private:
     mutable std::mutex mutex_;
     std::condition_variable changed_; ///< a CPU may go on, or the machine stops
     std::condition_variable stood_still_;
-    u32 executing_ = 0;                 ///< CPUs inside AcceleratedCpu::run(); guarded by mutex_
-    std::atomic<bool> pausing_ = false; ///< set under mutex_
+    u32 executing_ = 0;              ///< CPUs inside AcceleratedCpu::run(); guarded by mutex_
+    std::atomic<u32> pauses_ = 0;    ///< changed under mutex_
+    std::atomic<bool> held_ = false; ///< likewise
     std::atomic<StopReason> reason_ = StopReason::None;
 };
 

@@ -95,6 +95,10 @@ TEST(CpuSet, StandsStillWhilePaused) {
         cpus.set_interrupt_lines(1, true, false);
         std::this_thread::yield();
         EXPECT_EQ(rounds, before);
+        cpus.pause(); // somebody else
+        cpus.resume();
+        std::this_thread::yield();
+        EXPECT_EQ(rounds, before);
         cpus.resume();
         while (rounds == before) std::this_thread::yield();
     }
