@@ -351,9 +351,7 @@ Result<RunOutcome> Machine::run_boards() {
     for (;;) {
         const auto board = TRY(Board::create(config_, backends));
         if (session_ != nullptr) session_->set_board(board.get());
-        if (snapshot_ != nullptr)
-            TRY(board->restore(std::exchange(snapshot_, nullptr),
-                               [this](Error error) { fail(std::move(error)); }));
+        if (snapshot_ != nullptr) TRY(restore(*board));
         TRY(board->prepare());
         debugged_->equip(*board);
         {

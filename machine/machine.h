@@ -67,6 +67,8 @@ private:
     [[nodiscard]] Result<> save_state(Board &, snapshot::Writer &, snapshot::Manifest &);
     [[nodiscard]] Result<> open_snapshot();
     [[nodiscard]] Result<> restore_disks();
+    /// Makes a new board what snapshot_ is.
+    [[nodiscard]] Result<> restore(Board &);
     [[nodiscard]] Result<> open_session();
     void execute(replay::Command);
     [[nodiscard]] std::optional<snapshot::Base> take_base(const std::string &path);
@@ -100,7 +102,7 @@ private:
     std::array<std::unique_ptr<devices::FlashStorage>, 2> flash_;
     std::shared_ptr<snapshot::SnapshotFile> snapshot_; ///< what the first board starts from
     snapshot::Manifest manifest_;                      ///< of that
-    std::optional<snapshot::Base> base_;       ///< what was saved last; guarded by control_mutex_
+    std::optional<snapshot::Base> base_; ///< saved or restored last; guarded by control_mutex_
     std::unique_ptr<replay::Session> session_; ///< of a deterministic machine
     replay::ReplayResult replay_result_;
     std::string statistics_;

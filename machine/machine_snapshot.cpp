@@ -192,6 +192,14 @@ Result<> Machine::restore_disks() {
     return {};
 }
 
+Result<> Machine::restore(Board &board) {
+    const auto file = std::exchange(snapshot_, nullptr);
+    TRY(board.restore(file, [this](Error error) { fail(std::move(error)); }));
+    const std::lock_guard control(control_mutex_);
+    base_ = snapshot::base_of(*file);
+    return {};
+}
+
 void Machine::fail(Error error) {
     {
         const std::lock_guard lock(mutex_);

@@ -396,17 +396,38 @@ void Board::release(GuestClock clock) {
 }
 
 void Board::start_tracking() {
-    ram_->dirty_log().start();
+    DirtyLog &log = ram_->dirty_log();
+    if (unsaved_.empty())
+        log.start();
+    else
+        log.collect(unsaved_); // it is on for the next save
     accelerator_->slow_down_writes();
 }
 
 void Board::stop_tracking() {
-    ram_->dirty_log().stop();
+    if (unsaved_.empty()) ram_->dirty_log().stop();
 }
 
 void Board::collect_written(std::span<u64> pages) {
+    std::vector<u64> written(ram_->dirty_log().word_count());
+    ram_->dirty_log().collect(written);
+    accelerator_->slow_down_writes();
+    for (std::size_t i = 0; i < written.size(); ++i) {
+        pages[i] |= written[i];
+        if (!unsaved_.empty()) unsaved_[i] |= written[i];
+    }
+}
+
+std::vector<u64> Board::take_unsaved() {
+    if (unsaved_.empty()) {
+        start_tracking();
+        unsaved_.resize(ram_->dirty_log().word_count());
+        return {};
+    }
+    std::vector<u64> pages = std::exchange(unsaved_, std::vector<u64>(unsaved_.size()));
     ram_->dirty_log().collect(pages);
     accelerator_->slow_down_writes();
+    return pages;
 }
 
 std::vector<Board::Part> Board::parts() {
@@ -444,8 +465,9 @@ Result<> Board::save(snapshot::Writer &writer) {
             pages.push_back({offset / snapshot::kPageSize, length / snapshot::kPageSize});
         return pages;
     };
-    TRY(writer.add_region(
-        snapshot::MemoryRegion("ram", {ram_->host(), ram_->size()}, pages_of(ram_->populated()))));
+    const std::vector<u64> unsaved = take_unsaved();
+    TRY(writer.add_region(snapshot::MemoryRegion("ram", {ram_->host(), ram_->size()},
+                                                 pages_of(ram_->populated()), unsaved)));
     for (std::size_t bank = 0; bank < backends_.flash.size(); ++bank) {
         devices::FlashStorage &storage = *backends_.flash[bank];
         TRY(writer.add_region(snapshot::MemoryRegion(fmt::format("flash{}", bank), storage.cells(),
@@ -542,7 +564,9 @@ Result<> Board::restore(const std::shared_ptr<snapshot::SnapshotFile> &file,
         if (auto restored = part.restore(reader); !restored.has_value())
             return failure(fmt::format("{}: {}", file->path(), restored.error().message));
     }
-    return restore_flash(*file);
+    TRY(restore_flash(*file));
+    static_cast<void>(take_unsaved()); // what is written from here on is
+    return {};
 }
 
 std::vector<int> Board::cpu_threads() const {

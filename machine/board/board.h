@@ -91,7 +91,9 @@ public:
     void collect_written(std::span<u64> pages);
     [[nodiscard]] GuestMemory &ram() { return *ram_; }
 
-    /// While paused: RAM, flash, and the state of everything.
+    /// While paused: RAM, flash, and the state of everything. What is written to RAM after that is
+    /// noticed, so that the next one of a board's snapshots looks at nothing else, if it is based
+    /// on this one.
     [[nodiscard]] Result<> save(snapshot::Writer &);
     /// Before run(). RAM is loaded as it is needed; its frames have been read. on_damage may be
     /// called while the board runs.
@@ -156,6 +158,8 @@ private:
     template <typename Action>
     void for_each_device(Action);
     Result<> restore_flash(const snapshot::SnapshotFile &);
+    /// The pages written since the last call; empty: it was not known until now.
+    [[nodiscard]] std::vector<u64> take_unsaved();
 
     struct PlacedDevice {
         u64 base;
@@ -182,6 +186,7 @@ private:
     std::unique_ptr<snapshot::PageLoader> loader_; ///< of a board that was restored
     std::unique_ptr<StopRelay> stop_relay_;
     bool is_prepared_ = false;
+    std::vector<u64> unsaved_; ///< pages written since the last save; empty: they are not noticed
     std::atomic<bool> is_running_ = false;
     std::mutex hold_mutex_;
     u32 holds_ = 0; ///< guarded by hold_mutex_

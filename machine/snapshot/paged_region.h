@@ -23,6 +23,8 @@ public:
     [[nodiscard]] virtual std::vector<PageRange> ranges() const = 0;
     /// What all other pages are: kPageZero or kPageAbsent.
     [[nodiscard]] virtual u32 elsewhere() const = 0;
+    /// The only pages that may differ from what was saved last, a bit for each; empty: all may.
+    [[nodiscard]] virtual std::span<const u64> changed() const { return {}; }
     /// The bytes of a page, or null if they cannot be read. They may be put into the buffer. Any
     /// thread.
     [[nodiscard]] virtual const std::byte *page(u64 index,
@@ -32,12 +34,14 @@ public:
 /// A region that is memory, and zero elsewhere.
 class MemoryRegion final : public PagedRegion {
 public:
-    MemoryRegion(std::string name, std::span<const std::byte> bytes, std::vector<PageRange> ranges)
-        : name_(std::move(name)), bytes_(bytes), ranges_(std::move(ranges)) {}
+    MemoryRegion(std::string name, std::span<const std::byte> bytes, std::vector<PageRange> ranges,
+                 std::span<const u64> changed = {})
+        : name_(std::move(name)), bytes_(bytes), ranges_(std::move(ranges)), changed_(changed) {}
     std::string name() const override { return name_; }
     u64 page_count() const override { return bytes_.size() / kPageSize; }
     std::vector<PageRange> ranges() const override { return ranges_; }
     u32 elsewhere() const override { return kPageZero; }
+    std::span<const u64> changed() const override { return changed_; }
     const std::byte *page(u64 index, std::span<std::byte, kPageSize>) const override {
         return bytes_.data() + index * kPageSize;
     }
@@ -46,6 +50,7 @@ private:
     std::string name_;
     std::span<const std::byte> bytes_;
     std::vector<PageRange> ranges_;
+    std::span<const u64> changed_;
 };
 
 } // namespace tandem::machine::snapshot

@@ -1,6 +1,7 @@
 #include "machine/snapshot/writer.h"
 
 #include "machine/snapshot/parallel.h"
+#include "machine/snapshot/snapshot_file.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -38,19 +39,22 @@ std::vector<char> chars(std::string_view text) {
     return {text.begin(), text.end()};
 }
 
-std::vector<u64> pages_of(const PagedRegion &region) {
+bool is_set(std::span<const u64> bitmap, u64 page) {
+    return bit(bitmap[page / 64], static_cast<unsigned>(page % 64));
+}
+
+/// Those to look at: of what is there, what may have changed.
+std::vector<u64> pages_of(const PagedRegion &region, std::span<const u64> changed) {
     std::vector<u64> pages;
     for (const PageRange &range : region.ranges())
-        for (u64 i = 0; i < range.count; ++i) pages.push_back(range.first + i);
+        for (u64 page = range.first; page < range.first + range.count; ++page)
+            if (changed.empty() || is_set(changed, page)) pages.push_back(page);
     return pages;
 }
 
-/// The hashes of all pages of a region, of which only those in `pages` have to be looked at; false
-/// if one cannot be read.
+/// Sets the hashes of these pages; false if one cannot be read.
 bool hash_pages(const PagedRegion &region, std::span<const u64> pages,
                 std::vector<PageHash> &hashes) {
-    hashes.assign(region.page_count(),
-                  region.elsewhere() == kPageZero ? kHashOfZero : kHashOfAbsent);
     std::atomic<bool> is_read = true;
     work_in_parallel((pages.size() + kHashPiece - 1) / kHashPiece, [&](Ticket &ticket) {
         PageBuffer buffer;
@@ -128,6 +132,14 @@ std::vector<std::byte> compress(ZSTD_CCtx *context, const PagedRegion &region,
 
 } // namespace
 
+Base base_of(const SnapshotFile &file) {
+    Base base{file.path(), file.id(), {}};
+    for (const Region &region : file.index().regions)
+        base.regions[{region.name.begin(), region.name.end()}].assign(region.pages.size(),
+                                                                      kHashUnknown);
+    return base;
+}
+
 Result<Writer> Writer::create(const std::string &path) {
     std::string temporary = path + ".XXXXXX";
     ScopedFd file{::mkostemp(temporary.data(), O_CLOEXEC)};
@@ -171,16 +183,23 @@ Result<> Writer::add_region(const PagedRegion &source) {
     Region region;
     region.name = chars(source.name());
     region.pages.resize(source.page_count());
-    const std::vector<u64> pages = pages_of(source);
-    std::vector<PageHash> &hashes = seen_.regions[source.name()];
-    if (!hash_pages(source, pages, hashes))
-        return failure(
-            fmt::format("{}: {} cannot be read; the machine goes on", path_, source.name()));
     const std::vector<PageHash> *before = nullptr;
     if (base_.has_value())
         if (const auto found = base_->regions.find(source.name());
-            found != base_->regions.end() && found->second.size() == hashes.size())
+            found != base_->regions.end() && found->second.size() == source.page_count())
             before = &found->second;
+    const std::span<const u64> changed =
+        before != nullptr ? source.changed() : std::span<const u64>();
+    const std::vector<u64> pages = pages_of(source, changed);
+    std::vector<PageHash> &hashes = seen_.regions[source.name()];
+    hashes.assign(source.page_count(),
+                  source.elsewhere() == kPageZero ? kHashOfZero : kHashOfAbsent);
+    if (!changed.empty())
+        for (u64 page = 0; page < hashes.size(); ++page)
+            if (!is_set(changed, page)) hashes[page] = (*before)[page];
+    if (!hash_pages(source, pages, hashes))
+        return failure(
+            fmt::format("{}: {} cannot be read; the machine goes on", path_, source.name()));
     StoredPages stored(source, pages.size());
     for (u64 page = 0; page < hashes.size(); ++page) {
         const PageHash &hash = hashes[page];

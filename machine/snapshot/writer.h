@@ -13,10 +13,13 @@
 
 namespace tandem::machine::snapshot {
 
+class SnapshotFile;
+
 /// XXH3 of a page's bytes, or one of these.
 using PageHash = std::array<u64, 2>;
 inline constexpr PageHash kHashOfZero{0, 0};
 inline constexpr PageHash kHashOfAbsent{~u64{0}, ~u64{0}};
+inline constexpr PageHash kHashUnknown{0, ~u64{0}}; ///< of a snapshot that was not written here
 
 /// What a snapshot has, so that the next one needs to keep only what is different.
 struct Base {
@@ -24,6 +27,8 @@ struct Base {
     SnapshotId id{};
     std::map<std::string, std::vector<PageHash>> regions;
 };
+/// Of a machine that was restored from it.
+[[nodiscard]] Base base_of(const SnapshotFile &);
 
 class Writer {
 public:
