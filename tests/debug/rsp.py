@@ -25,7 +25,10 @@ class Rsp:
                     raise ValueError(f"a wrong checksum: {payload!r}")
                 self.socket.sendall(b"+")
                 return payload
-            data = self.socket.recv(65536)
+            try:
+                data = self.socket.recv(65536)
+            except ConnectionResetError:
+                return None  # closed before our last acknowledgement was read
             if not data:
                 return None
             self.waiting += data
