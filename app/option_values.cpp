@@ -285,18 +285,26 @@ Result<u64> parse_moment(std::string_view what, std::string_view text) {
     return value;
 }
 
+namespace {
+
+/// The value of that name; an empty text leaves it as it is. False: there is none.
+template <typename T, std::size_t N>
+bool choose(std::string_view text, const std::pair<std::string_view, T> (&choices)[N], T &value) {
+    const auto found =
+        std::ranges::find(choices, text, [](const auto &choice) { return choice.first; });
+    if (found != std::end(choices)) value = found->second;
+    return text.empty() || found != std::end(choices);
+}
+
+} // namespace
+
 Result<> parse_accelerator(std::string_view text, machine::MachineConfig &config) {
     using machine::AcceleratorKind;
     static constexpr std::pair<std::string_view, AcceleratorKind> kKinds[] = {
         {"auto", AcceleratorKind::Auto},
         {"jit", AcceleratorKind::Jit},
         {"interp", AcceleratorKind::Interpreter}};
-    if (text.empty()) return {};
-    for (const auto &[name, kind] : kKinds) {
-        if (text != name) continue;
-        config.accelerator = kind;
-        return {};
-    }
+    if (choose(text, kKinds, config.accelerator)) return {};
     return failure(fmt::format("--accel {}: unknown; use auto, jit or interp", text));
 }
 
@@ -304,12 +312,7 @@ Result<> parse_tier(std::string_view text, machine::MachineConfig &config) {
     using machine::Tier;
     static constexpr std::pair<std::string_view, Tier> kTiers[] = {
         {"auto", Tier::Auto}, {"t1", Tier::Baseline}, {"t2", Tier::Optimising}};
-    if (text.empty()) return {};
-    for (const auto &[name, tier] : kTiers) {
-        if (text != name) continue;
-        config.tier = tier;
-        return {};
-    }
+    if (choose(text, kTiers, config.tier)) return {};
     return failure(fmt::format("--tier {}: unknown; use auto, t1 or t2", text));
 }
 

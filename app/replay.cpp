@@ -11,15 +11,6 @@
 #include <string>
 
 namespace tandem::app {
-namespace {
-
-int fail(const std::string &message, int status) {
-    fmt::print(stderr, "tandem: {}\n", message);
-    return status;
-}
-
-} // namespace
-
 /// The options as typed.
 struct ReplayCommand::Options {
     std::string file, until, serial, console, accel, tier = "t1", timeout, trace, trace_filter;
@@ -80,27 +71,29 @@ bool ReplayCommand::is_chosen() const {
 int ReplayCommand::run() {
     const auto journal = machine::replay::JournalReader::open(options_->file);
     if (!journal.has_value())
-        return fail(journal.error().error.message,
+        return fail(journal.error().error,
                     journal.error().is_unsupported ? kExitUnsupported : kExitFailure);
     auto config = machine::config_of_recording(**journal, options_->file);
-    if (!config.has_value()) return fail(config.error().message, kExitFailure);
+    if (!config.has_value()) return fail(config.error(), kExitFailure);
     if (const auto applied = options_->apply(*config); !applied.has_value())
-        return fail(applied.error().message, kExitUsage);
+        return fail(applied.error(), kExitUsage);
     auto machine = machine::Machine::create(*config);
-    if (!machine.has_value()) return fail(machine.error().message, kExitFailure);
+    if (!machine.has_value()) return fail(machine.error(), kExitFailure);
     const auto outcome = (*machine)->run();
     const std::string statistics = (*machine)->statistics_report();
     const machine::replay::ReplayResult result = (*machine)->replay_result();
     machine->reset(); // restores the terminal before anything more is printed
     if (!statistics.empty()) fmt::print(stderr, "{}", statistics);
-    if (!outcome.has_value()) return fail(outcome.error().message, kExitFailure);
+    if (!outcome.has_value()) return fail(outcome.error(), kExitFailure);
     if (outcome->reason == machine::StopReason::Timeout)
-        return fail(fmt::format("--timeout {}: the time is over", options_->timeout), kExitTimeout);
+        return fail({fmt::format("--timeout {}: the time is over", options_->timeout)},
+                    kExitTimeout);
     if (outcome->reason == machine::StopReason::Signal) return kExitSignal + outcome->signal;
     switch (result.verdict) {
     case machine::replay::Verdict::Diverged:
-        return fail(fmt::format("{}: diverged: {}", options_->file, result.message), kExitDiverged);
-    case machine::replay::Verdict::Cut: return fail(result.message, kExitCut);
+        return fail({fmt::format("{}: diverged: {}", options_->file, result.message)},
+                    kExitDiverged);
+    case machine::replay::Verdict::Cut: return fail({result.message}, kExitCut);
     case machine::replay::Verdict::None:
     case machine::replay::Verdict::Finished:
     case machine::replay::Verdict::Stopped: break;

@@ -17,14 +17,10 @@ namespace tandem::app {
 
 using machine::MachineConfig;
 
-namespace {
-
 int fail(const Error &error, int status) {
     fmt::print(stderr, "tandem: {}\n", error.message);
     return status;
 }
-
-} // namespace
 
 /// The options as typed.
 struct RunCommand::Options {

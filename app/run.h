@@ -19,6 +19,9 @@ inline constexpr int kExitFailure = 1, kExitUsage = 2, kExitTimeout = 124, kExit
 // Of a replay: it went another way; the recording is of another version; its file ends early.
 inline constexpr int kExitDiverged = 3, kExitUnsupported = 4, kExitCut = 5;
 
+/// Prints the error's line; returns the status.
+int fail(const Error &, int status);
+
 /// A command line with everything decided.
 struct PlannedRun {
     machine::MachineConfig config;

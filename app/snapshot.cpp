@@ -80,8 +80,7 @@ int SnapshotCommand::run() {
     const Result<> result =
         file.has_value() ? options_->action(**file) : std::unexpected(file.error());
     if (result.has_value()) return 0;
-    fmt::print(stderr, "tandem: {}\n", result.error().message);
-    return kExitFailure;
+    return fail(result.error(), kExitFailure);
 }
 
 } // namespace tandem::app

@@ -23,6 +23,7 @@
 #include "machine/boot/boot_loader.h"
 #include "machine/boot/file_bytes.h"
 #include "support/check.h"
+#include "support/zeros.h"
 
 #include <fmt/format.h>
 #include <xxhash.h>
@@ -39,11 +40,6 @@ std::vector<u64> affinities_of(const MachineConfig &config) {
     for (unsigned i = 0; i < config.cpus; ++i)
         affinities.push_back(arm::mpidr_of(i, config.gic_version == 3));
     return affinities;
-}
-
-bool is_zero(std::span<const std::byte> page) {
-    return page[0] == std::byte{0} &&
-           std::memcmp(page.data(), page.data() + 1, page.size() - 1) == 0;
 }
 
 struct ClockState {

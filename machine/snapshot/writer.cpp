@@ -2,6 +2,7 @@
 
 #include "machine/snapshot/parallel.h"
 #include "machine/snapshot/snapshot_file.h"
+#include "support/zeros.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -30,10 +31,6 @@ using PageBuffer = std::array<std::byte, kPageSize>;
 struct ZstdFree {
     void operator()(ZSTD_CCtx *context) const { ZSTD_freeCCtx(context); }
 };
-
-bool is_zero(const std::byte *page) {
-    return page[0] == std::byte{0} && std::memcmp(page, page + 1, kPageSize - 1) == 0;
-}
 
 std::vector<char> chars(std::string_view text) {
     return {text.begin(), text.end()};
@@ -64,7 +61,7 @@ bool hash_pages(const PagedRegion &region, std::span<const u64> pages,
                 const std::byte *bytes = region.page(page, buffer);
                 if (bytes == nullptr) {
                     is_read = false;
-                } else if (is_zero(bytes)) {
+                } else if (is_zero({bytes, kPageSize})) {
                     hashes[page] = kHashOfZero;
                 } else {
                     const XXH128_hash_t hash = XXH3_128bits(bytes, kPageSize);

@@ -42,7 +42,8 @@ def gdb(machine, script, program, **variables):
     command = ["gdb-multiarch", "-nx", "-batch", "-ex", f"python ADDRESS = '127.0.0.1:{machine.port}'"]
     for name, value in variables.items():
         command += ["-ex", f"python {name} = {value!r}"]
-    run_script(machine, command + ["-x", os.path.join(HERE, script), program], script)
+    command += ["-x", os.path.join(HERE, "in_gdb.py"), "-x", os.path.join(HERE, script), program]
+    run_script(machine, command, script)
 
 
 def lldb(tandem, folder):

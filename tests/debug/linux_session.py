@@ -1,19 +1,6 @@
 """Runs inside gdb, with guest.c's program loaded: debugs a Linux guest that stands at its first instruction. The
-variables ADDRESS (a text), START_KERNEL and DOWN_READ (kernel addresses) are set before."""
+variables ADDRESS (a text), START_KERNEL and DOWN_READ (kernel addresses) are set before, in_gdb.py's functions too."""
 import gdb
-
-
-def check(condition, what):
-    if not condition:
-        raise gdb.GdbError(f"failed: {what}")
-
-
-def value(expression):
-    return int(gdb.parse_and_eval(expression)) & (2**64 - 1)
-
-
-def run(command):
-    return gdb.execute(command, to_string=True)
 
 
 def exception_level():

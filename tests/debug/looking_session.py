@@ -1,20 +1,6 @@
 """Runs inside gdb: looks at a deterministic Linux guest in many ways, and changes nothing. The variables ADDRESS (a
-text), START_KERNEL and DOWN_READ (kernel addresses) are set before."""
+text), START_KERNEL and DOWN_READ (kernel addresses) are set before, in_gdb.py's functions too."""
 import gdb
-
-
-def check(condition, what):
-    if not condition:
-        raise gdb.GdbError(f"failed: {what}")
-
-
-def value(expression):
-    return int(gdb.parse_and_eval(expression)) & (2**64 - 1)
-
-
-def run(command):
-    return gdb.execute(command, to_string=True)
-
 
 run("set pagination off")
 run("set confirm off")

@@ -1,14 +1,5 @@
-"""Runs inside gdb, with roms/tests/smp.c loaded: two CPUs, symbols, watchpoints. ADDRESS is set before."""
+"""Runs inside gdb, with roms/tests/smp.c loaded: two CPUs, symbols, watchpoints. ADDRESS is set before, in_gdb.py's functions too."""
 import gdb
-
-
-def check(condition, what):
-    if not condition:
-        raise gdb.GdbError(f"failed: {what}")
-
-
-def run(command):
-    return gdb.execute(command, to_string=True)
 
 
 def name():

@@ -6,10 +6,11 @@
 The same seed must give the same state and outputs whichever tier runs and however busy the host is, under
 each schedule; another seed must not.
 """
-import os
 import re
 import subprocess
 import sys
+
+from busy import busy_host
 
 STATE = re.compile(r"^state: guest time (\S+) s, (\d+) instructions, hash (\w+), outputs (\w+)$", re.M)
 
@@ -22,17 +23,6 @@ def run(tandem, guest, *options):
         sys.exit(f"{' '.join(command)}: status {done.returncode}\n{done.stderr}")
     print(" ".join(options), "->", *state.groups(), flush=True)
     return state.groups()
-
-
-def run_loaded(*arguments):
-    """With the host's CPUs busy."""
-    load = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(2 * (os.cpu_count() or 1))]
-    try:
-        return run(*arguments)
-    finally:
-        for each in load:
-            each.kill()
-            each.wait()
 
 
 def main():
@@ -55,8 +45,9 @@ def main():
         for variant in variants:
             if run(tandem, guest, "--seed", "1", *options, *variant) != first:
                 sys.exit(f"{schedule}: {' '.join(variant)} makes another run")
-        if run_loaded(tandem, guest, "--seed", "1", *options) != first:
-            sys.exit(f"{schedule}: a loaded host makes another run")
+        with busy_host():
+            if run(tandem, guest, "--seed", "1", *options) != first:
+                sys.exit(f"{schedule}: a loaded host makes another run")
         if run(tandem, guest, "--seed", "2", *options)[2] == first[2]:
             sys.exit(f"{schedule}: another seed makes the same run")
 

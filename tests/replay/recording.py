@@ -8,6 +8,7 @@ replay has no host: it must end in the same state, with the same output, in anot
 host, from another folder, and from a file that was copied. Then what must be refused, each with its own exit status.
 """
 import argparse
+import contextlib
 import hashlib
 import os
 import random
@@ -21,15 +22,12 @@ import tempfile
 import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "boot"))
+from boot import check  # noqa: E402
+from busy import busy_host  # noqa: E402
 from console import Console  # noqa: E402
 
 FINISHED, FAILED, DIVERGED, UNSUPPORTED, CUT = 0, 1, 3, 4, 5
 STATE = re.compile(r"^state: (.*)$", re.M)
-
-
-def check(condition, what):
-    if not condition:
-        sys.exit(f"failed: {what}")
 
 
 def serve(content):
@@ -73,16 +71,6 @@ def replay(tandem, recording, *options, status=FINISHED, **how):
     check(done.returncode == status, f"replay {options}: status {done.returncode}, not {status}\n{text}")
     found = STATE.search(text)
     return found and found[1], done.stdout, text
-
-
-def replay_busy(*arguments):
-    load = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(2 * (os.cpu_count() or 1))]
-    try:
-        return replay(*arguments)
-    finally:
-        for each in load:
-            each.kill()
-            each.wait()
 
 
 def refuse(tandem, recording, status, reason):
@@ -154,7 +142,8 @@ def main():
         ways = [[], ["--tier", "auto"]]
         output = None
         for number in range(options.replays):
-            again = (replay, replay_busy)[number // 2 % 2](tandem, recording, *ways[number % 2])
+            with (contextlib.nullcontext, busy_host)[number // 2 % 2]():
+                again = replay(tandem, recording, *ways[number % 2])
             check(again[0] == state, f"replay {number}: {again[0]}")
             check(output in (None, again[1]), f"replay {number} has the same output")
             output = again[1]

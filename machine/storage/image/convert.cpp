@@ -2,22 +2,16 @@
 #include "machine/storage/image/administration.h"
 #include "machine/storage/qcow2/image.h"
 #include "machine/storage/raw_disk.h"
+#include "support/zeros.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstring>
 
 namespace tandem::machine {
 namespace {
 
 constexpr u64 kChunk = 2u << 20;
-
-bool is_zero(std::span<const std::byte> bytes) {
-    // memcmp of the bytes with themselves, shifted by one: as fast as it gets.
-    return bytes.empty() || (bytes[0] == std::byte{0} &&
-                             std::memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0);
-}
 
 /// Writes a chunk, leaving out blocks of zeros: the target is new, and reads as zeros there.
 bool write_sparsely(DiskStore &target, u64 offset, std::span<const std::byte> bytes, u64 block) {
