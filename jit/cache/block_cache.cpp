@@ -25,6 +25,16 @@ BlockCache::~BlockCache() {
     clear();
 }
 
+void BlockCache::join(Softmmu &vcpu) {
+    const std::lock_guard guard(mutex_);
+    vcpus_.add(vcpu);
+}
+
+void BlockCache::leave(Softmmu &vcpu) {
+    const std::lock_guard guard(mutex_);
+    vcpus_.remove(vcpu);
+}
+
 BlockCache::Reservation BlockCache::reserve(u64 physical, u32 length, Softmmu &self) {
     CodePage &page = code_map_.get(physical & kPageMask);
     const u64 mask = CodePage::mask(static_cast<u32>(physical & 0xfff), length);

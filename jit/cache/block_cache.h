@@ -20,6 +20,11 @@ public:
     BlockCache(CodeMap &code_map, TlbBroadcast &vcpus);
     ~BlockCache() override;
 
+    /// A vCPU whose jump cache and stores the cache takes care of from now on, or no longer. While
+    /// no vCPU runs: only the compile service, which publishes when it is ready, may be at work.
+    void join(Softmmu &vcpu);
+    void leave(Softmmu &vcpu);
+
     /// The block that starts at this physical address in this mode, or null.
     [[nodiscard]] TranslationBlock *find(u64 physical, u32 mode) const {
         TranslationBlock *block = bucket(physical, mode).load(std::memory_order_acquire);

@@ -87,11 +87,11 @@ Result<std::unique_ptr<SideTable>> make_side_table(std::span<const char> object,
                                                    const void *target) {
     auto table = std::make_unique<SideTable>();
     table->exits = std::move(exits);
-    table->code = static_cast<const std::byte *>(entry);
+    const auto *const function = static_cast<const std::byte *>(entry);
     auto file = llvm::object::ObjectFile::createELFObjectFile(
         llvm::MemoryBufferRef(llvm::StringRef(object.data(), object.size()), "region"));
     if (!file) return failure(llvm::toString(file.takeError()));
-    const auto entry_offset = static_cast<std::size_t>(table->code - code.executable);
+    const auto entry_offset = static_cast<std::size_t>(function - code.executable);
     for (const llvm::object::SectionRef &section : (*file)->sections()) {
         auto name = section.getName();
         if (!name || *name != ".llvm_stackmaps") {
@@ -115,6 +115,7 @@ Result<std::unique_ptr<SideTable>> make_side_table(std::span<const char> object,
         }
     }
     std::ranges::sort(table->sites, {}, &SideTable::Site::return_offset);
+    table->code.store(function, std::memory_order_release);
     return table;
 }
 

@@ -51,7 +51,8 @@ private:
 };
 
 const SideTable::Site &find_site(const SideTable &table, const std::byte *return_address) {
-    const auto offset = static_cast<u32>(return_address - table.code);
+    const std::byte *code = table.code.load(std::memory_order_acquire);
+    const auto offset = static_cast<u32>(return_address - code);
     const auto site =
         std::ranges::lower_bound(table.sites, offset, {}, &SideTable::Site::return_offset);
     CHECK(site != table.sites.end() && site->return_offset == offset);

@@ -6,6 +6,7 @@
 #include "ir/block.h"
 #include "ir/exec_context.h"
 
+#include <atomic>
 #include <vector>
 
 namespace tandem::jit {
@@ -66,14 +67,16 @@ struct SavedRegisters {
     std::array<u64, 8> mask; ///< of AVX-512; for the stub alone
 };
 
-/// Of one region.
+/// Of one region. Constant once `code` is set.
 struct SideTable {
     struct Site {
         u32 return_offset = 0; ///< from `code`
         u32 exit = 0;
         u32 first_location = 0;
     };
-    const std::byte *code = nullptr;
+    /// vCPUs get to a region by jumps that are patched, which C++ knows nothing of: who has read
+    /// this (acquire) sees the rest.
+    std::atomic<const std::byte *> code = nullptr;
     std::vector<Site> sites{}; ///< by return_offset
     std::vector<SideExit> exits{};
     std::vector<HostLocation> locations{};

@@ -76,13 +76,13 @@ void Engine::attach(ir::ExecContext &context) {
     Vcpu &vcpu = *impl_->vcpus_.back();
     impl_->shared_.vcpus.push_back(&vcpu);
     impl_->shared_.world.join(vcpu.softmmu().safepoint);
-    impl_->broadcast_.add(vcpu.softmmu());
+    impl_->cache_.join(vcpu.softmmu());
 }
 
 void Engine::detach(ir::ExecContext &context) {
     auto &vcpu = *static_cast<Vcpu *>(softmmu(context).owner);
     impl_->others_ += vcpu.softmmu().statistics;
-    impl_->broadcast_.remove(vcpu.softmmu());
+    impl_->cache_.leave(vcpu.softmmu());
     impl_->shared_.world.leave(vcpu.softmmu().safepoint);
     std::erase(impl_->shared_.vcpus, &vcpu);
     std::erase_if(impl_->vcpus_, [&](const auto &each) { return each.get() == &vcpu; });

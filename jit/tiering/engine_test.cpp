@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <initializer_list>
 #include <thread>
 
@@ -649,6 +650,44 @@ TEST_P(CrossingTest, BreakpointsBehindALinkAreFound) {
     cpu().pc = 0x2'0ff8;
     EXPECT_EQ(engine_->run(cpu(), 100'000), ExitReason::Halt);
     EXPECT_EQ(cpu().gpr[1], 1001u);
+}
+
+/// Regions are published whenever the compile service is ready with them, so also while a vCPU
+/// comes or goes.
+TEST(CompileServiceTest, VcpusComeAndGoWhileItPublishes) {
+    FakeBus bus;
+    FakeMmu mmu;
+    const ToyFrontend frontend{kHelpers};
+    const auto engine = std::move(Engine::create(frontend, mmu, bus,
+                                                 {.compile_threshold = 0,
+                                                  .optimise = Optimise::Hot,
+                                                  .region_compiler = TANDEM_LLVM_MODULE,
+                                                  .promotion_samples = 1}))
+                            .value();
+    constexpr u64 kLoops = 60; // fewer than the service's queue takes
+    for (u64 loop = 0; loop < kLoops; ++loop) {
+        const u64 at = 0x1000 * (1 + loop);
+        bus.poke(at, ToyInstruction{Toy::Add, 0, -1});
+        bus.poke(at + 4, ToyInstruction{Toy::BranchNonZero, 0, -1});
+        bus.poke(at + 8, ToyInstruction{Toy::Halt});
+    }
+    const auto has_its_region = [&](u64 loop) {
+        ToyState cpu;
+        cpu.engine = engine.get();
+        cpu.mmu = &mmu;
+        const u64 before = engine->statistics().slices_in_regions;
+        engine->attach(cpu);
+        cpu.pc = 0x1000 * (1 + loop);
+        cpu.gpr[0] = 20'000;
+        EXPECT_EQ(engine->run(cpu, 1'000'000), ExitReason::Halt);
+        EXPECT_EQ(cpu.retired, 40'001u);
+        engine->detach(cpu);
+        return engine->statistics().slices_in_regions != before;
+    };
+    const auto patience = std::chrono::steady_clock::now() + std::chrono::minutes(1);
+    for (u64 loop = 0; loop < kLoops && std::chrono::steady_clock::now() < patience;)
+        if (has_its_region(loop)) ++loop;
+    for (u64 loop = 0; loop < kLoops; ++loop) EXPECT_TRUE(has_its_region(loop)) << loop;
 }
 
 } // namespace
