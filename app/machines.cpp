@@ -26,7 +26,7 @@ namespace {
 using machine::NamedMachine;
 
 /// Options of `run` that `start` gives itself.
-constexpr std::array<std::string_view, 3> kOwnOptions{"--serial", "--qmp", "--name"};
+constexpr std::array<std::string_view, 4> kOwnOptions{"--serial", "--qmp", "--name", "--snapshots"};
 
 /// Goes to where the machine's relative paths start.
 Result<PlannedRun> plan_of(const NamedMachine &machine) {
@@ -49,6 +49,23 @@ Result<std::string> state_of(const NamedMachine &machine) {
 }
 
 } // namespace
+
+Result<machine::StartRecord> start_machine(const NamedMachine &machine,
+                                           const std::vector<std::string> &more) {
+    if (machine.control().has_value())
+        return failure(
+            fmt::format("{}: runs already; tandem console {}", machine.name(), machine.name()));
+    const PlannedRun planned = TRY(plan_of(machine));
+    machine::StartRecord started;
+    if (planned.plan.has_value()) {
+        TRY(machine::prepare_launch(*planned.plan));
+        if (planned.plan->ssh.has_value()) started.ssh = machine::ssh_command(*planned.plan->ssh);
+    }
+    std::vector<std::string> arguments = planned.arguments;
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    TRY(machine.start(arguments, started));
+    return started;
+}
 
 struct MachineCommands::Options {
     std::string name, image, size;
@@ -83,16 +100,7 @@ Result<int> MachineCommands::Options::create() {
 }
 
 Result<int> MachineCommands::Options::start() {
-    const NamedMachine machine = TRY(NamedMachine::find(name));
-    if (machine.control().has_value())
-        return failure(fmt::format("{}: runs already; tandem console {}", name, name));
-    const PlannedRun planned = TRY(plan_of(machine));
-    machine::StartRecord started;
-    if (planned.plan.has_value()) {
-        TRY(machine::prepare_launch(*planned.plan));
-        if (planned.plan->ssh.has_value()) started.ssh = machine::ssh_command(*planned.plan->ssh);
-    }
-    TRY(machine.start(planned.arguments, started));
+    const machine::StartRecord started = TRY(start_machine(TRY(NamedMachine::find(name)), {}));
     fmt::print("{} runs\n  console    tandem console {}\n", name, name);
     if (!started.ssh.empty()) fmt::print("  log in     tandem ssh {}\n", name);
     fmt::print("  shut down  tandem stop {}\n", name);

@@ -1,12 +1,20 @@
 #pragma once
 /// The verbs of named machines: create, start, stop, list, rm, ssh, console, logs.
+#include "machine/named/named_machine.h"
+
 #include <memory>
+#include <string>
+#include <vector>
 
 namespace CLI {
 class App;
 }
 
 namespace tandem::app {
+
+/// Starts a machine in the background with these arguments of `run` besides its own.
+[[nodiscard]] Result<machine::StartRecord> start_machine(const machine::NamedMachine &,
+                                                         const std::vector<std::string> &more);
 
 class MachineCommands {
 public:

@@ -29,7 +29,7 @@ struct RunCommand::Options {
     std::string cpus, memory, cpu, accel = "auto", gic;
     std::string tier = "t1";
     std::string net, serial, console, display = "none", timeout, trace, trace_filter;
-    std::string cloud_init = "auto", name, qmp, gdb;
+    std::string cloud_init = "auto", name, qmp, gdb, snapshots;
     std::string seed, schedule, until, record;
     bool deterministic = false;
     bool gdb_wait = false, no_reboot = false, no_acpi = false, stats = false;
@@ -92,6 +92,7 @@ Result<MachineConfig> RunCommand::Options::to_config() const {
     if (!qmp.empty()) config.control = TRY(parse_qmp(qmp));
     if (!gdb.empty()) config.gdb = TRY(machine::parse_gdb_address("--gdb", gdb));
     config.starts_stopped = gdb_wait;
+    if (!snapshots.empty()) config.snapshots = snapshots;
     return config;
 }
 
@@ -151,6 +152,7 @@ std::vector<RunCommand::Options::Row> RunCommand::Options::rows() {
         {"--name",    &o.name,         "NAME",   "of the machine, for whoever controls it"},
         {"--qmp",     &o.qmp,          "WHERE",  "control socket, unix:PATH, that speaks QMP"},
         {"--gdb",     &o.gdb,          "WHERE",  "serve a debugger at HOST:PORT, :PORT (of this host alone) or unix:PATH"},
+        {"--snapshots", &o.snapshots,  "DIR",    "where --qmp's commands keep snapshots (the current folder)"},
         {"--seed",    &o.seed,         "N",      "of a deterministic machine: its schedule and randomness (default 0)"},
         {"--schedule",&o.schedule,     "KIND",   "whose turn it is: round-robin (default), random, pct or chaos"},
         {"--until",   &o.until,        "TIME",   "stop a deterministic machine at this guest time, such as 1.5s or 1500000000"},
@@ -284,7 +286,8 @@ int RunCommand::start(const PlannedRun &planned) {
     case machine::StopReason::Reset:
     case machine::StopReason::Quit:
     case machine::StopReason::Reached:
-    case machine::StopReason::Failure: break;
+    case machine::StopReason::Failure:
+    case machine::StopReason::Replaced: break;
     }
     return 0;
 }

@@ -1,15 +1,21 @@
 #include "app/snapshot.h"
 
+#include "app/machines.h"
 #include "app/run.h"
 #include "machine/boot/file_bytes.h"
+#include "machine/named/named_machine.h"
+#include "machine/snapshot/catalog.h"
 #include "machine/snapshot/manifest.h"
 #include "machine/snapshot/snapshot_file.h"
 
 #include <CLI/CLI.hpp>
+#include <fmt/chrono.h>
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <cstdio>
+#include <ctime>
 #include <functional>
 #include <string>
 
@@ -46,25 +52,110 @@ Result<> verify(snapshot::SnapshotFile &file) {
     return {};
 }
 
+// ----------------------------------------------------------------------- of machines with a name
+
+std::string local_time(u64 seconds, const char *format) {
+    const auto time = static_cast<std::time_t>(seconds);
+    std::tm local{};
+    ::localtime_r(&time, &local);
+    return fmt::format(fmt::runtime(format), local);
+}
+
+Result<> save(const NamedMachine &machine, const std::string &given_tag) {
+    const std::string tag =
+        !given_tag.empty() ? given_tag
+                           : local_time(static_cast<u64>(std::time(nullptr)), "{:%Y%m%d-%H%M%S}");
+    const nlohmann::json job = TRY(TRY(machine.control()).run_job("snapshot-save", {{"tag", tag}}));
+    const std::string based_on = job.value("x-based-on", "");
+    fmt::print("saved {} ({}, paused for {} ms{})\n", tag, human_size(job.value("x-bytes", u64{0})),
+               job.value("x-pause-ns", u64{0}) / 1'000'000,
+               based_on.empty() ? "" : ", on top of " + snapshot::tag_of(based_on));
+    return {};
+}
+
+Result<> restore(const NamedMachine &machine, const std::string &tag) {
+    if (auto control = machine.control(); control.has_value()) {
+        TRY(control->run_job("snapshot-load", {{"tag", tag}}));
+    } else {
+        const std::string file = TRY(snapshot::Catalog(machine.snapshots()).find(tag));
+        TRY(start_machine(machine, {"--restore", file}));
+    }
+    fmt::print("{} goes on from {}\n", machine.name(), tag);
+    return {};
+}
+
+Result<> list(const NamedMachine &machine, const std::string &) {
+    const auto entries = snapshot::Catalog(machine.snapshots()).entries();
+    if (!entries.empty())
+        fmt::print("{:<20} {:>10}  {:<19}  {:>10}  {}\n", "TAG", "SIZE", "SAVED", "GUEST TIME",
+                   "ON TOP OF");
+    for (const snapshot::CatalogEntry &entry : entries)
+        fmt::print("{:<20} {:>10}  {:<19}  {:>8.1f} s  {}\n", entry.tag, human_size(entry.bytes),
+                   local_time(entry.seconds, "{:%Y-%m-%d %H:%M:%S}"),
+                   static_cast<double>(entry.guest_ns) / 1e9,
+                   !entry.damage.empty()             ? entry.damage
+                   : entry.based_on.starts_with('.') ? "(a removed one)"
+                                                     : entry.based_on);
+    return {};
+}
+
+Result<> remove(const NamedMachine &machine, const std::string &tag) {
+    // Its disks have a part of the snapshot, and only a machine that runs may change them.
+    TRY(TRY(machine.control()).run_job("snapshot-delete", {{"tag", tag}}));
+    return {};
+}
+
+struct MachineVerb {
+    const char *name;
+    const char *help;
+    Result<> (*run)(const NamedMachine &, const std::string &tag);
+    enum class Tag : u8 { None, Optional, Required } tag;
+};
+// clang-format off
+constexpr MachineVerb kMachineVerbs[] = {
+    {"save",    "Save a named machine while it runs",                       save,    MachineVerb::Tag::Optional},
+    {"restore", "Have a named machine go on from what was saved, or start", restore, MachineVerb::Tag::Required},
+    {"list",    "Show what was saved of a named machine",                   list,    MachineVerb::Tag::None},
+    {"rm",      "Remove what was saved, as far as others do not need it",   remove,  MachineVerb::Tag::Required},
+};
+// clang-format on
+
 } // namespace
 
 /// The options as typed, and which action they are for.
 struct SnapshotCommand::Options {
-    std::string file;
-    std::function<Result<>(snapshot::SnapshotFile &)> action;
+    std::string file, name, tag;
+    std::function<Result<>()> action;
 };
 
 SnapshotCommand::SnapshotCommand(CLI::App &program)
     : options_(std::make_unique<Options>()),
-      verb_(program.add_subcommand("snapshot", "Look into saved machines")) {
+      verb_(program.add_subcommand("snapshot", "Save machines, and look into what was saved")) {
     Options &o = *options_;
     verb_->require_subcommand(1);
     const auto verb = [&](const char *name, const char *help,
                           std::function<Result<>(snapshot::SnapshotFile &)> action) {
         CLI::App *added = verb_->add_subcommand(name, help);
         added->add_option("FILE", o.file, "the snapshot")->required()->option_text(" ");
-        added->callback([&o, action = std::move(action)] { o.action = action; });
+        added->callback([&o, action = std::move(action)] {
+            o.action = [&o, action]() -> Result<> {
+                return action(*TRY(snapshot::SnapshotFile::open(o.file)));
+            };
+        });
     };
+    for (const MachineVerb &each : kMachineVerbs) {
+        CLI::App *added = verb_->add_subcommand(each.name, each.help);
+        added->add_option("NAME", o.name, "the machine")->required()->option_text(" ");
+        if (each.tag != MachineVerb::Tag::None)
+            added->add_option("TAG", o.tag, "what it is called (the time)")
+                ->required(each.tag == MachineVerb::Tag::Required)
+                ->option_text(" ");
+        added->callback([&o, run = each.run] {
+            o.action = [&o, run]() -> Result<> {
+                return run(TRY(NamedMachine::find(o.name)), o.tag);
+            };
+        });
+    }
     verb("info", "Describe a snapshot", show);
     verb("verify", "Check all of a snapshot", verify);
 }
@@ -76,9 +167,7 @@ bool SnapshotCommand::is_chosen() const {
 }
 
 int SnapshotCommand::run() {
-    auto file = snapshot::SnapshotFile::open(options_->file);
-    const Result<> result =
-        file.has_value() ? options_->action(**file) : std::unexpected(file.error());
+    const Result<> result = options_->action();
     if (result.has_value()) return 0;
     return fail(result.error(), kExitFailure);
 }

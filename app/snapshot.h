@@ -1,5 +1,6 @@
 #pragma once
-/// The verb `snapshot`: files that a machine was saved to.
+/// The verb `snapshot`: saves and restores machines with a name, and looks into files that a
+/// machine was saved to.
 #include <memory>
 
 namespace CLI {

@@ -10,6 +10,7 @@
 #include "machine/host/net/silent_net.h"
 #include "machine/host/net/user_net.h"
 #include "machine/machine_debug.h"
+#include "machine/snapshot/catalog.h"
 
 #include <fmt/format.h>
 
@@ -88,7 +89,7 @@ Result<> check_config(const MachineConfig &config) {
 Result<std::unique_ptr<Machine>> Machine::create(const MachineConfig &config) {
     TRY(check_config(config));
     std::unique_ptr<Machine> machine{new Machine(config)};
-    TRY(machine->open_snapshot());
+    if (!config.restore.empty()) machine->start_from_ = TRY(machine->open_saved(config.restore));
     TRY(machine->open_backends());
     TRY(machine->open_session());
     return machine;
@@ -139,8 +140,36 @@ public:
     }
     void quit() override { machine_.stop({StopReason::Quit, 0}, EventCause::ControlQuit); }
 
+    std::vector<ControlledSnapshot> snapshots() const override {
+        std::vector<ControlledSnapshot> list;
+        for (const snapshot::CatalogEntry &entry : catalog_.entries())
+            list.push_back({.tag = entry.tag,
+                            .bytes = entry.bytes,
+                            .seconds = entry.seconds,
+                            .guest_ns = entry.guest_ns,
+                            .based_on = entry.based_on,
+                            .damage = entry.damage});
+        return list;
+    }
+    Result<SnapshotReport> save_snapshot(const std::string &tag, SameTag same) override {
+        const std::string path = TRY(catalog_.path_of(tag));
+        if (same == SameTag::Refuse && catalog_.find(tag).has_value())
+            return failure(fmt::format("{}: there is a snapshot of that tag; remove it first, or "
+                                       "take another",
+                                       tag));
+        const Saved saved = TRY(machine_.save(path));
+        return SnapshotReport{saved.bytes, saved.pause_ns, saved.based_on};
+    }
+    Result<> load_snapshot(const std::string &tag) override {
+        return machine_.load(TRY(catalog_.find(tag)));
+    }
+    Result<> delete_snapshot(const std::string &tag) override {
+        return machine_.remove_snapshot(tag);
+    }
+
 private:
     Machine &machine_;
+    const snapshot::Catalog catalog_{machine_.config_.snapshots};
 };
 
 Machine::Machine(const MachineConfig &config) : config_(config) {
@@ -187,7 +216,7 @@ Result<std::unique_ptr<devices::Char>> Machine::open_line(const SerialConfig &co
 Result<> Machine::open_flash() {
     auto code = TRY(MemoryFlash::create(kFlashBankSize));
     // A snapshot has the cells.
-    if (!config_.bios.empty() && snapshot_ == nullptr) {
+    if (!config_.bios.empty() && !start_from_.has_value()) {
         const FileBytes firmware = TRY(FileBytes::read(config_.bios, kFlashBankSize + 1));
         if (firmware.size() > kFlashBankSize)
             return failure(fmt::format("{}: larger than the flash bank ({}); use firmware built "
@@ -216,7 +245,7 @@ Result<> Machine::open_backends() {
                                   disk.format, disk.cache};
         disks_.push_back(TRY(HostDisk::open(disk.path, options)));
     }
-    TRY(restore_disks());
+    if (start_from_.has_value()) TRY(check_disks(*start_from_));
     TRY(open_flash());
     if (config_.net.kind == NetConfig::Kind::User && config_.is_replay())
         net_ = std::make_unique<SilentNet>();
@@ -316,6 +345,7 @@ void Machine::reset() {
 }
 
 bool Machine::goes_on_after(StopReason reason) {
+    if (reason == StopReason::Replaced && outcome_.reason == StopReason::None) return true;
     const bool resets = reason == StopReason::Reset && outcome_.reason == StopReason::None;
     const EventCause cause = outcome_.reason != StopReason::None ? cause_
                              : !resets                           ? EventCause::GuestShutdown
@@ -335,6 +365,7 @@ Result<RunOutcome> Machine::run() {
         has_ended_ = true; // also where no board could be made
     }
     changed_.notify_all();
+    loaded(failure("the machine has ended"));
     return outcome;
 }
 
@@ -351,7 +382,7 @@ Result<RunOutcome> Machine::run_boards() {
     for (;;) {
         const auto board = TRY(Board::create(config_, backends));
         if (session_ != nullptr) session_->set_board(board.get());
-        if (snapshot_ != nullptr) TRY(restore(*board));
+        TRY(restore(*board));
         TRY(board->prepare());
         debugged_->equip(*board);
         {
@@ -371,6 +402,7 @@ Result<RunOutcome> Machine::run_boards() {
             if (stops) tell(MachineEvent::Stop);
         }
         changed_.notify_all();
+        loaded({});
         const auto reason = board->run();
         const std::lock_guard control(control_mutex_);
         {

@@ -16,6 +16,7 @@
 #include <condition_variable>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <vector>
 
 namespace tandem::machine {
@@ -50,6 +51,11 @@ public:
     /// its disks. If that fails the machine goes on all the same. After the first, a snapshot has
     /// only what differs from the one before, if that is another file and still there.
     [[nodiscard]] Result<Saved> save(const std::string &path);
+    /// Any thread but those of the guest, while the machine runs: it goes on from the snapshot, in
+    /// place of where it is. If the snapshot cannot be used, nothing has happened.
+    [[nodiscard]] Result<> load(const std::string &path);
+    /// Removes a snapshot of MachineConfig::snapshots and what the disks have kept for it.
+    [[nodiscard]] Result<> remove_snapshot(const std::string &tag);
 
     /// Of a replay, after run().
     [[nodiscard]] const replay::ReplayResult &replay_result() const { return replay_result_; }
@@ -65,16 +71,26 @@ private:
     void press_power_key() override;
     std::string save_snapshot() override;
     [[nodiscard]] Result<> save_state(Board &, snapshot::Writer &, snapshot::Manifest &);
-    [[nodiscard]] Result<> open_snapshot();
-    [[nodiscard]] Result<> restore_disks();
-    /// Makes a new board what snapshot_ is.
+    struct SavedMachine {
+        std::shared_ptr<snapshot::SnapshotFile> file; ///< its frames have been read
+        snapshot::Manifest manifest;
+    };
+    /// Of a machine like this one, all of it sound.
+    [[nodiscard]] Result<SavedMachine> open_saved(const std::string &path) const;
+    [[nodiscard]] Result<> check_disks(const SavedMachine &) const;
+    [[nodiscard]] Result<> restore_disks(const SavedMachine &);
+    /// Makes a new board what start_from_ is, if there is one.
     [[nodiscard]] Result<> restore(Board &);
+    /// Ends the wait of load().
+    void loaded(Result<>);
     [[nodiscard]] Result<> open_session();
     void execute(replay::Command);
     [[nodiscard]] std::optional<snapshot::Base> take_base(const std::string &path);
     void fail(Error error);
     /// Deletes internal snapshots that belonged to a snapshot of the machine; while it is paused.
     void forget_disks(const snapshot::Manifest &);
+    /// The same, which it pauses.
+    void forget_disks_paused(const snapshot::Manifest &);
 
     /// What the control socket asks for.
     class Control;
@@ -100,8 +116,6 @@ private:
     std::unique_ptr<devices::Net> net_;
     std::vector<std::unique_ptr<HostShare>> shares_;
     std::array<std::unique_ptr<devices::FlashStorage>, 2> flash_;
-    std::shared_ptr<snapshot::SnapshotFile> snapshot_; ///< what the first board starts from
-    snapshot::Manifest manifest_;                      ///< of that
     std::optional<snapshot::Base> base_; ///< saved or restored last; guarded by control_mutex_
     std::unique_ptr<replay::Session> session_; ///< of a deterministic machine
     replay::ReplayResult replay_result_;
@@ -114,6 +128,10 @@ private:
     EventCause cause_ = EventCause::None; ///< of outcome_
     std::optional<Error> failure_;
     std::condition_variable changed_; ///< board_ or has_ended_
+    std::optional<SavedMachine> start_from_; ///< of the next board; else it boots
+    bool is_loading_ = false;                ///< load() waits for what follows
+    std::optional<Result<>> load_result_;
+    std::condition_variable load_ended_;
     bool paused_ = false;
     bool has_run_ = false; ///< else it has been stopped from the start
     bool reset_by_control_ = false;

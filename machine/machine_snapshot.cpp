@@ -2,6 +2,7 @@
 #include "machine/boot/file_bytes.h"
 #include "machine/host/monotonic.h"
 #include "machine/machine.h"
+#include "machine/snapshot/catalog.h"
 #include "machine/snapshot/overlay_region.h"
 #include "machine/storage/qcow2/image.h"
 
@@ -9,6 +10,7 @@
 #include <fmt/format.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <ctime>
 #include <filesystem>
 
@@ -59,6 +61,14 @@ Result<> Machine::save_state(Board &board, snapshot::Writer &writer, snapshot::M
         }
     }
     return {};
+}
+
+void Machine::forget_disks_paused(const snapshot::Manifest &manifest) {
+    if (std::ranges::all_of(manifest.disks, [](const auto &disk) { return disk.kept_as.empty(); }))
+        return;
+    if (board_ != nullptr) board_->pause();
+    forget_disks(manifest);
+    if (board_ != nullptr) board_->resume();
 }
 
 void Machine::forget_disks(const snapshot::Manifest &manifest) {
@@ -128,14 +138,12 @@ Result<Machine::Saved> Machine::save(const std::string &path) {
     report.pause_ns = monotonic_ns() - began;
     if (!saved.has_value()) return std::unexpected(saved.error());
 
-    auto finished = writer.finish(snapshot::to_json(manifest));
-    const snapshot::Manifest &obsolete = finished.has_value() ? replaced : manifest;
-    if (std::ranges::any_of(obsolete.disks,
-                            [](const auto &disk) { return !disk.kept_as.empty(); })) {
-        board->pause();
-        forget_disks(obsolete);
-        board->resume();
-    }
+    const auto finish = [&]() -> Result<snapshot::Writer::Finished> {
+        TRY(snapshot::Catalog(std::filesystem::path(path).parent_path()).keep_for_others(path));
+        return writer.finish(snapshot::to_json(manifest));
+    };
+    auto finished = finish();
+    forget_disks_paused(finished.has_value() ? replaced : manifest);
     if (!finished.has_value()) return std::unexpected(finished.error());
     report.bytes = finished->bytes;
     base_ = std::move(finished->base);
@@ -157,46 +165,111 @@ std::string Machine::save_snapshot() {
 
 // ------------------------------------------------------------------------------------- restoring
 
-Result<> Machine::open_snapshot() {
-    if (config_.restore.empty()) return {};
-    auto file = TRY(snapshot::SnapshotFile::open(config_.restore));
-    manifest_ = TRY(snapshot::parse_manifest(file->manifest(), config_.restore));
-    TRY(snapshot::check_same_machine(manifest_.config, config_, config_.restore));
+Result<Machine::SavedMachine> Machine::open_saved(const std::string &path) const {
+    auto file = TRY(snapshot::SnapshotFile::open(path));
+    auto manifest = TRY(snapshot::parse_manifest(file->manifest(), path));
+    TRY(snapshot::check_same_machine(manifest.config, config_, path));
     // All of it, so that what is damaged is found before anything is changed.
     TRY(file->read_frames());
-    snapshot_ = std::move(file);
-    return {};
+    return SavedMachine{std::move(file), std::move(manifest)};
 }
 
-Result<> Machine::restore_disks() {
-    if (snapshot_ == nullptr) return {};
+Result<> Machine::check_disks(const SavedMachine &saved) const {
     for (std::size_t i = 0; i < disks_.size(); ++i) {
-        const snapshot::DiskRecord &record = manifest_.disks[i];
+        const snapshot::DiskRecord &record = saved.manifest.disks[i];
         const std::string &path = config_.disks[i].path;
         if (disks_[i]->size() != record.size ||
             (!record.content.empty() && record.content != content_of(path)))
             return failure(fmt::format("{}: has changed since {} was saved; give the machine the "
                                        "disk it had",
-                                       path, config_.restore));
-        if (disks_[i]->image() != nullptr && record.kept_as.empty())
-            return failure(fmt::format("{}: {} has nothing of this disk; give the machine the disk "
-                                       "it had",
-                                       path, config_.restore));
+                                       path, saved.file->path()));
+        qcow2::Image *image = disks_[i]->image();
+        if (image == nullptr) continue;
+        const std::vector<qcow2::Snapshot> kept = TRY(image->snapshots());
+        if (std::ranges::find(kept, record.kept_as, &qcow2::Snapshot::name) == kept.end())
+            return failure(fmt::format("{}: no snapshot '{}', which {} needs; give the machine the "
+                                       "disk it had",
+                                       path, record.kept_as, saved.file->path()));
     }
+    return {};
+}
+
+Result<> Machine::restore_disks(const SavedMachine &saved) {
     for (std::size_t i = 0; i < disks_.size(); ++i) {
-        if (OverlayDisk *overlay = disks_[i]->overlay(); overlay != nullptr)
-            TRY(snapshot::restore_overlay(*snapshot_, overlay_name(i), *overlay));
+        if (OverlayDisk *overlay = disks_[i]->overlay(); overlay != nullptr) {
+            overlay->forget_changes();
+            TRY(snapshot::restore_overlay(*saved.file, overlay_name(i), *overlay));
+        }
         if (qcow2::Image *image = disks_[i]->image(); image != nullptr)
-            TRY(image->apply_snapshot(manifest_.disks[i].kept_as));
+            TRY(image->apply_snapshot(saved.manifest.disks[i].kept_as));
     }
     return {};
 }
 
 Result<> Machine::restore(Board &board) {
-    const auto file = std::exchange(snapshot_, nullptr);
-    TRY(board.restore(file, [this](Error error) { fail(std::move(error)); }));
+    std::optional<SavedMachine> saved;
+    {
+        const std::lock_guard lock(mutex_);
+        saved = std::exchange(start_from_, std::nullopt);
+    }
+    if (!saved.has_value()) return {};
+    TRY(restore_disks(*saved));
+    TRY(board.restore(saved->file, [this](Error error) { fail(std::move(error)); }));
     const std::lock_guard control(control_mutex_);
-    base_ = snapshot::base_of(*file);
+    base_ = snapshot::base_of(*saved->file);
+    return {};
+}
+
+void Machine::loaded(Result<> result) {
+    const std::lock_guard lock(mutex_);
+    if (!std::exchange(is_loading_, false)) return;
+    load_result_ = std::move(result);
+    load_ended_.notify_all();
+}
+
+Result<> Machine::load(const std::string &path) {
+    std::unique_lock control(control_mutex_);
+    if (session_ != nullptr)
+        return failure(
+            fmt::format("{}: a deterministic machine cannot go on from a snapshot; start "
+                        "another one",
+                        path));
+    auto saved = TRY(open_saved(path));
+    bool was_paused = false;
+    {
+        const std::lock_guard lock(mutex_);
+        if (board_ == nullptr || !board_->is_running() || outcome_.reason != StopReason::None)
+            return failure(
+                fmt::format("{}: the machine does not run; restore it when it does", path));
+        was_paused = paused_;
+    }
+    board_->pause();
+    if (const Result<> fits = check_disks(saved); !fits.has_value()) {
+        board_->resume();
+        return fits;
+    }
+    std::unique_lock lock(mutex_);
+    start_from_ = std::move(saved);
+    load_result_.reset();
+    is_loading_ = true;
+    if (!was_paused) tell(MachineEvent::Stop);
+    board_->stop(StopReason::Replaced);
+    control.unlock(); // the next board takes it
+    load_ended_.wait(lock, [this] { return load_result_.has_value(); });
+    if (load_result_->has_value() && !paused_) tell(MachineEvent::Resume);
+    return *load_result_;
+}
+
+Result<> Machine::remove_snapshot(const std::string &tag) {
+    const std::lock_guard control(control_mutex_);
+    const snapshot::Catalog catalog(config_.snapshots);
+    const std::string path = TRY(catalog.find(tag));
+    const auto file = snapshot::SnapshotFile::open(path);
+    TRY(catalog.remove(tag));
+    if (!file.has_value()) return {};
+    if (const auto manifest = snapshot::parse_manifest((*file)->manifest(), path);
+        manifest.has_value())
+        forget_disks_paused(*manifest);
     return {};
 }
 

@@ -562,6 +562,7 @@ Result<> Board::restore(const std::shared_ptr<snapshot::SnapshotFile> &file,
     }
     TRY(restore_flash(*file));
     static_cast<void>(take_unsaved()); // what is written from here on is
+    is_running_ = true;
     return {};
 }
 

@@ -62,7 +62,7 @@ public:
     [[nodiscard]] Result<> prepare();
     /// Prepares the board if need be, and runs until stop(), power-off or reset.
     [[nodiscard]] Result<StopReason> run();
-    /// The guest executes: the board may be paused and saved.
+    /// The guest executes, or was restored: the board may be paused and saved.
     [[nodiscard]] bool is_running() const { return is_running_; }
     /// Any thread.
     void stop(StopReason reason) { cpus_.stop(reason); }

@@ -208,12 +208,12 @@ TEST_F(BoardTest, GoesOnWhereItWasSaved) {
             ASSERT_TRUE(restored.has_value()) << restored.error().message;
             EXPECT_EQ(save(*board, second).id, file->id()) << "the same state, the same bytes";
             serial.text.clear();
+            EXPECT_TRUE(board->is_running());
             // Who stops it before it runs finds it as it was, as long as that takes.
             const bool is_stopped = i == 1;
             if (is_stopped) board->pause();
             std::thread runner([&] { EXPECT_EQ(board->run().value(), StopReason::PowerOff); });
             if (is_stopped) {
-                while (!board->is_running()) std::this_thread::yield();
                 std::this_thread::sleep_for(std::chrono::milliseconds(20));
                 EXPECT_EQ(save(*board, second).id, file->id());
                 board->resume();

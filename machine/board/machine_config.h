@@ -74,6 +74,7 @@ struct MachineConfig {
     bool statistics = false;
     std::string name;              ///< of the machine, for whoever controls it
     std::string control;           ///< path of the control socket; empty: none
+    std::string snapshots = ".";   ///< folder of those the control socket makes
     std::optional<GdbAddress> gdb; ///< where a debugger is served
     bool starts_stopped = false;   ///< until somebody has it go on
     TraceConfig trace;

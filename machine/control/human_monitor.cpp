@@ -1,9 +1,12 @@
 #include "machine/control/human_monitor.h"
 
+#include "machine/boot/file_bytes.h"
 #include "machine/control/monitor_debug.h"
 
+#include <fmt/chrono.h>
 #include <fmt/format.h>
 
+#include <ctime>
 #include <optional>
 #include <string_view>
 #include <utility>
@@ -19,6 +22,11 @@ struct Call {
 };
 
 std::string help(const Call &);
+
+/// A command says nothing, or what went wrong.
+std::string done(const Result<> &result) {
+    return result.has_value() ? "" : fmt::format("Error: {}\r\n", result.error().message);
+}
 
 std::string info_status(const Call &call) {
     switch (call.machine.run_state()) {
@@ -121,6 +129,39 @@ std::string gdbserver(const Call &call) {
                                : "Disabled gdbserver\r\n";
 }
 
+std::string info_snapshots(const Call &call) {
+    const std::vector<ControlledSnapshot> snapshots = call.machine.snapshots();
+    if (snapshots.empty()) return "There is no snapshot available.\r\n";
+    std::string text =
+        fmt::format("List of snapshots present on all disks:\r\n{:<8} {:<16} {:>8} {:>20} "
+                    "{:>13}\r\n",
+                    "ID", "TAG", "VM SIZE", "DATE", "VM CLOCK");
+    for (const ControlledSnapshot &snapshot : snapshots) {
+        const auto saved = static_cast<std::time_t>(snapshot.seconds);
+        std::tm local{};
+        ::localtime_r(&saved, &local);
+        const u64 milliseconds = snapshot.guest_ns / 1'000'000;
+        text +=
+            fmt::format("{:<8} {:<16} {:>8} {:%Y-%m-%d %H:%M:%S} {:>4}:{:02}:{:02}.{:03}\r\n", "--",
+                        snapshot.tag, human_size(snapshot.bytes), local, milliseconds / 3'600'000,
+                        milliseconds / 60'000 % 60, milliseconds / 1000 % 60, milliseconds % 1000);
+    }
+    return text;
+}
+
+std::string savevm(const Call &call) {
+    const auto saved = call.machine.save_snapshot(std::string(call.arguments), SameTag::Replace);
+    return saved.has_value() ? "" : done(std::unexpected(saved.error()));
+}
+
+std::string loadvm(const Call &call) {
+    return done(call.machine.load_snapshot(std::string(call.arguments)));
+}
+
+std::string delvm(const Call &call) {
+    return done(call.machine.delete_snapshot(std::string(call.arguments)));
+}
+
 struct Command {
     std::string_view name;
     std::string (*run)(const Call &);
@@ -135,12 +176,16 @@ constexpr Command kCommands[] = {
     {"info mtree",       info_mtree,       "",                 "show what is where in physical memory"},
     {"info name",        info_name,        "",                 "show the machine's name"},
     {"info registers",   info_registers,   "[-a]",             "show a CPU's registers; -a: those of the system, too"},
+    {"info snapshots",   info_snapshots,   "",                 "show the snapshots"},
     {"info status",      info_status,      "",                 "show whether the machine runs"},
     {"info version",     info_version,     "",                 "show the version"},
     {"x",                examine,          "/FORM ADDRESS",    "show memory as the CPU sees it, such as x/4xw 0x40000000"},
     {"xp",               examine_physical, "/FORM ADDRESS",    "show physical memory, or read a device there"},
     {"gva2gpa",          translate,        "ADDRESS",          "show where a virtual address leads"},
     {"gdbserver",        gdbserver,        "[WHERE]",          "serve a debugger at tcp::1234 or there; none: no more"},
+    {"savevm",           savevm,           "TAG",              "save a snapshot, in place of one of that tag"},
+    {"loadvm",           loadvm,           "TAG",              "go on from a snapshot"},
+    {"delvm",            delvm,            "TAG",              "remove a snapshot"},
     {"stop",             stop,             "",                 "stop the machine"},
     {"cont",             cont,             "",                 "let it go on"},
     {"system_powerdown", system_powerdown, "",                 "press the power key"},

@@ -14,6 +14,22 @@ class DebugTarget;
 
 enum class RunState : u8 { Prelaunch, Running, Paused, Shutdown };
 
+struct ControlledSnapshot {
+    std::string tag;
+    u64 bytes = 0;
+    u64 seconds = 0;           ///< when it was saved, since 1970
+    u64 guest_ns = 0;          ///< how long the guest had run
+    std::string based_on = {}; ///< another that it needs; empty: none
+    std::string damage = {};   ///< why it cannot be used; empty: it can
+};
+struct SnapshotReport {
+    u64 bytes = 0;
+    u64 pause_ns = 0; ///< for how long the guest stood still
+    std::string based_on = {};
+};
+/// What becomes of a snapshot that has the tag already.
+enum class SameTag : u8 { Refuse, Replace };
+
 struct ControlledDisk {
     std::string name; ///< "disk0"
     std::string path;
@@ -46,6 +62,11 @@ public:
     [[nodiscard]] virtual DebugTarget &debug_target() = 0;
     /// Serves one debugger at a time at this address, or, without one, none any more.
     [[nodiscard]] virtual Result<> serve_debugger(const std::optional<GdbAddress> &) = 0;
+    [[nodiscard]] virtual std::vector<ControlledSnapshot> snapshots() const = 0;
+    [[nodiscard]] virtual Result<SnapshotReport> save_snapshot(const std::string &tag, SameTag) = 0;
+    /// Returns when the machine is what was saved.
+    [[nodiscard]] virtual Result<> load_snapshot(const std::string &tag) = 0;
+    [[nodiscard]] virtual Result<> delete_snapshot(const std::string &tag) = 0;
 };
 
 enum class MachineEvent : u8 { Stop, Resume, PowerDown, Reset, Shutdown };

@@ -7,7 +7,9 @@
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 
@@ -52,8 +54,10 @@ Result<json> QmpClient::receive() {
     }
 }
 
-Result<json> QmpClient::execute(const std::string &command) {
-    const std::string text = json{{"execute", command}}.dump() + "\n";
+Result<json> QmpClient::execute(const std::string &command, json arguments) {
+    json request{{"execute", command}};
+    if (!arguments.empty()) request["arguments"] = std::move(arguments);
+    const std::string text = request.dump(-1, ' ', false, json::error_handler_t::replace) + "\n";
     if (::send(fd_.get(), text.data(), text.size(), MSG_NOSIGNAL) !=
         static_cast<ssize_t>(text.size()))
         return failure("the machine has ended");
@@ -62,6 +66,26 @@ Result<json> QmpClient::execute(const std::string &command) {
         return failure(
             fmt::format("{}: {}", command, text_member(answer["error"], "desc", "refused")));
     return answer.value("return", json::object());
+}
+
+Result<json> QmpClient::run_job(const std::string &command, json arguments) {
+    static constexpr int kPollMs = 10;
+    const std::string id = fmt::format("{}-{}", command, ::getpid());
+    arguments["job-id"] = id;
+    TRY(execute(command, std::move(arguments)));
+    for (;;) {
+        const json jobs = TRY(execute("query-jobs"));
+        const auto job = std::ranges::find_if(
+            jobs, [&](const json &each) { return text_member(each, "id") == id; });
+        if (job == jobs.end()) return failure("the machine has forgotten what it does; try again");
+        if (text_member(*job, "status") != "concluded") {
+            ::poll(nullptr, 0, kPollMs);
+            continue;
+        }
+        TRY(execute("job-dismiss", {{"id", id}}));
+        if (job->contains("error")) return failure(text_member(*job, "error"));
+        return *job;
+    }
 }
 
 bool QmpClient::wait_for_end(int timeout_ms) {

@@ -14,7 +14,11 @@ public:
     /// Fails if nobody serves there, or it is no QMP.
     [[nodiscard]] static Result<QmpClient> connect(const std::string &path);
 
-    [[nodiscard]] Result<nlohmann::json> execute(const std::string &command);
+    [[nodiscard]] Result<nlohmann::json>
+    execute(const std::string &command, nlohmann::json arguments = nlohmann::json::object());
+    /// The same for a command that starts a job; returns what is said of it when it has ended.
+    [[nodiscard]] Result<nlohmann::json> run_job(const std::string &command,
+                                                 nlohmann::json arguments);
     /// Waits for the serving process to end.
     [[nodiscard]] bool wait_for_end(int timeout_ms);
 

@@ -15,7 +15,7 @@ namespace {
 
 using nlohmann::json;
 
-enum class ArgumentType : u8 { String, Integer };
+enum class ArgumentType : u8 { String, Integer, List };
 
 struct Argument {
     std::string_view name;
@@ -25,7 +25,7 @@ struct Argument {
 
 struct Command {
     std::string_view name;
-    QmpResult (*run)(MachineControl &, const json &arguments);
+    QmpResult (*run)(const QmpTarget &, const json &arguments);
     std::span<const Argument> arguments;
 };
 
@@ -41,29 +41,35 @@ const char *status_name(RunState state) {
     return "internal-error";
 }
 
-QmpResult query_status(MachineControl &machine, const json &) {
-    const RunState state = machine.run_state();
+/// Of a command without a value.
+QmpResult done(const Result<> &result) {
+    if (result.has_value()) return json::object();
+    return std::unexpected(QmpError{.description = result.error().message});
+}
+
+QmpResult query_status(const QmpTarget &target, const json &) {
+    const RunState state = target.machine.run_state();
     return json{{"running", state == RunState::Running}, {"status", status_name(state)}};
 }
 
-QmpResult query_version(MachineControl &, const json &) {
+QmpResult query_version(const QmpTarget &, const json &) {
     return qmp_version();
 }
 
-QmpResult query_commands(MachineControl &, const json &) {
+QmpResult query_commands(const QmpTarget &, const json &) {
     json names = json::array({{{"name", "qmp_capabilities"}}});
     for (const Command &command : commands()) names.push_back({{"name", command.name}});
     return names;
 }
 
-QmpResult query_name(MachineControl &machine, const json &) {
-    const std::string name = machine.machine_name();
+QmpResult query_name(const QmpTarget &target, const json &) {
+    const std::string name = target.machine.machine_name();
     return name.empty() ? json::object() : json{{"name", name}};
 }
 
-QmpResult query_cpus_fast(MachineControl &machine, const json &) {
+QmpResult query_cpus_fast(const QmpTarget &target, const json &) {
     json cpus = json::array();
-    for (const int thread : machine.cpu_threads()) {
+    for (const int thread : target.machine.cpu_threads()) {
         const std::size_t index = cpus.size();
         cpus.push_back(
             {{"cpu-index", index},
@@ -75,9 +81,9 @@ QmpResult query_cpus_fast(MachineControl &machine, const json &) {
     return cpus;
 }
 
-QmpResult query_block(MachineControl &machine, const json &) {
+QmpResult query_block(const QmpTarget &target, const json &) {
     json disks = json::array();
-    for (const ControlledDisk &disk : machine.disks()) {
+    for (const ControlledDisk &disk : target.machine.disks()) {
         json inserted{
             {"file", disk.path},
             {"ro", disk.read_only},
@@ -103,59 +109,141 @@ QmpResult query_block(MachineControl &machine, const json &) {
     return disks;
 }
 
-QmpResult stop(MachineControl &machine, const json &) {
-    machine.pause();
+QmpResult stop(const QmpTarget &target, const json &) {
+    target.machine.pause();
     return json::object();
 }
 
-QmpResult cont(MachineControl &machine, const json &) {
-    machine.resume();
+QmpResult cont(const QmpTarget &target, const json &) {
+    target.machine.resume();
     return json::object();
 }
 
-QmpResult system_powerdown(MachineControl &machine, const json &) {
-    machine.press_power_key();
+QmpResult system_powerdown(const QmpTarget &target, const json &) {
+    target.machine.press_power_key();
     return json::object();
 }
 
-QmpResult system_reset(MachineControl &machine, const json &) {
-    machine.reset();
+QmpResult system_reset(const QmpTarget &target, const json &) {
+    target.machine.reset();
     return json::object();
 }
 
-QmpResult quit(MachineControl &machine, const json &) {
-    machine.quit();
+QmpResult quit(const QmpTarget &target, const json &) {
+    target.machine.quit();
     return json::object();
 }
+
+// ------------------------------------------------------------------------------------- snapshots
+
+/// Every disk belongs to every snapshot; clients name them all the same.
+std::optional<QmpError> check_disk_names(const MachineControl &machine, const json &arguments) {
+    const std::vector<ControlledDisk> disks = machine.disks();
+    const auto missing = [&](const json &name) -> std::optional<QmpError> {
+        const bool is_known =
+            name.is_string() &&
+            std::ranges::find(disks, name.get<std::string>(), &ControlledDisk::name) != disks.end();
+        if (is_known) return {};
+        return QmpError{.description =
+                            fmt::format("No block device node '{}'",
+                                        name.is_string() ? name.get<std::string>() : "")};
+    };
+    if (arguments.contains("vmstate"))
+        if (auto error = missing(arguments["vmstate"]); error.has_value()) return error;
+    if (arguments.contains("devices"))
+        for (const json &name : arguments["devices"])
+            if (auto error = missing(name); error.has_value()) return error;
+    return {};
+}
+
+QmpResult start_job(const QmpTarget &target, const json &arguments, const char *type,
+                    Result<json> (*work)(MachineControl &, const std::string &tag)) {
+    if (auto error = check_disk_names(target.machine, arguments); error.has_value())
+        return std::unexpected(std::move(*error));
+    return done(target.jobs.start(
+        arguments["job-id"], type,
+        [&machine = target.machine, work, tag = arguments["tag"].get<std::string>()] {
+            return work(machine, tag);
+        }));
+}
+
+QmpResult snapshot_save(const QmpTarget &target, const json &arguments) {
+    return start_job(target, arguments, "snapshot-save",
+                     [](MachineControl &machine, const std::string &tag) -> Result<json> {
+                         const SnapshotReport report =
+                             TRY(machine.save_snapshot(tag, SameTag::Refuse));
+                         return json{{"x-bytes", report.bytes},
+                                     {"x-pause-ns", report.pause_ns},
+                                     {"x-based-on", report.based_on}};
+                     });
+}
+
+QmpResult snapshot_load(const QmpTarget &target, const json &arguments) {
+    return start_job(target, arguments, "snapshot-load",
+                     [](MachineControl &machine, const std::string &tag) -> Result<json> {
+                         TRY(machine.load_snapshot(tag));
+                         return json::object();
+                     });
+}
+
+QmpResult snapshot_delete(const QmpTarget &target, const json &arguments) {
+    return start_job(target, arguments, "snapshot-delete",
+                     [](MachineControl &machine, const std::string &tag) -> Result<json> {
+                         TRY(machine.delete_snapshot(tag));
+                         return json::object();
+                     });
+}
+
+constexpr Argument kSnapshotArguments[] = {
+    {"job-id", ArgumentType::String, true},
+    {"tag", ArgumentType::String, true},
+    {"vmstate", ArgumentType::String, false},
+    {"devices", ArgumentType::List, false},
+};
+
+QmpResult query_jobs(const QmpTarget &target, const json &) {
+    return target.jobs.list();
+}
+
+QmpResult job_dismiss(const QmpTarget &target, const json &arguments) {
+    return done(target.jobs.dismiss(arguments["id"]));
+}
+
+constexpr Argument kJobArguments[] = {{"id", ArgumentType::String, true}};
 
 constexpr Argument kMonitorArguments[] = {
     {"command-line", ArgumentType::String, true},
     {"cpu-index", ArgumentType::Integer, false},
 };
 
-QmpResult human_monitor_command(MachineControl &machine, const json &arguments) {
+QmpResult human_monitor_command(const QmpTarget &target, const json &arguments) {
     u32 cpu = 0;
     if (const auto index = arguments.find("cpu-index"); index != arguments.end()) {
         const auto given = index->get<i64>();
-        if (given < 0 || static_cast<u64>(given) >= machine.cpu_threads().size())
+        if (given < 0 || static_cast<u64>(given) >= target.machine.cpu_threads().size())
             return std::unexpected(
                 QmpError{.description = "Parameter 'cpu-index' expects a CPU number"});
         cpu = static_cast<u32>(given);
     }
-    return run_monitor_command(machine, arguments["command-line"].get<std::string>(), cpu);
+    return run_monitor_command(target.machine, arguments["command-line"].get<std::string>(), cpu);
 }
 
 // clang-format off
 constexpr Command kCommands[] = {
     {"cont",                  cont,                  {}},
     {"human-monitor-command", human_monitor_command, kMonitorArguments},
+    {"job-dismiss",           job_dismiss,           kJobArguments},
     {"query-block",           query_block,           {}},
     {"query-commands",        query_commands,        {}},
     {"query-cpus-fast",       query_cpus_fast,       {}},
+    {"query-jobs",            query_jobs,            {}},
     {"query-name",            query_name,            {}},
     {"query-status",          query_status,          {}},
     {"query-version",         query_version,         {}},
     {"quit",                  quit,                  {}},
+    {"snapshot-delete",       snapshot_delete,       kSnapshotArguments},
+    {"snapshot-load",         snapshot_load,         kSnapshotArguments},
+    {"snapshot-save",         snapshot_save,         kSnapshotArguments},
     {"stop",                  stop,                  {}},
     {"system_powerdown",      system_powerdown,      {}},
     {"system_reset",          system_reset,          {}},
@@ -166,6 +254,24 @@ std::span<const Command> commands() {
     return kCommands;
 }
 
+bool fits(const json &value, ArgumentType type) {
+    switch (type) {
+    case ArgumentType::String: return value.is_string();
+    case ArgumentType::Integer: return value.is_number_integer();
+    case ArgumentType::List: return value.is_array();
+    }
+    return false;
+}
+
+const char *type_name(ArgumentType type) {
+    switch (type) {
+    case ArgumentType::String: return "string";
+    case ArgumentType::Integer: return "integer";
+    case ArgumentType::List: return "array";
+    }
+    return "";
+}
+
 std::optional<QmpError> check_arguments(const Command &command, const json &arguments) {
     for (const Argument &expected : command.arguments) {
         const auto given = arguments.find(expected.name);
@@ -173,12 +279,10 @@ std::optional<QmpError> check_arguments(const Command &command, const json &argu
             if (!expected.required) continue;
             return QmpError{.description = fmt::format("Parameter '{}' is missing", expected.name)};
         }
-        const bool fits =
-            expected.type == ArgumentType::String ? given->is_string() : given->is_number_integer();
-        if (!fits)
-            return QmpError{.description = fmt::format(
-                                "Invalid parameter type for '{}', expected: {}", expected.name,
-                                expected.type == ArgumentType::String ? "string" : "integer")};
+        if (!fits(*given, expected.type))
+            return QmpError{.description =
+                                fmt::format("Invalid parameter type for '{}', expected: {}",
+                                            expected.name, type_name(expected.type))};
     }
     for (const auto &[name, value] : arguments.items())
         if (std::ranges::find(command.arguments, name, &Argument::name) == command.arguments.end())
@@ -200,14 +304,14 @@ json qmp_version() {
             {"package", "Tandem " TANDEM_VERSION}};
 }
 
-QmpResult run_qmp_command(MachineControl &machine, const std::string &name, const json &arguments) {
+QmpResult run_qmp_command(const QmpTarget &target, const std::string &name, const json &arguments) {
     const auto command = std::ranges::find(kCommands, name, &Command::name);
     if (command == std::end(kCommands))
         return std::unexpected(
             QmpError{"CommandNotFound", fmt::format("The command {} has not been found", name)});
     if (auto error = check_arguments(*command, arguments); error.has_value())
         return std::unexpected(std::move(*error));
-    return command->run(machine, arguments);
+    return command->run(target, arguments);
 }
 
 } // namespace tandem::machine

@@ -58,7 +58,8 @@ Result<std::unique_ptr<QmpServer>> QmpServer::create(const std::string &path,
 
 QmpServer::QmpServer(std::string path, ScopedFd listener, ScopedFd wake, MachineControl &machine)
     : path_(std::move(path)), listener_(std::move(listener)), wake_(std::move(wake)),
-      machine_(machine), thread_([this] { run(); }) {}
+      jobs_([this](const char *event, json data) { tell(event, std::move(data)); }),
+      target_{machine, jobs_}, thread_([this] { run(); }) {}
 
 QmpServer::~QmpServer() {
     {
@@ -71,16 +72,21 @@ QmpServer::~QmpServer() {
 }
 
 void QmpServer::machine_event(MachineEvent event, EventCause cause) {
+    json data;
+    if (event == MachineEvent::Reset || event == MachineEvent::Shutdown)
+        data = {{"guest", cause == EventCause::GuestShutdown || cause == EventCause::GuestReset},
+                {"reason", reason_name(cause)}};
+    tell(event_name(event), std::move(data));
+}
+
+void QmpServer::tell(const char *event, json data) {
     const auto now = std::chrono::system_clock::now().time_since_epoch();
     const auto microseconds = std::chrono::duration_cast<std::chrono::microseconds>(now).count();
     json message{
-        {"event", event_name(event)},
+        {"event", event},
         {"timestamp",
          {{"seconds", microseconds / 1'000'000}, {"microseconds", microseconds % 1'000'000}}}};
-    if (event == MachineEvent::Reset || event == MachineEvent::Shutdown)
-        message["data"] = {
-            {"guest", cause == EventCause::GuestShutdown || cause == EventCause::GuestReset},
-            {"reason", reason_name(cause)}};
+    if (!data.is_null()) message["data"] = std::move(data);
     {
         const std::lock_guard lock(mutex_);
         events_.push_back(std::move(message));
@@ -140,7 +146,7 @@ bool QmpServer::serve(int timeout_ms, bool takes_input) {
 void QmpServer::accept_client() {
     ScopedFd fd{::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK)};
     if (!fd.is_open()) return;
-    clients_.push_back({std::move(fd), QmpSession(machine_)});
+    clients_.push_back({std::move(fd), QmpSession(target_)});
     if (!send(clients_.back())) clients_.pop_back();
 }
 

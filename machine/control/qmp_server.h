@@ -36,6 +36,7 @@ private:
 
     QmpServer(std::string path, ScopedFd listener, ScopedFd wake, MachineControl &);
     void run();
+    void tell(const char *event, nlohmann::json data);
     /// One round of waiting and serving; false if nothing came in time.
     bool serve(int timeout_ms, bool takes_input);
     void accept_client();
@@ -46,11 +47,12 @@ private:
 
     std::string path_;
     ScopedFd listener_, wake_;
-    MachineControl &machine_;
     std::list<Client> clients_; ///< the thread's
     std::mutex mutex_;          ///< guards what follows
     std::deque<nlohmann::json> events_;
     bool stopping_ = false;
+    Jobs jobs_; ///< what they tell goes to events_
+    QmpTarget target_;
     std::thread thread_;
 };
 

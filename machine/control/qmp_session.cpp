@@ -1,14 +1,12 @@
 #include "machine/control/qmp_session.h"
 
-#include "machine/control/qmp_commands.h"
-
 #include <fmt/format.h>
 
 namespace tandem::machine {
 
 using nlohmann::json;
 
-QmpSession::QmpSession(MachineControl &machine) : machine_(machine) {
+QmpSession::QmpSession(const QmpTarget &target) : target_(target) {
     send({{"QMP", {{"version", qmp_version()}, {"capabilities", json::array()}}}});
 }
 
@@ -80,7 +78,7 @@ void QmpSession::handle(const std::string &text) {
     }
     const QmpResult result = command == "qmp_capabilities"
                                  ? QmpResult{json::object()}
-                                 : run_qmp_command(machine_, command, *arguments);
+                                 : run_qmp_command(target_, command, *arguments);
     if (!result.has_value())
         return send_error(id, result.error().error_class, result.error().description);
     json message{{"return", *result}};

@@ -1,7 +1,7 @@
 #pragma once
 /// One client of the control socket: QMP (QEMU, docs/interop/qmp-spec) as bytes in and bytes out.
 #include "machine/control/json_splitter.h"
-#include "machine/control/machine_control.h"
+#include "machine/control/qmp_commands.h"
 
 #include <nlohmann/json.hpp>
 
@@ -13,7 +13,7 @@ namespace tandem::machine {
 class QmpSession {
 public:
     /// Its output is the greeting.
-    explicit QmpSession(MachineControl &);
+    explicit QmpSession(const QmpTarget &);
 
     /// Carries out what is whole of the client's bytes.
     void receive(std::string_view bytes);
@@ -28,7 +28,7 @@ private:
     void send(const nlohmann::json &message);
     void send_error(const nlohmann::json &id, const char *error_class, std::string description);
 
-    MachineControl &machine_;
+    QmpTarget target_;
     JsonSplitter splitter_;
     bool negotiated_ = false;
 };

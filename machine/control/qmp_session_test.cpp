@@ -8,8 +8,11 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <condition_variable>
 #include <filesystem>
 #include <fstream>
+#include <mutex>
+#include <utility>
 
 namespace tandem::machine {
 namespace {
@@ -34,6 +37,24 @@ public:
         served = where;
         return {};
     }
+    std::vector<ControlledSnapshot> snapshots() const override { return saved; }
+    Result<SnapshotReport> save_snapshot(const std::string &tag, SameTag same) override {
+        if (same == SameTag::Refuse && !saved.empty()) return failure(tag + ": there is one");
+        saved = {{.tag = tag, .bytes = 4096}};
+        return SnapshotReport{.bytes = 4096, .pause_ns = 7};
+    }
+    Result<> load_snapshot(const std::string &tag) override {
+        if (saved.empty()) return failure(tag + ": no such snapshot");
+        ++loads;
+        return {};
+    }
+    Result<> delete_snapshot(const std::string &) override {
+        saved.clear();
+        return {};
+    }
+
+    std::vector<ControlledSnapshot> saved;
+    int loads = 0;
 
     testing::FakeTarget target;
     std::optional<GdbAddress> served;
@@ -70,7 +91,15 @@ protected:
     }
 
     FakeMachine machine;
-    QmpSession session{machine};
+    std::mutex told_mutex;
+    std::condition_variable told_more;
+    std::vector<json> told; ///< of jobs
+    Jobs jobs{[this](const char *event, json data) {
+        const std::lock_guard lock(told_mutex);
+        told.push_back({{"event", event}, {"data", std::move(data)}});
+        told_more.notify_all();
+    }};
+    QmpSession session{{machine, jobs}};
 };
 
 TEST_F(QmpSessionTest, GreetsAndNegotiates) {
@@ -117,6 +146,80 @@ TEST_F(QmpSessionTest, EveryListedCommandExists) {
         if (entry["name"] == "qmp_capabilities") continue;
         EXPECT_EQ(answer["error"]["class"], "GenericError") << entry;
     }
+}
+
+TEST_F(QmpSessionTest, SnapshotsAreJobs) {
+    negotiate();
+    // Returns how the job goes, up to its end.
+    const auto run = [this](const char *command) {
+        const json arguments{
+            {"job-id", "j"}, {"tag", "t"}, {"vmstate", "disk0"}, {"devices", {"disk0"}}};
+        EXPECT_EQ(ask(json{{"execute", command}, {"arguments", arguments}}.dump()),
+                  R"({"return": {}})"_json);
+        std::unique_lock lock(told_mutex);
+        std::string states;
+        told_more.wait(
+            lock, [this] { return !told.empty() && told.back()["data"]["status"] == "concluded"; });
+        for (const json &message : std::exchange(told, {})) {
+            EXPECT_EQ(message["event"], "JOB_STATUS_CHANGE");
+            EXPECT_EQ(message["data"]["id"], "j");
+            states += message["data"]["status"].get<std::string>() + " ";
+        }
+        return states;
+    };
+    const auto dismiss = [this] {
+        json jobs_there = ask(R"({"execute":"query-jobs"})")["return"];
+        EXPECT_EQ(jobs_there.size(), 1u);
+        EXPECT_EQ(ask(R"({"execute":"job-dismiss","arguments":{"id":"j"}})"),
+                  R"({"return": {}})"_json);
+        EXPECT_EQ(std::exchange(told, {}).back()["data"]["status"], "null");
+        EXPECT_EQ(ask(R"({"execute":"query-jobs"})")["return"].size(), 0u);
+        return jobs_there[0];
+    };
+    static constexpr const char *kSuccess = "created running waiting pending concluded ";
+    static constexpr const char *kFailure = "created running aborting concluded ";
+    EXPECT_EQ(run("snapshot-load"), kFailure);
+    EXPECT_EQ(ask(R"({"execute":"snapshot-load","arguments":{"job-id":"j","tag":"t"}})"),
+              error("GenericError", "Job ID 'j' already in use"));
+    EXPECT_EQ(dismiss()["error"], "t: no such snapshot");
+    EXPECT_EQ(run("snapshot-save"), kSuccess);
+    const json saved = dismiss();
+    EXPECT_EQ(saved["type"], "snapshot-save");
+    EXPECT_EQ(saved["x-pause-ns"], 7);
+    EXPECT_FALSE(saved.contains("error"));
+    EXPECT_EQ(run("snapshot-save"), kFailure) << "there is one of that tag";
+    dismiss();
+    EXPECT_EQ(run("snapshot-load"), kSuccess);
+    dismiss();
+    EXPECT_EQ(machine.loads, 1);
+    EXPECT_EQ(run("snapshot-delete"), kSuccess);
+    dismiss();
+    EXPECT_TRUE(machine.saved.empty());
+    EXPECT_EQ(ask(R"({"execute":"job-dismiss","arguments":{"id":"j"}})"),
+              error("GenericError", "Job not found"));
+    EXPECT_EQ(
+        ask(R"({"execute":"snapshot-save","arguments":{"job-id":"j","tag":"t","devices":["disk7"]}})"),
+        error("GenericError", "No block device node 'disk7'"));
+}
+
+TEST_F(QmpSessionTest, TheMonitorSavesAndRestores) {
+    negotiate();
+    const auto monitor = [this](const char *line) {
+        return ask(json{{"execute", "human-monitor-command"},
+                        {"arguments", {{"command-line", line}}}}
+                       .dump())["return"]
+            .get<std::string>();
+    };
+    EXPECT_EQ(monitor("info snapshots"), "There is no snapshot available.\r\n");
+    EXPECT_EQ(monitor("loadvm t"), "Error: t: no such snapshot\r\n");
+    EXPECT_EQ(monitor("savevm t"), "");
+    EXPECT_EQ(monitor("savevm  t"), "") << "in its place";
+    EXPECT_NE(monitor("info snapshots").find("t "), std::string::npos);
+    EXPECT_EQ(monitor("loadvm t"), "");
+    EXPECT_EQ(machine.loads, 1);
+    EXPECT_EQ(monitor("delvm t"), "");
+    EXPECT_TRUE(machine.saved.empty());
+    EXPECT_EQ(monitor("loadvm"), "unknown command: 'loadvm'\r\n");
 }
 
 TEST_F(QmpSessionTest, RefusesWhatIsWrong) {

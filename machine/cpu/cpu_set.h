@@ -26,8 +26,9 @@ enum class StopReason : u8 {
     Quit,   ///< the console's escape key
     Signal, ///< SIGINT, SIGTERM or the like
     Timeout,
-    Failure, ///< the host's; whoever stopped the machine knows more
-    Reached, ///< the moment at which it was to stop
+    Failure,  ///< the host's; whoever stopped the machine knows more
+    Reached,  ///< the moment at which it was to stop
+    Replaced, ///< the machine goes on from a snapshot
 };
 
 class CpuSet final : public PowerControl,

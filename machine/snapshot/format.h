@@ -15,6 +15,9 @@ inline constexpr std::size_t kPageSize = 4096;
 inline constexpr u32 kPagesPerFrame = 32;
 inline constexpr std::size_t kFrameSize = kPagesPerFrame * kPageSize;
 
+/// The name of a snapshot file that only others still need is ".<id>" with this ending.
+inline constexpr const char *kFileEnding = ".snapshot";
+
 /// Of the content: XXH3 of the index, which has the checksums of all else.
 using SnapshotId = std::array<u64, 2>;
 

@@ -103,15 +103,29 @@ Result<> SnapshotFile::check_index() const {
 
 Result<> SnapshotFile::open_parent(unsigned depth) {
     if (index_.parent_path.empty()) return {};
-    const std::string below =
-        (std::filesystem::path(path_).parent_path() / text(index_.parent_path)).string();
-    auto parent = open_link(below, depth + 1);
+    const std::filesystem::path below =
+        std::filesystem::path(path_).parent_path() / text(index_.parent_path);
+    auto parent = open_link(below.string(), depth + 1);
+    if (!parent.has_value() || (*parent)->id() != index_.parent_id)
+        if (auto kept = open_link(kept_path(below.parent_path(), index_.parent_id), depth + 1);
+            kept.has_value())
+            parent = std::move(kept);
     if (!parent.has_value())
         return failure(fmt::format("{} (which {} is based on)", parent.error().message, path_));
     parent_ = std::move(*parent);
     if (parent_->id() != index_.parent_id)
         return failure(fmt::format("{}: has been replaced since {} was based on it; save again",
-                                   below, path_));
+                                   below.string(), path_));
+    return check_parent_regions();
+}
+
+std::string SnapshotFile::kept_path(const std::string &folder, const SnapshotId &id) {
+    return (std::filesystem::path(folder) /
+            fmt::format(".{:016x}{:016x}{}", id[0], id[1], kFileEnding))
+        .string();
+}
+
+Result<> SnapshotFile::check_parent_regions() {
     for (const Region &region : index_.regions) {
         parent_regions_.push_back(nullptr);
         if (std::ranges::find(region.pages, kPageInParent) == region.pages.end()) continue;

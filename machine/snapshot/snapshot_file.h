@@ -30,6 +30,9 @@ public:
     /// What kPageInParent refers to; null if it stands alone.
     [[nodiscard]] const SnapshotFile *parent() const { return parent_.get(); }
     [[nodiscard]] const Region *find_region(std::string_view name) const;
+    /// The file that has it if others are based on it but its name has gone to another, or to none:
+    /// see catalog.h.
+    [[nodiscard]] static std::string kept_path(const std::string &folder, const SnapshotId &id);
     /// The state saved under a name.
     [[nodiscard]] Result<std::span<const std::byte>> blob(std::string_view name) const;
 
@@ -59,6 +62,7 @@ private:
     [[nodiscard]] Result<> load();
     [[nodiscard]] Result<> check_index() const;
     [[nodiscard]] Result<> open_parent(unsigned depth);
+    [[nodiscard]] Result<> check_parent_regions();
     [[nodiscard]] static Result<std::shared_ptr<SnapshotFile>> open_link(const std::string &path,
                                                                          unsigned depth);
     [[nodiscard]] Result<> read(u64 offset, std::span<std::byte>) const;

@@ -1,3 +1,4 @@
+#include "machine/snapshot/catalog.h"
 #include "machine/snapshot/manifest.h"
 #include "machine/snapshot/overlay_region.h"
 #include "machine/snapshot/page_loader.h"
@@ -12,6 +13,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <optional>
 #include <random>
 
 namespace tandem::machine::snapshot {
@@ -169,6 +171,48 @@ TEST_F(SnapshotTest, LooksOnlyAtWhatMayHaveChanged) {
                   is_restored ? 2u : 1u);
         memory = before;
     }
+}
+
+TEST_F(SnapshotTest, TagsGoAndWhatOthersNeedStays) {
+    const Catalog catalog(folder);
+    for (const std::string tag : {"", ".", "..", ".a", "a/b", "a b", "a\n"})
+        EXPECT_FALSE(catalog.path_of(tag).has_value()) << tag;
+    EXPECT_FALSE(catalog.find("a").has_value());
+    std::optional<Base> base;
+    for (const std::string tag : {"a", "b", "c"}) {
+        const std::string path = catalog.path_of(tag).value();
+        Writer writer = Writer::create(path).value();
+        if (base.has_value()) writer.set_base(std::move(*base));
+        ASSERT_TRUE(writer.add_region(MemoryRegion("ram", memory, {{0, kPages}})).has_value());
+        base = writer.finish("{}").value().base;
+        EXPECT_EQ(catalog.find(tag).value(), path);
+    }
+    const auto tags = [&] {
+        std::string list;
+        for (const CatalogEntry &entry : catalog.entries()) {
+            EXPECT_EQ(entry.damage, "");
+            list += entry.tag + " on " + entry.based_on + ";";
+        }
+        return list;
+    };
+    const auto file_count = [&] {
+        return std::distance(std::filesystem::directory_iterator(folder), {});
+    };
+    EXPECT_EQ(tags(), "a on ;b on a;c on b;");
+    // "b" is given to another, "a" goes: "c" still has both below it.
+    ASSERT_TRUE(catalog.keep_for_others(catalog.path_of("b").value()).has_value());
+    ASSERT_TRUE(save("b.snapshot").has_value());
+    ASSERT_TRUE(catalog.remove("a").has_value());
+    EXPECT_EQ(file_count(), 4);
+    EXPECT_EQ(load("c.snapshot"), memory);
+    ASSERT_TRUE(catalog.remove("c").has_value());
+    EXPECT_EQ(tags(), "b on ;") << "nothing needs the others any longer";
+    EXPECT_EQ(file_count(), 1);
+    EXPECT_FALSE(catalog.remove("c").has_value());
+    // A damaged one is shown, and can go.
+    replace("d.snapshot", std::vector<char>(100, 'x'));
+    EXPECT_EQ(catalog.entries().size(), 2u);
+    EXPECT_TRUE(catalog.remove("d").has_value());
 }
 
 TEST_F(SnapshotTest, RefusesWhatIsDamaged) {

@@ -90,6 +90,11 @@ StoreStatus OverlayDisk::write_zeroes(u64 offset, u64 length, bool may_unmap) {
     return StoreStatus::Ok;
 }
 
+void OverlayDisk::forget_changes() {
+    std::ranges::fill(changed_, 0);
+    static_cast<void>(changes_->discard(0, changes_->size())); // only room is at stake
+}
+
 Extent OverlayDisk::extent(u64 offset, u64 length) {
     const std::shared_lock lock(mutex_);
     const bool changed = is_changed(offset / kClusterSize);

@@ -25,6 +25,8 @@ public:
     Extent extent(u64 offset, u64 length) override;
 
     // While nobody else uses the disk.
+    /// As it was when it was made.
+    void forget_changes();
     [[nodiscard]] u64 cluster_count() const { return (size() + kClusterSize - 1) / kClusterSize; }
     [[nodiscard]] bool is_changed(u64 cluster) const {
         return bit(changed_[cluster / 64], cluster % 64);

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """snapshot.py TANDEM GUEST [--restores N]: saves Debian under load and goes on from there N times, each in a process of
-its own. The load computes, writes files and reads them back past the page cache, and fetches from the host, and compares
-all of it with checksums. Then what must be refused, and a disk whose images keep the snapshot themselves."""
+its own, and N times in one process. The load computes, writes files and reads them back past the page cache, and fetches from the host, and compares
+all of it with checksums. Then what must be refused, and a disk whose images keep the snapshot themselves, and
+the snapshots of a machine with a name."""
 import argparse
 import hashlib
 import os
@@ -16,8 +17,10 @@ import time
 
 from boot import check, run_arguments
 from console import Console
+from qmp import Qmp
 
 # Each round of a loop ends with a line in /tmp/rounds; what does not compare leaves one in /tmp/wrong.
+# A connection that was open when the machine was saved is lost, and says nothing any more.
 LOAD = r"""
 compare() { [ "$1" = "$2" ] && echo $3 >>/tmp/rounds || echo "$3: $1 is not $2" >>/tmp/wrong; }
 sum() { sha256sum | cut -c1-64; }
@@ -27,7 +30,7 @@ disk() { while :; do
     head -c 1M /dev/urandom >/root/$1; s=$(sum </root/$1); sync /root/$1; echo 1 >/proc/sys/vm/drop_caches
     compare $(sum </root/$1) $s disk; done; }
 fetch() { while :; do
-    if { exec 3<>/dev/tcp/10.0.2.2/PORT; } 2>/dev/null; then cat <&3 >/tmp/got; exec 3>&-
+    if { exec 3<>/dev/tcp/10.0.2.2/PORT; } 2>/dev/null; then timeout 5 cat <&3 >/tmp/got; exec 3>&-
         [ $(stat -c %s /tmp/got) = SIZE ] && compare $(sum </tmp/got) HASH fetch; fi; sleep 0.1; done; }
 compute & disk a & disk b & fetch &
 """
@@ -101,7 +104,7 @@ def busy(tandem, guest, restores):
     server = Server()
     disk = os.path.join(guest, "disk.img")
     console = Guest(run_arguments(tandem, guest, "initrd", "root=/dev/vda rw console=ttyAMA0 quiet") +
-                    ["--disk", disk + ",format=raw,snapshot"], 600)
+                    ["--disk", disk + ",format=raw,snapshot", "--qmp", "unix:qmp.sock"], 600)
     console.log_in()
     console.run("printf '[Match]\\nType=ether\\n[Network]\\nDHCP=yes\\n' >/etc/systemd/network/a.network; systemctl start "
                 "systemd-networkd; /lib/systemd/systemd-networkd-wait-online --timeout=60; dmesg -C")
@@ -113,6 +116,16 @@ def busy(tandem, guest, restores):
     whole, saved = saved, console.save()
     told = subprocess.run([tandem, "snapshot", "info", saved], capture_output=True, text=True).stdout
     check(f"based on: {whole}\n" in told, f"the second has what differs from the first: {told}")
+    qmp = Qmp("qmp.sock", 600)
+    for number in range(restores):
+        start = time.monotonic()
+        tag = (whole if number % 2 == 0 else saved).removesuffix(".snapshot")
+        said = qmp.execute("human-monitor-command", command_line=f"loadvm {tag}")
+        check(said == "", f"loadvm: {said}")
+        taken = time.monotonic() - start
+        console.send(b"\r")
+        console.wait_for_rounds("compute disk fetch")
+        print(f"loaded {number + 1} of {restores}: {taken:.2f} s", flush=True)
     console.send(b"\x01x")
     check(console.wait() == 0, "exit status 0 after Ctrl-A x")
     check(subprocess.run([tandem, "snapshot", "verify", saved]).returncode == 0, "the snapshot is sound")
@@ -172,6 +185,92 @@ def images(tandem, guest):
     refuse(tandem, ["run", "--restore", saved], "no snapshot 'tandem-")
 
 
+def named(tandem, guest, folder):
+    """Snapshots with tags: incremental, restored in the same process and in a new one, removed in any order."""
+    os.environ.update(XDG_STATE_HOME=os.path.join(folder, "state"))
+    os.environ.pop("XDG_RUNTIME_DIR", None)
+
+    def run(*arguments, status=0):
+        done = subprocess.run([tandem, *arguments], capture_output=True, text=True, stdin=subprocess.DEVNULL)
+        check(done.returncode == status, f"{arguments}: status {done.returncode}: {done.stderr}{done.stdout}")
+        check(status == 0 or len(done.stderr.splitlines()) == 1, f"{arguments}: one line: {done.stderr}")
+        return done.stderr if status else done.stdout
+
+    def attach():
+        return Console([tandem, "console", "one"], 100)
+
+    def detach(console):
+        console.send(b"\x01x")
+        check(console.wait() == 0, "leaving the console")
+
+    def write(console, text):
+        console.send(f"echo {text} >/dev/shm/what; echo wri''tten $?\r".encode())
+        console.expect(rb"written 0\r")
+
+    def expect(console, text):
+        console.send(b"\recho i''s $(cat /dev/shm/what)\r")
+        console.expect(b"is " + text + rb"\r")
+
+    run("image", "create", "n.qcow2", "64M")
+    run("create", "one", os.path.join(guest, "kernel"), "--", "--initrd", os.path.join(guest, "shell.cpio.gz"), "--append",
+        "console=ttyAMA0 quiet", "--disk", "n.qcow2")
+    run("start", "one")
+    check(run("snapshot", "list", "one") == "", "there is none yet")
+    console = attach()
+    console.expect(rb"MARKER init-up")
+    console.expect(rb"# ")
+    console.send(b"mkdir -p /dev/shm\r")
+    for tag in ("a", "b", "c"):
+        write(console, tag)
+        run("snapshot", "save", "one", tag)
+    rows = [line.split() for line in run("snapshot", "list", "one").splitlines()[1:]]
+    check([(row[0], row[-1]) for row in rows][1:] == [("b", "a"), ("c", "b")], f"each is based on the one before: {rows}")
+    for tag in ("a", "c", "b", "a"):
+        run("snapshot", "restore", "one", tag)
+        expect(console, tag.encode())
+    check("there is a snapshot of that tag" in run("snapshot", "save", "one", "b", status=1), "a tag is used once")
+    check("no such snapshot" in run("snapshot", "restore", "one", "x", status=1), "another tag")
+    check("not a snapshot's tag" in run("snapshot", "save", "one", "x/y", status=1), "no tag")
+    # One that is damaged changes nothing.
+    files = os.path.join(folder, "state", "tandem", "machines", "one", "snapshots")
+    with open(os.path.join(files, "a.snapshot"), "rb") as whole, open(os.path.join(files, "cut.snapshot"), "wb") as cut:
+        cut.write(whole.read()[:-100])
+    check("damaged" in run("snapshot", "restore", "one", "cut", status=1), "a damaged one is refused")
+    check("damaged" in run("snapshot", "list", "one"), "and listed as such")
+    expect(console, b"a")
+    os.remove(os.path.join(files, "cut.snapshot"))
+    # What others need stays.
+    qmp = Qmp(os.path.join(folder, "state", "tandem", "machines", "one", "qmp.sock"))
+    write(console, "d")
+    qmp.execute("human-monitor-command", command_line="savevm b")
+    run("snapshot", "rm", "one", "a")
+    for tag, text in (("c", b"c"), ("b", b"d")):
+        run("snapshot", "restore", "one", tag)
+        expect(console, text)
+    listed = qmp.execute("human-monitor-command", command_line="info snapshots")
+    check(re.search(r"\bb +\S+ \S+ .*\n.*", listed) and " a " not in listed, f"info snapshots: {listed}")
+    # A stopped machine stays stopped, and its time with it.
+    qmp.execute("stop")
+    run("snapshot", "restore", "one", "c")
+    check(qmp.execute("query-status")["status"] == "paused", "still paused")
+    qmp.execute("cont")
+    expect(console, b"c")
+    detach(console)
+    run("stop", "--force", "one")
+    check("does not run" in run("snapshot", "rm", "one", "b", status=1), "its disk is part of it")
+    run("snapshot", "restore", "one", "b")
+    console = attach()
+    expect(console, b"d")
+    for tag in ("b", "c"):
+        run("snapshot", "rm", "one", tag)
+    detach(console)
+    check(os.listdir(files) == [], "nothing is left")
+    run("stop", "--force", "one")
+    check("tandem-" not in run("image", "snapshot", "list", "n.qcow2"), "nor in the image")
+    run("image", "check", "n.qcow2")
+    run("rm", "one")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("tandem")
@@ -182,6 +281,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
         images(tandem, guest)
+        named(tandem, guest, folder)
         busy(tandem, guest, arguments.restores)
 
 
