@@ -234,8 +234,13 @@ std::string normalised(std::string_view line) {
 std::string run_monitor_command(MachineControl &machine, const std::string &line, u32 cpu) {
     const std::string wanted = normalised(line);
     for (const Command &command : kCommands)
-        if (std::string_view arguments; takes(command, wanted, arguments))
+        if (std::string_view arguments; takes(command, wanted, arguments)) {
+            const bool must_have_some =
+                !command.arguments.empty() && !command.arguments.starts_with('[');
+            if (must_have_some && arguments.empty())
+                return fmt::format("{}: {} is missing\r\n", command.name, command.arguments);
             return command.run({machine, arguments, cpu});
+        }
     return fmt::format("unknown command: '{}'\r\n", wanted);
 }
 
