@@ -127,7 +127,7 @@ private:
     RunOutcome outcome_;                  ///< as asked for by stop()
     EventCause cause_ = EventCause::None; ///< of outcome_
     std::optional<Error> failure_;
-    std::condition_variable changed_; ///< board_ or has_ended_
+    std::condition_variable changed_;        ///< board_ or has_ended_
     std::optional<SavedMachine> start_from_; ///< of the next board; else it boots
     bool is_loading_ = false;                ///< load() waits for what follows
     std::optional<Result<>> load_result_;
