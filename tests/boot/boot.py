@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""boot.py TANDEM GUEST initramfs|wrapped|shell|debian|consoles|uefi: boots a guest of scripts/guest and uses it.
+"""boot.py TANDEM GUEST initramfs|wrapped|shell|debian|consoles|only_virtio_console|uefi: boots a guest of
+scripts/guest and uses it.
 boot.py TANDEM IMAGE firmware: the same with firmware."""
 import gzip
 import hashlib
@@ -168,6 +169,16 @@ def consoles(tandem, guest):
     check(console.wait() == 0, "exit status 0 after poweroff")
 
 
+def only_virtio_console(tandem, guest):
+    """A machine whose only console is hvc0, which comes up when the initramfs loads the driver."""
+    console = Console(run_arguments(tandem, guest, "drivers.cpio.gz", "console=hvc0 quiet", kernel="drivers.kernel") +
+                      ["--serial", "none", "--console", "stdio"], 120)
+    console.expect(rb"/ # ")
+    console.send(b"cat /sys/class/tty/console/active; poweroff -f\r")
+    console.expect(rb"\nhvc0[\r\n]")
+    check(console.wait() == 0, "exit status 0 after poweroff")
+
+
 def firmware(tandem, image):
     """EDK2 to its shell; a variable set there outlives the machine in the --nvram file."""
     with tempfile.TemporaryDirectory() as folder:
@@ -207,8 +218,8 @@ def uefi(tandem, guest):
 
 def main():
     tandem, guest, what = sys.argv[1:]
-    {"initramfs": initramfs, "wrapped": wrapped, "shell": shell, "debian": debian, "consoles": consoles, "firmware": firmware,
-     "uefi": uefi}[what](tandem, guest)
+    {"initramfs": initramfs, "wrapped": wrapped, "shell": shell, "debian": debian, "consoles": consoles,
+     "only_virtio_console": only_virtio_console, "firmware": firmware, "uefi": uefi}[what](tandem, guest)
 
 
 if __name__ == "__main__":
