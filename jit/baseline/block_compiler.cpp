@@ -59,6 +59,7 @@ struct OpTraits {
     bool is_barrier = false; ///< state must be exact: an exception or an exit may come here
     bool has_vector_result = false;
     bool is_fp = false;
+    bool takes_carry = false; ///< of the flags that are its third argument, nothing else
     u8 arg_count = 0;
 };
 const std::array<OpTraits, ir::kOpcodeCount> &op_traits() {
@@ -75,6 +76,10 @@ const std::array<OpTraits, ir::kOpcodeCount> &op_traits() {
             t.has_vector_result = is_vector_type(row.result);
             t.arg_count = row.arg_count;
         }
+        for (const Opcode op :
+             {Opcode::Adc32, Opcode::Adc64, Opcode::Sbc32, Opcode::Sbc64, Opcode::AdcFlags32,
+              Opcode::AdcFlags64, Opcode::SbcFlags32, Opcode::SbcFlags64})
+            table[static_cast<unsigned>(op)].takes_carry = true;
         return table;
     }();
     return traits;
@@ -182,6 +187,7 @@ void BlockCompiler::prepass() {
         for (unsigned a = 0; a < t.arg_count; ++a) {
             ValueState &arg = values_[in.args[a]];
             ++arg.uses;
+            arg.needs_all_flags = arg.needs_all_flags || !t.takes_carry;
             if (is_address_of_memory_op(in.op, a)) ++arg.payload;
             if (in.op == Opcode::SetStateV128) ++arg.payload;
         }
@@ -469,24 +475,27 @@ void BlockCompiler::alu_imm(Alu op, HostReg a, i32 imm, bool is_64_bit) {
     code.append_to(*this);
 }
 
-void BlockCompiler::alu(Alu op, HostReg a, ValueId b, bool is_64_bit) {
-    if (is_imm32(b, is_64_bit)) return alu_imm(op, a, imm32(b), is_64_bit);
-    if (is_memory_operand(b, is_64_bit)) {
-        const Xbyak::RegExp from = memory_location(state(b));
-        const Xbyak::Reg r = is_64_bit ? static_cast<Xbyak::Reg>(Xbyak::Reg64(a))
-                                       : static_cast<Xbyak::Reg>(Xbyak::Reg32(a));
-        switch (op) {
-        case Alu::Add: return add(r, ptr[from]);
-        case Alu::Or: return or_(r, ptr[from]);
-        case Alu::Adc: return adc(r, ptr[from]);
-        case Alu::Sbb: return sbb(r, ptr[from]);
-        case Alu::And: return and_(r, ptr[from]);
-        case Alu::Sub: return sub(r, ptr[from]);
-        case Alu::Xor: return xor_(r, ptr[from]);
-        case Alu::Cmp: return cmp(r, ptr[from]);
-        }
+BlockCompiler::Operand BlockCompiler::operand(ValueId id, bool is_64_bit) {
+    if (is_imm32(id, is_64_bit)) return {.is_imm = true, .imm = imm32(id)};
+    if (is_memory_operand(id, is_64_bit)) return {.memory = memory_location(state(id))};
+    return {.reg = use(id)};
+}
+
+void BlockCompiler::alu(Alu op, HostReg a, const Operand &b, bool is_64_bit) {
+    if (b.is_imm) return alu_imm(op, a, b.imm, is_64_bit);
+    if (b.reg != kNoReg) return alu_reg(op, a, b.reg, is_64_bit);
+    const Xbyak::Reg r = is_64_bit ? static_cast<Xbyak::Reg>(Xbyak::Reg64(a))
+                                   : static_cast<Xbyak::Reg>(Xbyak::Reg32(a));
+    switch (op) {
+    case Alu::Add: return add(r, ptr[b.memory]);
+    case Alu::Or: return or_(r, ptr[b.memory]);
+    case Alu::Adc: return adc(r, ptr[b.memory]);
+    case Alu::Sbb: return sbb(r, ptr[b.memory]);
+    case Alu::And: return and_(r, ptr[b.memory]);
+    case Alu::Sub: return sub(r, ptr[b.memory]);
+    case Alu::Xor: return xor_(r, ptr[b.memory]);
+    case Alu::Cmp: return cmp(r, ptr[b.memory]);
     }
-    alu_reg(op, a, use(b), is_64_bit);
 }
 
 void BlockCompiler::setcc(CC cc, HostReg reg) {

@@ -92,6 +92,7 @@ public:
         bool can_fold_address = false;  ///< a sum that is only ever an address
         bool is_index = false;          ///< used once, in a sum
         bool is_stored_eagerly = false; ///< flags that a later block will see
+        bool needs_all_flags = false;   ///< else of flags only the carry is used
         bool is_partial = false; ///< emitted together with another operation (emit_crypto.cpp)
         u8 home_bytes = 16;      ///< of a vector value: how much of its home to read
     };
@@ -143,6 +144,9 @@ public:
     void alias(ValueId id, ValueId of);
     /// The result is not emitted before it is used. The arguments stay alive.
     void defer(ValueId id, Form form, u64 payload = 0);
+    /// A later instruction with the arguments of the current one is emitted together with it. Call
+    /// it before consume().
+    void join(ValueId later);
     /// An xmm or general register for use within this instruction only.
     HostReg temporary(bool is_vector);
     Xbyak::Xmm temporary_x() { return Xbyak::Xmm(temporary(true) - kFirstXmm); }
@@ -181,7 +185,19 @@ public:
     void store_imm32(bool on_stack, i32 displacement, u32 value, bool is_64_bit);
     /// Appends up to 8 bytes of code, the first one lowest.
     void append_code(u64 bytes, unsigned count);
-    void alu(Alu op, HostReg a, ValueId b, bool is_64_bit);
+    /// The second operand of an instruction: an immediate, a value that is in memory and used for
+    /// the last time, or a register.
+    struct Operand {
+        HostReg reg = kNoReg;
+        bool is_imm = false;
+        i32 imm = 0;
+        Xbyak::RegExp memory{};
+    };
+    [[nodiscard]] Operand operand(ValueId id, bool is_64_bit);
+    void alu(Alu op, HostReg a, const Operand &b, bool is_64_bit);
+    void alu(Alu op, HostReg a, ValueId b, bool is_64_bit) {
+        alu(op, a, operand(b, is_64_bit), is_64_bit);
+    }
     void alu_imm(Alu op, HostReg a, i32 imm, bool is_64_bit);
     void alu_reg(Alu op, HostReg a, HostReg b, bool is_64_bit);
     void setcc(CC cc, HostReg reg);
@@ -230,6 +246,11 @@ public:
     CC condition_of_flags(ValueId flags, ir::Cond cond);
     /// Packs the host's flags (carry normal) into eax.
     void pack_host_flags();
+    /// Defines flags of which only the carry is used, by the host's: a register full of it.
+    void define_carry(ValueId flags, bool is_inverted);
+    /// Deferred flags will be defined before the current instruction ends: what they are of may be
+    /// overwritten.
+    void begin_carry(ValueId flags) { release(flags); }
     /// The host's flags are now those of `flags`.
     void set_host_flags(ValueId flags, bool carry_inverted) {
         host_flags_ = flags;

@@ -224,8 +224,41 @@ private:
             add(Opcode::Select64, {condition, value(Type::I64), value(Type::I64)}, 0);
     }
 
+    /// Sums and differences of many words, as the frontend makes them of ADDS, ADCS ... ADC.
+    void carry_chain() {
+        const bool is_64 = random_() % 2 == 0, is_subtract = random_() % 2 == 0;
+        const auto of = [&](Opcode add32, Opcode add64, Opcode sub32, Opcode sub64) {
+            return is_subtract ? (is_64 ? sub64 : sub32) : (is_64 ? add64 : add32);
+        };
+        const Opcode sum = of(Opcode::Adc32, Opcode::Adc64, Opcode::Sbc32, Opcode::Sbc64);
+        const Type type = is_64 ? Type::I64 : Type::I32;
+        const auto store = [&](ValueId word) {
+            const ValueId wide = is_64 ? word : add(Opcode::ZeroExtend32, {word}, 0);
+            if (random_() % 4 != 0) add(Opcode::SetState64, {wide}, 8 * (random_() % 8));
+        };
+        ValueId a = value(type), b = value(type);
+        ValueId flags =
+            add(of(Opcode::AddFlags32, Opcode::AddFlags64, Opcode::SubFlags32, Opcode::SubFlags64),
+                {a, b}, 0);
+        store(add(of(Opcode::Add32, Opcode::Add64, Opcode::Sub32, Opcode::Sub64), {a, b}, 0));
+        for (u64 words = random_() % 5; words > 0; --words) {
+            if (random_() % 2 == 0) {
+                const ValueId x = value(Type::I64), y = value(Type::I64);
+                add(random_() % 2 == 0 ? Opcode::MulHighU64 : Opcode::Mul64, {x, y}, 0);
+            }
+            a = value(type), b = value(type);
+            const ValueId word = add(sum, {a, b, flags}, 0);
+            flags = add(
+                of(Opcode::AdcFlags32, Opcode::AdcFlags64, Opcode::SbcFlags32, Opcode::SbcFlags64),
+                {a, b, flags}, 0);
+            store(word);
+        }
+        store(add(sum, {value(type), value(type), flags}, 0));
+        if (random_() % 4 == 0) add(Opcode::SetFlags, {flags}, offsetof(ir::ExecContext, flags));
+    }
+
     void operation() {
-        if (random_() % 12 == 0) return idiom();
+        if (random_() % 12 == 0) return random_() % 4 == 0 ? carry_chain() : idiom();
         const u64 kind = random_() % 16;
         if (kind < 3) return set_state();
         if (kind < 5) return memory_operation(address(), 4);

@@ -80,6 +80,14 @@ void BlockCompiler::flags_to_host(ValueId flags) {
     set_host_flags(r, false);
 }
 
+void BlockCompiler::define_carry(ValueId flags, bool is_inverted) {
+    if (is_inverted) cmc();
+    const HostReg r = def(flags);
+    sbb(Xbyak::Reg32(r), Xbyak::Reg32(r)); // leaves the carry as it is
+    set_host_flags(flags, false);
+    keep_host_flags();
+}
+
 CC BlockCompiler::condition_of_flags(ValueId flags, Cond cond) {
     const ValueId r = root(flags);
     const ValueState &v = values_[r];

@@ -69,10 +69,9 @@ void select_flags(BlockCompiler &c, const Inst &in, ValueId id) {
     c.consume();
 }
 
-/// Adds or subtracts with the guest's carry.
-template <bool is_subtract, bool is_64>
-void with_carry(BlockCompiler &c, const Inst &in, HostReg d, HostReg a, HostReg b) {
-    const ValueId flags = in.args[2];
+/// Brings the guest's carry to the host, whose subtraction takes it inverted.
+template <bool is_subtract>
+void carry_to_host(BlockCompiler &c, ValueId flags) {
     const BlockCompiler::ValueState &f = c.state(flags);
     const bool is_packed = f.form != Form::Constant && !(f.form == Form::Flags && f.reg == kNoReg);
     if (is_packed && !c.host_has_flags(flags)) {
@@ -83,29 +82,53 @@ void with_carry(BlockCompiler &c, const Inst &in, HostReg d, HostReg a, HostReg 
         if (c.is_carry_inverted() != is_subtract) c.cmc();
     }
     c.lose_host_flags();
-    c.move(d, a);
-    c.alu_reg(is_subtract ? Alu::Sbb : Alu::Adc, d, b, is_64);
+}
+
+/// The flags of the host's addition or subtraction with carry.
+template <bool is_subtract>
+void define_flags(BlockCompiler &c, ValueId id) {
+    if (!c.value(id).needs_all_flags) return c.define_carry(id, is_subtract);
+    if (is_subtract) c.cmc();
+    c.pack_host_flags();
+    const HostReg d = c.def(id);
+    c.mov(Reg32(d), c.eax);
+    c.set_host_flags(id, false);
+    c.keep_host_flags();
+}
+
+/// The flags of ADCS or SBCS, which are computed just after the sum, or kNoValue.
+template <bool is_subtract, bool is_64>
+ValueId flags_of_sum(BlockCompiler &c, const Inst &in, ValueId id) {
+    constexpr Opcode kWanted = is_subtract ? (is_64 ? Opcode::SbcFlags64 : Opcode::SbcFlags32)
+                                           : (is_64 ? Opcode::AdcFlags64 : Opcode::AdcFlags32);
+    const auto next = static_cast<ValueId>(id + 1);
+    const bool is_there = next < c.inst_count() && !c.value(next).is_dead &&
+                          c.inst(next).op == kWanted && c.inst(next).args == in.args;
+    return is_there ? next : kNoValue;
 }
 
 template <bool is_subtract, bool is_64>
 void add_carry(BlockCompiler &c, const Inst &in, ValueId id) {
+    const ValueId flags = flags_of_sum<is_subtract, is_64>(c, in, id);
+    if (flags != kNoValue) c.join(flags);
     const HostReg a = c.use(in.args[0]);
-    const HostReg b = c.use(in.args[1]);
-    with_carry<is_subtract, is_64>(c, in, kRcx, a, b);
+    const BlockCompiler::Operand b = c.operand(in.args[1], is_64);
+    carry_to_host<is_subtract>(c, in.args[2]);
     c.consume();
     const HostReg d = define<is_64>(c, id, a);
-    c.move(d, kRcx);
+    c.move(d, a);
+    c.alu(is_subtract ? Alu::Sbb : Alu::Adc, d, b, is_64);
+    if (flags != kNoValue) define_flags<is_subtract>(c, flags);
 }
 template <bool is_subtract, bool is_64>
 void add_carry_flags(BlockCompiler &c, const Inst &in, ValueId id) {
     const HostReg a = c.use(in.args[0]);
-    const HostReg b = c.use(in.args[1]);
-    with_carry<is_subtract, is_64>(c, in, kRcx, a, b);
-    if (is_subtract) c.cmc();
-    c.pack_host_flags();
+    const BlockCompiler::Operand b = c.operand(in.args[1], is_64);
+    carry_to_host<is_subtract>(c, in.args[2]);
     c.consume();
-    const HostReg d = c.def(id);
-    c.mov(Reg32(d), c.eax);
+    c.move(kRcx, a);
+    c.alu(is_subtract ? Alu::Sbb : Alu::Adc, kRcx, b, is_64);
+    define_flags<is_subtract>(c, id);
 }
 
 void flags_from_nzcv(BlockCompiler &c, const Inst &in, ValueId id) {

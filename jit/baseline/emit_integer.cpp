@@ -74,58 +74,37 @@ void alu(BlockCompiler &c, const Inst &in, ValueId id) {
         flags != kNoValue && op != Alu::And && c.value(flags).is_stored_eagerly
             ? next_set_flags(c, id, flags)
             : kNoValue;
+    // A chain of additions: what is needed of each is its carry.
+    const bool is_chained = flags != kNoValue && op != Alu::And && !c.value(flags).needs_all_flags;
     if (set_flags != kNoValue) c.begin_early_flags(flags, c.inst(set_flags).imm);
+    if (is_chained) c.begin_carry(flags);
     if (is_commutative && c.is_constant(a) && !c.is_constant(b)) std::swap(a, b);
     if (is_commutative && c.is_memory_operand(a, is_64) && !c.is_memory_operand(b, is_64) &&
         !c.is_constant(b))
         std::swap(a, b);
     const HostReg ra = c.use(a);
-    const bool is_direct = c.is_imm32(b, is_64) || c.is_memory_operand(b, is_64);
-    HostReg rb = is_direct ? kNoReg : c.use(b);
-    const bool is_memory = c.is_memory_operand(b, is_64);
-    const Xbyak::RegExp memory = is_memory ? c.memory_location(c.state(b)) : Xbyak::RegExp();
-    const bool is_imm = c.is_imm32(b, is_64);
-    const i32 imm = is_imm ? c.imm32(b) : 0;
+    BlockCompiler::Operand rb = c.operand(b, is_64);
     c.consume();
     // With both in registers, the operand that dies gives its register.
     HostReg prefer = ra;
-    if (is_commutative && rb != kNoReg && c.is_live(a) && !c.is_live(b)) {
-        prefer = rb;
-        rb = ra;
+    if (is_commutative && rb.reg != kNoReg && c.is_live(a) && !c.is_live(b)) {
+        prefer = rb.reg;
+        rb.reg = ra;
     }
     const HostReg d = define<is_64>(c, id, prefer);
-    if (op == Alu::Add && d != prefer && flags == kNoValue) {
-        if (is_imm) {
-            if constexpr (is_64)
-                c.lea(Reg64(d), c.ptr[Reg64(prefer) + imm]);
-            else
-                c.lea(Reg32(d), c.ptr[Reg64(prefer) + imm]);
-            return;
-        }
-        if (!is_memory) {
-            if constexpr (is_64)
-                c.lea(Reg64(d), c.ptr[Reg64(prefer) + Reg64(rb)]);
-            else
-                c.lea(Reg32(d), c.ptr[Reg64(prefer) + Reg64(rb)]);
-            return;
-        }
+    if (op == Alu::Add && d != prefer && flags == kNoValue && (rb.is_imm || rb.reg != kNoReg)) {
+        const Xbyak::RegExp sum =
+            rb.is_imm ? Reg64(prefer) + rb.imm : Reg64(prefer) + Reg64(rb.reg);
+        if constexpr (is_64)
+            c.lea(Reg64(d), c.ptr[sum]);
+        else
+            c.lea(Reg32(d), c.ptr[sum]);
+        return;
     }
     c.move(d, prefer);
-    if (is_imm) {
-        c.alu_imm(op, d, imm, is_64);
-    } else if (is_memory) {
-        const Xbyak::Reg r = reg<is_64>(d);
-        switch (op) {
-        case Alu::Add: c.add(r, c.ptr[memory]); break;
-        case Alu::Or: c.or_(r, c.ptr[memory]); break;
-        case Alu::And: c.and_(r, c.ptr[memory]); break;
-        case Alu::Sub: c.sub(r, c.ptr[memory]); break;
-        default: c.xor_(r, c.ptr[memory]); break;
-        }
-    } else {
-        c.alu_reg(op, d, rb, is_64);
-    }
+    c.alu(op, d, rb, is_64);
     if (flags == kNoValue) return;
+    if (is_chained) return c.define_carry(flags, op == Alu::Sub);
     c.set_host_flags(flags, op == Alu::Sub);
     if (set_flags != kNoValue) c.finish_early_flags(flags, c.inst(set_flags).imm);
     c.keep_host_flags();
@@ -438,14 +417,15 @@ void multiply_high(BlockCompiler &c, const Inst &in, ValueId id) {
     const HostReg a = c.use(in.args[0]);
     const HostReg b = c.use(in.args[1]);
     if (!is_signed && c.host().bmi2) {
-        c.mov(c.rcx, Reg64(b));
         // MULX multiplies by rdx.
-        if (a != kRdx && b != kRdx) c.claim(kRdx);
-        const HostReg other = b == kRdx ? a : kRcx;
-        if (b != kRdx && a != kRdx) c.mov(c.rdx, Reg64(a));
+        if (a != kRdx && b != kRdx) {
+            c.claim(kRdx);
+            c.move(kRdx, a);
+        }
         c.consume();
         const HostReg d = c.def(id);
-        c.mulx(Reg64(d), c.rax, Reg64(other));
+        c.mulx(Reg64(d), c.rax, Reg64(b == kRdx ? a : b));
+        c.keep_host_flags();
         return;
     }
     // One-operand MUL and IMUL: rdx:rax = rax * operand.

@@ -289,6 +289,12 @@ void BlockCompiler::defer(ValueId id, Form form, u64 payload) {
     keeps_host_flags_ = true;
 }
 
+void BlockCompiler::join(ValueId later) {
+    for (const ValueId arg : inst(later).args)
+        if (arg != kNoValue) --state(arg).uses;
+    values_[later].is_dead = true;
+}
+
 HostReg BlockCompiler::temporary(bool is_vector) {
     return allocate(is_vector);
 }
