@@ -37,7 +37,7 @@ const Choices kChoices[] = {
     {"--serial",         {"stdio", "none", "file:", "pty", "tcp:", "unix:"}},
     {"--tier",           {"auto", "t1", "t2"}},
     {"--to",             {"raw", "qcow2"}},
-    {"-d",               {"decode", "ir", "opt", "asm"}},
+    {"-d",               {"decode", "ir", "opt", "asm", "llvm"}},
 };
 // clang-format on
 

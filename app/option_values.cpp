@@ -359,8 +359,11 @@ Result<> parse_trace(std::string_view text, machine::TraceConfig &trace) {
             trace.optimised = true;
         } else if (word == "asm") {
             trace.assembly = true;
+        } else if (word == "llvm") {
+            trace.llvm = true;
         } else {
-            return failure(fmt::format("-d {}: unknown stage; use decode, ir, opt and asm", word));
+            return failure(
+                fmt::format("-d {}: unknown stage; use decode, ir, opt, asm and llvm", word));
         }
         text.remove_prefix(std::min(comma + 1, text.size()));
     }

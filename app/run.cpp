@@ -32,7 +32,8 @@ struct RunCommand::Options {
     std::string cloud_init = "auto", name, qmp, gdb, snapshots;
     std::string seed, schedule, until, record;
     bool deterministic = false;
-    bool gdb_wait = false, no_reboot = false, no_acpi = false, stats = false;
+    bool gdb_wait = false, no_reboot = false, no_acpi = false, stats = false, perf_map = false;
+    std::vector<std::string> symbols;
     bool json = false; ///< of explain
 
     struct Row {
@@ -82,6 +83,8 @@ Result<MachineConfig> RunCommand::Options::to_config() const {
     if (no_acpi) config.acpi = false;
     if (!timeout.empty()) config.timeout_ns = TRY(parse_seconds("--timeout", timeout));
     config.statistics = stats;
+    config.perf_map = perf_map || !symbols.empty();
+    config.symbols = symbols;
     TRY(parse_trace(trace, config.trace));
     if (!trace_filter.empty()) TRY(parse_trace_filter(trace_filter, config.trace));
     if (!image.empty() && !restore.empty())
@@ -158,7 +161,7 @@ std::vector<RunCommand::Options::Row> RunCommand::Options::rows() {
         {"--until",   &o.until,        "TIME",   "stop a deterministic machine at this guest time, such as 1.5s or 1500000000"},
         {"--record",  &o.record,       "F",      "make a recording that tandem replay runs again; disks and nvram stay as they are"},
         {"--timeout", &o.timeout,      "SECONDS","stop after this time with status 124"},
-        {"-d",        &o.trace,        "STAGES", "print translated blocks: decode,ir,opt,asm"},
+        {"-d",        &o.trace,        "STAGES", "print translated blocks: decode,ir,opt,asm; regions: llvm"},
         {"--dfilter", &o.trace_filter, "RANGE",  "only blocks there: FIRST..LAST or FIRST+LENGTH"},
     };
     // clang-format on
@@ -188,6 +191,12 @@ RunCommand::RunCommand(CLI::App &program, Verb verb)
     verb_->add_flag("--deterministic", o.deterministic, "the same run for the same seed and input");
     verb_->add_flag("--no-reboot", o.no_reboot, "exit when the guest resets");
     verb_->add_flag("--stats", o.stats, "print statistics at the end");
+    verb_->add_flag("--perf-map", o.perf_map, "name translated code in /tmp/perf-PID.map for perf");
+    verb_->add_option("--symbols", o.symbols, "nm's output that names guest code there; repeatable")
+        ->option_text("FILE")
+        ->expected(1)
+        ->take_all()
+        ->allow_extra_args(false);
     if (verb == Verb::Explain) verb_->add_flag("--json", o.json, "for programs");
 }
 

@@ -102,16 +102,18 @@ public:
     bool has_code_for(ir::Opcode op) const override { return lowering(op, host_) != nullptr; }
 
     Result<CompiledRegion> compile(const Region &region, const RegionSymbols &symbols,
-                                   CodeArena &arena) override {
+                                   CodeArena &arena, std::string *text) override {
         llvm::LLVMContext context;
-        context.setDiscardValueNames(true);
+        context.setDiscardValueNames(text == nullptr);
         llvm::Module module("region", context);
         module.setTargetTriple(machine_->getTargetTriple().str());
         module.setDataLayout(machine_->createDataLayout());
         Lowering lowering(module, region, helpers_, host_);
         llvm::Function *function = lowering.run();
         CHECK(!llvm::verifyFunction(*function, &llvm::errs()));
+        if (text != nullptr) *text += "; before the passes\n" + print(*function);
         passes_.run(*function, functions_);
+        if (text != nullptr) *text += "; after the passes\n" + print(*function);
         functions_.clear();
         loops_.clear();
 
@@ -127,6 +129,11 @@ public:
     }
 
 private:
+    static std::string print(const llvm::Function &function) {
+        std::string text;
+        llvm::raw_string_ostream(text) << function;
+        return text;
+    }
     static const void *find(const RegionSymbols &symbols, std::string_view name) {
         if (name == kLookupSymbol) return symbols.exit_lookup;
         if (name == kPcSetSymbol) return symbols.exit_pc_set;

@@ -14,6 +14,7 @@
 #include "support/result.h"
 
 #include <memory>
+#include <string>
 
 namespace tandem::jit {
 
@@ -41,8 +42,10 @@ public:
     virtual ~RegionCompiler() = default;
     /// Whether it has code of its own for an operation: all others call their definition.
     [[nodiscard]] virtual bool has_code_for(ir::Opcode op) const = 0;
-    [[nodiscard]] virtual Result<CompiledRegion>
-    compile(const Region &region, const RegionSymbols &symbols, CodeArena &arena) = 0;
+    /// `text`, unless null, gets its own IR before and after the passes, for people.
+    [[nodiscard]] virtual Result<CompiledRegion> compile(const Region &region,
+                                                         const RegionSymbols &symbols,
+                                                         CodeArena &arena, std::string *text) = 0;
 };
 
 /// The module's only function.

@@ -19,16 +19,18 @@ Result<std::unique_ptr<CodeMemory>> CodeMemory::create(std::size_t size) {
         return failure(std::string("code cache: ") + what + " failed: " + std::strerror(errno) +
                        "; free some memory");
     };
-    memory->fd_ = ScopedFd(::memfd_create("tandem-code", MFD_CLOEXEC));
-    if (!memory->fd_.is_open()) return failed("memfd_create");
-    if (::ftruncate(memory->fd_.get(), static_cast<off_t>(size)) != 0) return failed("ftruncate");
-    void *rw = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, memory->fd_.get(), 0);
+    // Anonymous, because perf looks for the symbols of such memory alone where PerfMap puts them.
+    void *rw = ::mmap(nullptr, size, PROT_READ | PROT_WRITE,
+                      MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (rw == MAP_FAILED) return failed("mmap");
     memory->writable_ = static_cast<std::byte *>(rw);
     memory->size_ = size;
-    void *rx = ::mmap(nullptr, size, PROT_READ | PROT_EXEC, MAP_SHARED, memory->fd_.get(), 0);
-    if (rx == MAP_FAILED) return failed("mmap of executable memory");
+    // An old size of 0 makes a second mapping of shared pages (mremap(2)).
+    void *rx = ::mremap(rw, 0, size, MREMAP_MAYMOVE);
+    if (rx == MAP_FAILED) return failed("mremap");
     memory->executable_ = static_cast<std::byte *>(rx);
+    if (::mprotect(rx, size, PROT_READ | PROT_EXEC) != 0)
+        return failed("mprotect of executable memory");
     return memory;
 }
 

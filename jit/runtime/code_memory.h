@@ -1,9 +1,8 @@
 #pragma once
-/// Memory for generated code: one memfd mapped twice, once writable and once executable, so that no
-/// page is ever both. Handed out in chunks; freed all at once.
+/// Memory for generated code: shared pages mapped twice, once writable and once executable, so that
+/// no page is ever both. Handed out in chunks; freed all at once.
 #include "support/bits.h"
 #include "support/result.h"
-#include "support/scoped_fd.h"
 
 #include <atomic>
 #include <cstddef>
@@ -45,7 +44,6 @@ public:
 private:
     CodeMemory() = default;
 
-    ScopedFd fd_;
     std::byte *writable_ = nullptr;
     std::byte *executable_ = nullptr;
     std::size_t size_ = 0;

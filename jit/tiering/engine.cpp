@@ -33,7 +33,7 @@ public:
             arena_ = std::make_unique<CodeArena>(
                 CodeWindow{regions.writable, regions.executable, regions.size});
             regions_ = std::make_unique<RegionService>(
-                options.region_compiler, frontend.helpers(), options.host_level, *runtime_,
+                options, frontend.helpers(), *runtime_,
                 CodeWindow{stubs.writable, stubs.executable, stubs.size}, *arena_, cache_);
             shared_.regions = regions_.get();
         }

@@ -3,6 +3,7 @@
 /// all vCPUs of a machine, each run by a host thread of its own (or several by one thread in turn).
 #include "ir/frontend.h"
 #include "ir/tlb_control.h"
+#include "jit/runtime/perf_map.h"
 #include "jit/runtime/statistics.h"
 #include "jit/softmmu/debug_points.h"
 #include "jit/tiering/observer.h"
@@ -59,7 +60,8 @@ struct EngineOptions {
     /// Called by the vCPU's thread between blocks while ExecContext::interrupt_lines is not 0:
     /// takes an interrupt (changes pc and mode) if one is deliverable.
     void (*poll_interrupts)(ir::ExecContext &) = nullptr;
-    TranslationObserver *observer = nullptr; ///< outlives the engine
+    TranslationObserver *observer = nullptr; ///< outlives the engine, as does the next
+    PerfMap *perf_map = nullptr;
 };
 
 class Engine {

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <span>
+#include <string>
 
 namespace tandem::jit {
 
@@ -18,6 +19,9 @@ public:
                             const ir::Block &optimised) = 0;
     /// T1 made code.
     virtual void compiled(u64 va, std::span<const std::byte> host_code) = 0;
+    /// T2 made code of a region that is entered at `va`: the text of the compiler's own IR before
+    /// and after its passes.
+    virtual void optimised(u64 va, const std::string &ir, std::span<const std::byte> host_code) = 0;
 };
 
 } // namespace tandem::jit

@@ -33,11 +33,10 @@ bool is_covered(const RegionCompiler &compiler, const Region &region) {
 
 } // namespace
 
-RegionService::RegionService(std::string module, std::span<const ir::Helper> helpers,
-                             unsigned host_level, const Runtime &runtime, CodeWindow stubs,
-                             CodeArena &arena, BlockCache &cache)
-    : module_(std::move(module)), helpers_(helpers), host_level_(host_level),
-      stubs_(runtime, stubs), arena_(arena), cache_(cache) {}
+RegionService::RegionService(const EngineOptions &options, std::span<const ir::Helper> helpers,
+                             const Runtime &runtime, CodeWindow stubs, CodeArena &arena,
+                             BlockCache &cache)
+    : options_(options), helpers_(helpers), stubs_(runtime, stubs), arena_(arena), cache_(cache) {}
 
 RegionService::~RegionService() {
     {
@@ -108,11 +107,11 @@ void RegionService::work() {
 RegionCompiler *RegionService::compiler() {
     if (std::exchange(has_tried_, true)) return compiler_.get();
     std::string trouble;
-    void *handle = ::dlopen(module_.c_str(), RTLD_NOW | RTLD_LOCAL);
+    void *handle = ::dlopen(options_.region_compiler.c_str(), RTLD_NOW | RTLD_LOCAL);
     void *create = handle != nullptr ? ::dlsym(handle, kCreateRegionCompiler) : nullptr;
     if (create != nullptr) {
         compiler_.reset(reinterpret_cast<CreateRegionCompiler>(create)(
-            helpers_.data(), helpers_.size(), host_level_));
+            helpers_.data(), helpers_.size(), options_.host_level));
         return compiler_.get();
     }
     const char *reason = ::dlerror();
@@ -137,8 +136,19 @@ void RegionService::compile(Request &request) {
     const u64 start = thread_nanoseconds();
     ArenaPiece gate(arena_, RegionStubs::gate_size(region));
     if (gate.window().size == 0) return drop("no room for the code of regions");
-    auto compiled = compiler->compile(region, stubs_.symbols(region, gate.window()), arena_);
+    TranslationObserver *const observer = options_.observer;
+    std::string text;
+    const bool is_observed = observer != nullptr && observer->wants(request.va);
+    auto compiled = compiler->compile(region, stubs_.symbols(region, gate.window()), arena_,
+                                      is_observed ? &text : nullptr);
     if (!compiled.has_value()) return drop(compiled.error().message);
+    const std::span code(compiled->code.window().executable, compiled->code.window().size);
+    if (is_observed) observer->optimised(request.va, text, code);
+    if (options_.perf_map != nullptr) {
+        options_.perf_map->add("t2", request.va, code);
+        options_.perf_map->add("t2-gate", request.va,
+                               {gate.window().executable, gate.window().size});
+    }
 
     auto block = std::make_unique<TranslationBlock>();
     CompiledBlock links;

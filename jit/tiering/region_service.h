@@ -5,6 +5,7 @@
 #include "jit/cache/block_cache.h"
 #include "jit/regions/region_compiler.h"
 #include "jit/regions/region_stubs.h"
+#include "jit/tiering/engine.h"
 
 #include <condition_variable>
 #include <string>
@@ -26,13 +27,14 @@ public:
     struct Request {
         Region region;
         u64 page = 0;   ///< its physical address
+        u64 va = 0;     ///< of its first block, as it was promoted; for people
         u32 weight = 0; ///< how much time it takes: the heaviest comes first
         BlockCache::Reservation reservation{};
         bool is_forced = false; ///< whether it pays or not
     };
 
     /// `stubs` is RegionStubs::kSize bytes; everything must outlive the service.
-    RegionService(std::string module, std::span<const ir::Helper> helpers, unsigned host_level,
+    RegionService(const EngineOptions &options, std::span<const ir::Helper> helpers,
                   const Runtime &runtime, CodeWindow stubs, CodeArena &arena, BlockCache &cache);
     /// Waits for the compilation under way.
     ~RegionService();
@@ -54,9 +56,8 @@ private:
     void compile(Request &request);
     [[nodiscard]] RegionCompiler *compiler();
 
-    const std::string module_;
+    const EngineOptions options_;
     const std::span<const ir::Helper> helpers_;
-    const unsigned host_level_;
     const RegionStubs stubs_;
     CodeArena &arena_;
     BlockCache &cache_;

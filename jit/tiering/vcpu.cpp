@@ -241,6 +241,8 @@ bool Vcpu::compile(const Where &where, TranslationBlock &block) {
     }
     if (is_observed(where)) [[unlikely]]
         shared_.options.observer->compiled(where.pc, {chunk_.executable, compiled_.size});
+    if (shared_.options.perf_map != nullptr)
+        shared_.options.perf_map->add("t1", where.pc, {chunk_.executable, compiled_.size});
     shared_.cache.set_code(block, {chunk_.writable, chunk_.executable, compiled_.size}, compiled_);
     const std::size_t used = std::min<std::size_t>(align_up(compiled_.size, 16), chunk_.size);
     chunk_ = {chunk_.writable + used, chunk_.executable + used, chunk_.size - used};
@@ -296,6 +298,7 @@ void Vcpu::promote(TranslationBlock &block) {
         entry != nullptr ? entry->region.load(std::memory_order_acquire) : nullptr;
     if (existing != nullptr && existing->guest_instructions >= region.guest_instructions) return;
     request.page = page;
+    request.va = (context_.pc & kPageMask) | region.blocks[0].page_offset;
     request.reservation = shared_.cache.reserve(page | region.first_byte,
                                                 region.end_byte - region.first_byte, softmmu_);
     // A write to their code before the reservation has made them invalid, one after it is noticed.

@@ -214,6 +214,8 @@ Result<> Board::add_accelerator() {
     }
     options.deterministic = backends_.sequencer != nullptr;
     options.trace = config_.trace;
+    options.perf_map = config_.perf_map;
+    options.symbols = config_.symbols;
     accelerator_ = TRY(JitAccelerator::create(*model, wiring, options));
     return {};
 }

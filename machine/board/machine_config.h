@@ -40,9 +40,9 @@ enum class AcceleratorKind : u8 { Auto, Jit, Interpreter };
 
 /// Which stages of which blocks to print.
 struct TraceConfig {
-    bool decode = false, ir = false, optimised = false, assembly = false;
+    bool decode = false, ir = false, optimised = false, assembly = false, llvm = false;
     u64 first = 0, last = ~u64{0}; ///< guest virtual addresses
-    [[nodiscard]] bool any() const { return decode || ir || optimised || assembly; }
+    [[nodiscard]] bool any() const { return decode || ir || optimised || assembly || llvm; }
 };
 
 /// The highest tier of translated code that runs.
@@ -72,11 +72,13 @@ struct MachineConfig {
     bool reboot_allowed = true;
     u64 timeout_ns = 0; ///< of host time; 0: none
     bool statistics = false;
-    std::string name;              ///< of the machine, for whoever controls it
-    std::string control;           ///< path of the control socket; empty: none
-    std::string snapshots = ".";   ///< folder of those the control socket makes
-    std::optional<GdbAddress> gdb; ///< where a debugger is served
-    bool starts_stopped = false;   ///< until somebody has it go on
+    bool perf_map = false;            ///< tell Linux perf of translated code
+    std::vector<std::string> symbols; ///< files that name guest code there
+    std::string name;                 ///< of the machine, for whoever controls it
+    std::string control;              ///< path of the control socket; empty: none
+    std::string snapshots = ".";      ///< folder of those the control socket makes
+    std::optional<GdbAddress> gdb;    ///< where a debugger is served
+    bool starts_stopped = false;      ///< until somebody has it go on
     TraceConfig trace;
     std::optional<DeterministicConfig> deterministic; ///< else CPUs and time are the host's
 

@@ -59,4 +59,14 @@ void BlockPrinter::compiled(u64 va, std::span<const std::byte> host_code) {
     std::fwrite(text.data(), 1, text.size(), out_);
 }
 
+void BlockPrinter::optimised(u64 va, const std::string &ir, std::span<const std::byte> host_code) {
+    if (!config_.llvm) return;
+    const std::string text =
+        fmt::format("-- {:#x}: region, LLVM IR\n{}-- {:#x}: region, host code, {} bytes\n{}", va,
+                    ir, va, host_code.size(),
+                    disassemble(Isa::X86_64, reinterpret_cast<u64>(host_code.data()), host_code));
+    const std::lock_guard lock(mutex_);
+    std::fwrite(text.data(), 1, text.size(), out_);
+}
+
 } // namespace tandem::machine

@@ -1,5 +1,6 @@
 #pragma once
-/// Prints translated blocks at every stage: guest disassembly, IR, optimised IR, host code.
+/// Prints translated blocks at every stage: guest disassembly, IR, optimised IR, host code;
+/// and what LLVM makes of regions.
 #include "ir/frontend.h"
 #include "jit/tiering/observer.h"
 #include "machine/board/machine_config.h"
@@ -19,6 +20,7 @@ public:
     void translated(u64 va, std::span<const std::byte> guest_code, const ir::Block &raw,
                     const ir::Block &optimised) override;
     void compiled(u64 va, std::span<const std::byte> host_code) override;
+    void optimised(u64 va, const std::string &ir, std::span<const std::byte> host_code) override;
 
 private:
     TraceConfig config_;

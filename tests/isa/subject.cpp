@@ -168,7 +168,7 @@ void Subject::run_optimised(const ir::Block &block) {
     const jit::Region region = jit::form_trace(block.page_offset, block.mode, only_this);
     const jit::ArenaPiece gate(*arena_, jit::RegionStubs::gate_size(region));
     const auto compiled =
-        region_compiler_->compile(region, stubs_->symbols(region, gate.window()), *arena_);
+        region_compiler_->compile(region, stubs_->symbols(region, gate.window()), *arena_, nullptr);
     CHECK(compiled.has_value());
     jit::CompiledBlock links;
     stubs_->emit_gate(region, 1, *compiled, gate.window(), links);

@@ -39,6 +39,12 @@ Result<std::unique_ptr<JitAccelerator>> JitAccelerator::create(const arm::CpuMod
     engine_options.isolate_devices = options.deterministic;
     engine_options.region_compiler = region_compiler_path();
     if (options.trace.any()) engine_options.observer = &self->printer_;
+    if (options.perf_map) {
+        for (const std::string &path : options.symbols) TRY(self->symbols_.read(path));
+        self->perf_map_ = TRY(jit::PerfMap::create(
+            [symbols = &self->symbols_](u64 va) { return symbols->name(va); }));
+        engine_options.perf_map = self->perf_map_.get();
+    }
     engine_options.poll_interrupts = [](ir::ExecContext &context) {
         arm::take_interrupt(static_cast<arm::ArmState &>(context));
     };

@@ -8,6 +8,7 @@
 #include "machine/accel/jit/jit_cpu_debug.h"
 #include "machine/accel/jit/jit_wiring.h"
 #include "machine/debug/block_printer.h"
+#include "machine/debug/symbols.h"
 
 #include <vector>
 
@@ -18,6 +19,8 @@ struct JitOptions {
     jit::Optimise optimise = jit::Optimise::Never;
     bool deterministic = false; ///< for counted CPUs
     TraceConfig trace;
+    bool perf_map = false;            ///< tell Linux perf of translated code
+    std::vector<std::string> symbols; ///< files that name guest code there
 };
 
 class JitAccelerator final : public Accelerator, private AcceleratorDebug {
@@ -51,6 +54,8 @@ private:
     arm::a64::A64Frontend frontend_;
     arm::Mmu mmu_;
     BlockPrinter printer_;
+    Symbols symbols_;
+    std::unique_ptr<jit::PerfMap> perf_map_;
     std::unique_ptr<jit::Engine> engine_;
     JitDebug debug_;
     std::vector<JitCpuDebug *> debugged_; ///< CPUs by index
