@@ -15,6 +15,11 @@ void add_unique(std::vector<u32> &list, i64 offset) {
         list.push_back(static_cast<u32>(offset));
 }
 
+bool is_return(const ir::Inst &inst) {
+    return inst.op == ir::Opcode::ExitIndirect &&
+           static_cast<ir::BranchHint>(inst.imm) == ir::BranchHint::Return;
+}
+
 /// What is reached from `start`, in breadth, as far as the limits allow.
 std::vector<ir::Block> reach_from(u32 start, const BlockSource &source,
                                   const RegionLimits &limits) {
@@ -35,12 +40,36 @@ std::vector<ir::Block> reach_from(u32 start, const BlockSource &source,
     return blocks;
 }
 
-/// Indices of the successors of each block.
+/// Page offsets within the region to which calls within it return.
+std::vector<u32> return_offsets(const Region &region) {
+    std::vector<u32> offsets;
+    for (const ir::Block &block : region.blocks) {
+        const ir::Inst &last = block.insts.back();
+        if (last.op != ir::Opcode::Exit || region.find(static_cast<i64>(last.imm)) < 0) continue;
+        for (const ir::Inst &inst : block.insts)
+            if (inst.op == ir::Opcode::PushReturn && region.find(static_cast<i64>(inst.imm)) >= 0)
+                add_unique(offsets, static_cast<i64>(inst.imm));
+    }
+    return offsets;
+}
+
+/// Indices of the blocks where each block may go on within the region: along direct exits, and from
+/// a return to where calls within the region come back.
 std::vector<std::vector<u32>> edges_of(const Region &region) {
     std::vector<std::vector<u32>> edges(region.blocks.size());
-    for (std::size_t i = 0; i < edges.size(); ++i)
-        for (const u32 offset : successors(region.blocks[i]))
-            if (const int j = region.find(offset); j >= 0) edges[i].push_back(static_cast<u32>(j));
+    const std::vector<u32> returns = return_offsets(region);
+    for (std::size_t i = 0; i < edges.size(); ++i) {
+        const auto add = [&](i64 offset) {
+            if (const int to = region.find(offset); to >= 0)
+                edges[i].push_back(static_cast<u32>(to));
+        };
+        for (const ir::Inst &inst : region.blocks[i].insts) {
+            if (inst.op == ir::Opcode::ExitIf || inst.op == ir::Opcode::Exit)
+                add(static_cast<i64>(inst.imm));
+            else if (is_return(inst))
+                for (const u32 offset : returns) add(offset);
+        }
+    }
     return edges;
 }
 
@@ -115,6 +144,7 @@ void find_entries(Region &region, const RegionLimits &limits) {
 /// What is known only once all blocks are.
 void complete(Region &region, const RegionLimits &limits) {
     find_entries(region, limits);
+    region.return_offsets = return_offsets(region);
     region.first_byte = 0xfff;
     for (const ir::Block &block : region.blocks) {
         region.guest_instructions += block.guest_instructions;
@@ -124,8 +154,6 @@ void complete(Region &region, const RegionLimits &limits) {
             const auto target = static_cast<i64>(inst.imm);
             if (inst.op == ir::Opcode::ExitIf || inst.op == ir::Opcode::Exit) {
                 if (region.find(target) < 0) add_unique(region.exit_targets, target);
-            } else if (inst.op == ir::Opcode::PushReturn && region.find(target) >= 0) {
-                add_unique(region.return_offsets, target);
             }
         }
     }

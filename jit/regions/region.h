@@ -1,10 +1,11 @@
 #pragma once
 /// A region: the blocks of a loop on one page of guest code, compiled as a whole by T2.
 ///
-/// Blocks are found along direct branches, through code that T1 has compiled already (so it is
-/// warm). Being on one page they share ExecContext::pc_page and one mapping, as linked T1 blocks
-/// do. A region is entered at the header of its loop and at those of the loops inside: a slice that
-/// ends in a region ends at one of them, so the next slice finds its way back.
+/// Blocks are found along direct branches and calls, among code that T1 has compiled already (so it
+/// is warm). A loop may lead through functions on its page and back by their returns. Being on one
+/// page, blocks share ExecContext::pc_page and one mapping, as linked T1 blocks do. A region is
+/// entered at the header of its loop and at those of the loops inside: a slice that ends in a region
+/// ends at one of them, so the next slice finds its way back.
 #include "ir/block.h"
 
 #include <functional>

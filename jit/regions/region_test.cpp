@@ -22,6 +22,30 @@ ir::Block branch(u32 offset, i64 next, i64 other = -1) {
     return block;
 }
 
+/// A block of one instruction that calls a function.
+ir::Block call(u32 offset, i64 function) {
+    ir::Block block;
+    block.page_offset = offset;
+    block.guest_bytes = 4;
+    block.guest_instructions = 1;
+    ir::Builder b(block);
+    b.Insn(ir::insn_imm(offset, 0));
+    b.PushReturn(offset + 4);
+    b.Exit(static_cast<u64>(function));
+    return block;
+}
+/// A block of one instruction that returns.
+ir::Block return_from(u32 offset) {
+    ir::Block block;
+    block.page_offset = offset;
+    block.guest_bytes = 4;
+    block.guest_instructions = 1;
+    ir::Builder b(block);
+    b.Insn(ir::insn_imm(offset, 0));
+    b.ExitIndirect(b.GetState64(30 * 8), static_cast<u64>(ir::BranchHint::Return));
+    return block;
+}
+
 class RegionTest : public testing::Test {
 protected:
     void add(const ir::Block &block) { blocks_[block.page_offset] = block; }
@@ -79,6 +103,33 @@ TEST_F(RegionTest, WhereverItIsSampledALoopIsEnteredAtItsHeaders) {
         EXPECT_EQ(region.blocks.size(), 4u);
         EXPECT_EQ(entries(region), (std::vector<u32>{0x100, 0x104}));
     }
+}
+
+TEST_F(RegionTest, FunctionsThatALoopCallsAreInIt) {
+    add(call(0x100, 0x200));
+    add(branch(0x104, 0x108, 0x100));
+    add(return_from(0x200));
+    const Region region = loop(0x100);
+    EXPECT_EQ(region.blocks.size(), 3u);
+    EXPECT_EQ(region.return_offsets, std::vector<u32>{0x104});
+    EXPECT_EQ(entries(region), std::vector<u32>{0x100});
+}
+
+TEST_F(RegionTest, RecursionIsALoopWithItsReturns) {
+    add(branch(0x100, 0x104, 0x10c));
+    add(call(0x104, 0x100));
+    add(branch(0x108, 0x10c, 0x104));
+    add(return_from(0x10c));
+    EXPECT_EQ(loop(0x10c).blocks.size(), 0u); // it is found from where it calls
+    const Region region = loop(0x100);
+    EXPECT_EQ(region.blocks.size(), 4u);
+    EXPECT_EQ(region.return_offsets, std::vector<u32>{0x108});
+}
+
+TEST_F(RegionTest, ALoopThatCallsOutIsNone) {
+    add(call(0x100, 0x1200));
+    add(branch(0x104, 0x108, 0x100));
+    EXPECT_TRUE(loop(0x100).blocks.empty());
 }
 
 TEST_F(RegionTest, AnInnerLoopIsTakenIfTheOuterOneIsTooLarge) {
