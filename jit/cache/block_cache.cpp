@@ -118,12 +118,35 @@ bool BlockCache::promote(std::unique_ptr<TranslationBlock> region,
         TranslationBlock *block = find(page.physical_page | entry.page_offset, added.mode);
         if (block == nullptr || block->code.load(std::memory_order_relaxed) == nullptr) continue;
         block->region.store(&added, std::memory_order_release);
-        block->code.store(entry.code, std::memory_order_release);
-        for (const auto &[from, index] : block->incoming)
-            set_link(from->window, from->links[index].site, entry.code);
-        forget_in_jump_caches(*block);
+        redirect(*block, entry.code);
     }
     return true;
+}
+
+void BlockCache::redirect(TranslationBlock &block, const void *code) {
+    block.code.store(code, std::memory_order_release);
+    for (const auto &[from, index] : block.incoming)
+        set_link(from->window, from->links[index].site, code);
+    forget_in_jump_caches(block);
+}
+
+void BlockCache::demote(TranslationBlock &region) {
+    const std::lock_guard guard(mutex_);
+    if (region.is_invalid.load(std::memory_order_relaxed)) return;
+    for (TranslationBlock **at = &region.page->blocks; *at != nullptr;) {
+        TranslationBlock &block = **at;
+        if (&block == &region) {
+            *at = block.next_in_page;
+            continue;
+        }
+        if (block.region.load(std::memory_order_relaxed) == &region) {
+            block.region.store(nullptr, std::memory_order_release);
+            block.demoted_instructions.store(region.guest_instructions, std::memory_order_relaxed);
+            redirect(block, block.window.executable);
+        }
+        at = &block.next_in_page;
+    }
+    invalidate(region);
 }
 
 void BlockCache::set_code(TranslationBlock &block, CodeWindow window,

@@ -57,6 +57,9 @@ public:
     /// cache been cleared.
     bool promote(std::unique_ptr<TranslationBlock> region, std::span<const RegionEntry> entries,
                  const Reservation &reservation);
+    /// Takes a region back: the blocks that enter it have T1's code again. Its memory stays until
+    /// collect().
+    void demote(TranslationBlock &region);
 
     /// Gives a block its T1 code, unless it is invalid or has some already.
     void set_code(TranslationBlock &block, CodeWindow window, const CompiledBlock &compiled);
@@ -94,6 +97,8 @@ private:
     [[nodiscard]] bool is_current(const TranslationBlock &block, const Reservation &) const;
     TranslationBlock &add(CodePage &page, std::unique_ptr<TranslationBlock> block);
     void forget_in_jump_caches(const TranslationBlock &block);
+    /// Has all that enters a block do so at `code`.
+    void redirect(TranslationBlock &block, const void *code);
     void end(const Reservation &reservation);
     void invalidate(TranslationBlock &block);
     void invalidate_in_page(CodePage &page, u64 physical, u64 length, Statistics &statistics);

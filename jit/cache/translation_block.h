@@ -14,6 +14,18 @@ namespace tandem::jit {
 
 struct CodePage;
 
+/// The least time of slices that began and ended at one place; approximate.
+struct SliceTimes {
+    std::atomic<u32> count = 0;
+    std::atomic<u64> best_ticks = ~u64{0};
+
+    void add(u64 ticks) {
+        count.fetch_add(1, std::memory_order_relaxed);
+        if (ticks < best_ticks.load(std::memory_order_relaxed))
+            best_ticks.store(ticks, std::memory_order_relaxed);
+    }
+};
+
 /// Found by physical address and mode, shared by all vCPUs. Members without a remark are constant
 /// once the block is in the cache. A block that has been invalidated stays allocated until no vCPU
 /// can hold a pointer to it.
@@ -37,8 +49,14 @@ struct alignas(64) TranslationBlock {
     bool is_region = false;                      ///< not a block, but code of T2 that blocks enter
     /// Of a block: the region that it enters, null if it runs in T1.
     std::atomic<TranslationBlock *> region = nullptr;
-    std::atomic<u32> samples = 0;          ///< how often a slice of T1 ended here; approximate
+    std::atomic<u32> samples = 0;          ///< how often a slice ended here; approximate
     std::atomic<bool> is_promoted = false; ///< T2 has been asked for a region with this block
+    /// Guest instructions of the largest region entered here that was demoted.
+    std::atomic<u32> demoted_instructions = 0;
+    SliceTimes slice_times; ///< in T1, or of a region in T2
+    /// Of a region: how often it was entered; counted by its gate, approximate.
+    std::atomic<u64> entries = 0;
+    u64 baseline_ticks = 0; ///< of a region: the time of a slice in T1; 0: not known
     /// The entry point: T1's code, or a region's gate; null before there is any. Set after `window`
     /// and `links`.
     std::atomic<const void *> code = nullptr;

@@ -180,8 +180,9 @@ RegionSymbols RegionStubs::symbols(const Region &region, CodeWindow gate) const 
     return result;
 }
 
-void RegionStubs::emit_gate(const Region &region, u64 owner, const CompiledRegion &compiled,
-                            CodeWindow gate, CompiledBlock &out) const {
+void RegionStubs::emit_gate(const Region &region, u64 owner, std::atomic<u64> &entries,
+                            const CompiledRegion &compiled, CodeWindow gate,
+                            CompiledBlock &out) const {
     Emitter e(gate);
     const auto fill_up_to = [&](std::size_t offset) {
         CHECK(e.getSize() <= offset);
@@ -191,6 +192,8 @@ void RegionStubs::emit_gate(const Region &region, u64 owner, const CompiledRegio
     relative_jump(e, gate, side_exit_);
     for (u32 i = 0; i < region.entries.size(); ++i) {
         fill_up_to(kSideExitSize + i * kEntrySize);
+        e.mov(e.r11, reinterpret_cast<u64>(&entries));
+        e.inc(e.qword[e.r11]);
         // All of a region runs with the guest's mxcsr.
         const auto fp_loaded = e.dword[e.rsp + static_cast<int>(offsetof(Frame, fp_loaded))];
         Xbyak::Label is_loaded;

@@ -22,12 +22,13 @@ public:
         return gate.executable + kSideExitSize + index * kEntrySize;
     }
     /// Emits the gate. Its exits are links like T1's.
-    void emit_gate(const Region &region, u64 owner, const CompiledRegion &compiled, CodeWindow gate,
-                   CompiledBlock &out) const;
+    /// Each entry counts in `entries`.
+    void emit_gate(const Region &region, u64 owner, std::atomic<u64> &entries,
+                   const CompiledRegion &compiled, CodeWindow gate, CompiledBlock &out) const;
 
 private:
     static constexpr std::size_t kSideExitSize = 32;
-    static constexpr std::size_t kEntrySize = 48;
+    static constexpr std::size_t kEntrySize = 64;
     static constexpr std::size_t kExitSize = 48;
     static std::size_t exit_offset(const Region &region, std::size_t index) {
         return kSideExitSize + region.entries.size() * kEntrySize + index * kExitSize;

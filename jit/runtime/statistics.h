@@ -21,6 +21,7 @@ namespace tandem::jit {
     X(code_bytes,               "bytes of T1 code made")                                           \
     X(slices_sampled,           "slices that ended in translated code")                             \
     X(slices_in_regions,        "of these, in T2's")                                               \
+    X(regions_demoted,          "regions taken back: left too soon, or slower than T1")            \
     X(dispatches,               "dispatcher passes")                                               \
     X(jump_cache_misses,        "dispatcher passes that missed the jump cache")                    \
     X(jump_cache_conflicts,     "of these, found another address there")                           \

@@ -350,13 +350,14 @@ bool Softmmu::fetch_slow(u64 pc, FetchPage &out) {
     }
 }
 
-void Softmmu::fill_jump_cache(u64 va, u64 tag, const void *code, const TranslationBlock &block,
+void Softmmu::fill_jump_cache(u64 va, u64 tag, const TranslationBlock &block,
+                              const std::atomic<const void *> &code,
                               const std::atomic<bool> &block_is_invalid) {
     const std::lock_guard guard(lock_);
     if (block_is_invalid.load(std::memory_order_relaxed)) return;
     ir::JumpCacheEntry &entry = jump_cache_entry(va);
     entry.va = va;
-    entry.code = code;
+    entry.code = code.load(std::memory_order_acquire);
     entry.block = reinterpret_cast<u64>(&block);
     store_tag(entry.tag, tag);
 }

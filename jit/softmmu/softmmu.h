@@ -99,8 +99,10 @@ public:
     [[nodiscard]] ir::JumpCacheEntry &jump_cache_entry(u64 va) {
         return jump_cache_[(va >> 2) & (ir::kJumpCacheEntries - 1)];
     }
-    /// Does nothing if the block is invalid: see forget_block().
-    void fill_jump_cache(u64 va, u64 tag, const void *code, const TranslationBlock &block,
+    /// With the code that the block has at this moment. Does nothing if it is invalid: see
+    /// forget_block().
+    void fill_jump_cache(u64 va, u64 tag, const TranslationBlock &block,
+                         const std::atomic<const void *> &code,
                          const std::atomic<bool> &block_is_invalid);
     void clear_jump_cache();
 

@@ -690,5 +690,47 @@ TEST(CompileServiceTest, VcpusComeAndGoWhileItPublishes) {
     for (u64 loop = 0; loop < kLoops; ++loop) EXPECT_TRUE(has_its_region(loop)) << loop;
 }
 
+/// A loop that is left after each round gains nothing in T2: it goes back to T1, and stays there.
+TEST(CompileServiceTest, RegionsThatAreLeftAtOnceAreTakenBack) {
+    FakeBus bus;
+    FakeMmu mmu;
+    const ToyFrontend frontend{kHelpers};
+    const auto engine = std::move(Engine::create(frontend, mmu, bus,
+                                                 {.compile_threshold = 0,
+                                                  .optimise = Optimise::Hot,
+                                                  .region_compiler = TANDEM_LLVM_MODULE,
+                                                  .promotion_samples = 1}))
+                            .value();
+    // The outer loop spans two pages, so the inner one is a region by itself.
+    bus.poke(0x1000, ToyInstruction{Toy::Add, 1, -1});
+    bus.poke(0x1004, ToyInstruction{Toy::BranchNonZero, 1, -1});
+    bus.poke(0x1008, ToyInstruction{Toy::Branch, 0, 0x1000 / 4 - 2});
+    bus.poke(0x2000, ToyInstruction{Toy::Add, 1, 1});
+    bus.poke(0x2004, ToyInstruction{Toy::Add, 0, -1});
+    bus.poke(0x2008, ToyInstruction{Toy::Add, 2, 1}); // else all slices would end at 0x1008
+    bus.poke(0x200c, ToyInstruction{Toy::BranchNonZero, 0, -0x1000 / 4 - 3});
+    bus.poke(0x2010, ToyInstruction{Toy::Halt});
+    ToyState cpu;
+    cpu.engine = engine.get();
+    cpu.mmu = &mmu;
+    engine->attach(cpu);
+    const auto run = [&] {
+        cpu.pc = 0x2000;
+        cpu.gpr[0] = 100'000;
+        cpu.gpr[1] = 0;
+        const u64 before = cpu.retired;
+        EXPECT_EQ(engine->run(cpu, 10'000'000), ExitReason::Halt);
+        EXPECT_EQ(cpu.retired - before, 100'000u * 7 - 2);
+    };
+    const auto patience = std::chrono::steady_clock::now() + std::chrono::minutes(1);
+    while (engine->statistics().regions_demoted == 0 && std::chrono::steady_clock::now() < patience)
+        run();
+    EXPECT_EQ(engine->statistics().regions_demoted, 1u);
+    const u64 before = engine->statistics().slices_in_regions;
+    run();
+    EXPECT_EQ(engine->statistics().slices_in_regions, before);
+    engine->detach(cpu);
+}
+
 } // namespace
 } // namespace tandem::jit

@@ -152,13 +152,15 @@ void RegionService::compile(Request &request) {
 
     auto block = std::make_unique<TranslationBlock>();
     CompiledBlock links;
-    stubs_.emit_gate(region, reinterpret_cast<u64>(block.get()), *compiled, gate.window(), links);
+    stubs_.emit_gate(region, reinterpret_cast<u64>(block.get()), block->entries, *compiled,
+                     gate.window(), links);
     block->is_region = true;
     block->physical = request.page | region.first_byte;
     block->mode = region.mode;
     block->guest_bytes = region.end_byte - region.first_byte;
     block->guest_instructions = region.guest_instructions;
     block->window = gate.window();
+    block->baseline_ticks = request.baseline_ticks;
     for (const LinkSite &site : links.links) block->links.push_back({site, nullptr});
     std::vector<BlockCache::RegionEntry> entries;
     for (std::size_t i = 0; i < region.entries.size(); ++i)

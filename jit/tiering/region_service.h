@@ -26,9 +26,10 @@ class RegionService {
 public:
     struct Request {
         Region region;
-        u64 page = 0;   ///< its physical address
-        u64 va = 0;     ///< of its first block, as it was promoted; for people
-        u32 weight = 0; ///< how much time it takes: the heaviest comes first
+        u64 baseline_ticks = 0; ///< as TranslationBlock has it
+        u64 page = 0;           ///< its physical address
+        u64 va = 0;             ///< of its first block, as it was promoted; for people
+        u32 weight = 0;         ///< how much time it takes: the heaviest comes first
         BlockCache::Reservation reservation{};
         bool is_forced = false; ///< whether it pays or not
     };

@@ -3,6 +3,8 @@
 #include "ir/verifier/verifier.h"
 #include "support/check.h"
 
+#include <x86intrin.h>
+
 #include <algorithm>
 #include <bit>
 #include <cstdio>
@@ -24,6 +26,16 @@ static_assert(kChunkSize >= Compiler::kMaxCodeSize);
 
 /// Small, so that new blocks get memory that is in the caches still.
 constexpr std::size_t kMaxGarbage = std::size_t{8} << 20;
+
+/// Regions are reviewed when so many slices have ended in them, and at each power of two after
+/// that.
+constexpr u32 kTrialSamples = 16;
+/// Entering and leaving a region moves the guest registers it uses: a region that runs fewer
+/// instructions in one go gains nothing.
+constexpr u64 kMinimumStay = 16;
+/// Timed slices to judge by: in T1, and in a region. Hosts are noisy: a region gets more, so that
+/// its best one is at least as lucky.
+constexpr u32 kTimedSlices = 4, kTimedSlicesOfRegion = 256;
 
 /// One in this many runs in T0 is timed.
 constexpr u32 kSampleInterval = 64;
@@ -260,17 +272,35 @@ bool Vcpu::compile(const Where &where, TranslationBlock &block) {
 void Vcpu::sample(TranslationBlock &block) {
     Statistics &statistics = softmmu_.statistics;
     ++statistics.slices_sampled;
-    if (block.region.load(std::memory_order_relaxed) != nullptr) {
+    if (TranslationBlock *region = block.region.load(std::memory_order_acquire)) {
         ++statistics.slices_in_regions;
+        if (slice_.start == &block) region->slice_times.add(slice_.ticks);
+        review(*region);
         return;
     }
     if (shared_.regions == nullptr) return;
+    if (slice_.start == &block) block.slice_times.add(slice_.ticks);
     const u32 samples = block.samples.fetch_add(1, std::memory_order_relaxed) + 1;
     if (samples < shared_.options.promotion_samples) return;
     if (!block.is_promoted.load(std::memory_order_relaxed) ||
         (std::has_single_bit(samples) &&
          !shared_.regions->raise(block.physical, block.mode, samples)))
         promote(block);
+}
+
+void Vcpu::review(TranslationBlock &region) {
+    const u32 samples = region.samples.fetch_add(1, std::memory_order_relaxed) + 1;
+    if (samples < kTrialSamples || !std::has_single_bit(samples)) return;
+    const bool is_left_soon =
+        region.entries.load(std::memory_order_relaxed) * kMinimumStay > u64{samples} * kSlice;
+    const SliceTimes &times = region.slice_times;
+    const bool is_slower = region.baseline_ticks != 0 &&
+                           times.count.load(std::memory_order_relaxed) >= kTimedSlicesOfRegion &&
+                           times.best_ticks.load(std::memory_order_relaxed) >
+                               region.baseline_ticks + region.baseline_ticks / 16;
+    if (!is_left_soon && !is_slower) return;
+    shared_.cache.demote(region);
+    ++softmmu_.statistics.regions_demoted;
 }
 
 void Vcpu::promote(TranslationBlock &block) {
@@ -297,6 +327,9 @@ void Vcpu::promote(TranslationBlock &block) {
     const TranslationBlock *existing =
         entry != nullptr ? entry->region.load(std::memory_order_acquire) : nullptr;
     if (existing != nullptr && existing->guest_instructions >= region.guest_instructions) return;
+    if (entry != nullptr &&
+        entry->demoted_instructions.load(std::memory_order_relaxed) >= region.guest_instructions)
+        return;
     request.page = page;
     request.va = (context_.pc & kPageMask) | region.blocks[0].page_offset;
     request.reservation = shared_.cache.reserve(page | region.first_byte,
@@ -308,9 +341,15 @@ void Vcpu::promote(TranslationBlock &block) {
         block.is_promoted.store(false, std::memory_order_relaxed);
         return;
     }
-    for (TranslationBlock *each : sources)
-        if (region.find(each->page_offset()) >= 0)
-            each->is_promoted.store(true, std::memory_order_relaxed);
+    u64 best_ticks = ~u64{0};
+    for (TranslationBlock *each : sources) {
+        if (region.find(each->page_offset()) < 0) continue;
+        each->is_promoted.store(true, std::memory_order_relaxed);
+        const SliceTimes &times = each->slice_times;
+        if (times.count.load(std::memory_order_relaxed) >= kTimedSlices)
+            best_ticks = std::min(best_ticks, times.best_ticks.load(std::memory_order_relaxed));
+    }
+    request.baseline_ticks = best_ticks == ~u64{0} ? 0 : best_ticks;
     request.weight = block.samples.load(std::memory_order_relaxed);
     request.is_forced = is_forced;
     if (is_forced)
@@ -442,7 +481,7 @@ ExitReason Vcpu::run(i64 budget, StopAt stop, StepControl control) {
             if (block != nullptr) {
                 code = block->code.load(std::memory_order_acquire);
                 if (code != nullptr)
-                    softmmu_.fill_jump_cache(pc, tag, code, *block, block->is_invalid);
+                    softmmu_.fill_jump_cache(pc, tag, *block, block->code, block->is_invalid);
             }
             // Other CPUs need not wait for this one while it waits to translate.
             if (softmmu_.update_exec_tag() != tag) {
@@ -469,7 +508,9 @@ ExitReason Vcpu::run(i64 budget, StopAt stop, StepControl control) {
             const i64 slice = std::min(left, kSlice);
             context_.pc_page = pc & kPageMask;
             context_.budget = context_.slice = slice;
+            const u64 start = __rdtsc();
             exit = shared_.runtime->enter(context_, code);
+            slice_ = {slice == kSlice ? block : nullptr, __rdtsc() - start};
             has_used_slice = context_.budget < ir::kMaxBlockInstructions;
             const i64 used = slice - context_.budget;
             context_.budget = context_.slice = 0;

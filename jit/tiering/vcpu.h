@@ -46,6 +46,12 @@ private:
     };
 
     static constexpr unsigned kRecentBits = 14;
+    /// One run of translated code.
+    struct Slice {
+        const TranslationBlock *start = nullptr; ///< null unless it was of full length
+        u64 ticks = 0;
+    };
+
     [[nodiscard]] static u32 recent_index(u64 pc) {
         return static_cast<u32>(((pc >> 2) * 0x9e3779b97f4a7c15) >> (64 - kRecentBits));
     }
@@ -75,6 +81,8 @@ private:
     bool compile(const Where &where, TranslationBlock &block);
     /// A slice has ended where `block` is next.
     void sample(TranslationBlock &block);
+    /// A slice has ended in it: is it worth its while?
+    void review(TranslationBlock &region);
     /// Asks T2 for the loop that a block is in, if it is in one.
     void promote(TranslationBlock &block);
     u32 run_uncached(u32 max_instructions);
@@ -93,6 +101,7 @@ private:
     ir::Predecoder predecoder_;
     Stopwatch stopwatch_;
     u32 sample_countdown_ = 0;
+    Slice slice_; ///< the last one
     std::array<Recent, 1u << kRecentBits> recent_{};
     alignas(64) std::array<std::byte, 4096> page_copy_{};
 };

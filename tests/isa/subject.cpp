@@ -171,7 +171,7 @@ void Subject::run_optimised(const ir::Block &block) {
         region_compiler_->compile(region, stubs_->symbols(region, gate.window()), *arena_, nullptr);
     CHECK(compiled.has_value());
     jit::CompiledBlock links;
-    stubs_->emit_gate(region, 1, *compiled, gate.window(), links);
+    stubs_->emit_gate(region, 1, region_entries_, *compiled, gate.window(), links);
     state_->budget = 1000;
     std::ignore = runtime_->enter(*state_, jit::RegionStubs::entry(gate.window(), 0));
 }

@@ -10,6 +10,7 @@
 #include "tests/isa/flat_memory.h"
 #include "tests/isa/protocol.h"
 
+#include <atomic>
 #include <memory>
 
 namespace tandem::isa {
@@ -52,6 +53,7 @@ private:
     std::unique_ptr<jit::Runtime> runtime_;
     std::unique_ptr<jit::Compiler> compiler_;
     std::unique_ptr<jit::RegionStubs> stubs_;
+    std::atomic<u64> region_entries_ = 0;
     std::unique_ptr<jit::CodeArena> arena_;
     std::unique_ptr<jit::RegionCompiler> region_compiler_;
 };
