@@ -90,6 +90,11 @@ public:
             add_translated("T2 x86-64-v2", MemoryPath::Inline, 2, Tier::Optimising);
             return;
         }
+        if (options.tier == "mixed") {
+            add_translated("mixed tiers", MemoryPath::Inline, 4, Tier::Mixed);
+            add_translated("mixed tiers, slow path", MemoryPath::Slow, 4, Tier::Mixed);
+            return;
+        }
         add_translated("T1", MemoryPath::Inline, 4);
         add_translated("T1 slow path", MemoryPath::Slow, 4);
         add_translated("T1 x86-64-v3", MemoryPath::Inline, 3);
@@ -201,8 +206,9 @@ int main(int argc, char **argv) {
     app.add_option("--emulator", options.emulator, "qemu-aarch64")->required();
     app.add_option("--agent", options.agent, "the oracle's program (agent.c)")->required();
     app.add_option("--rows", options.rows, "only rows whose name contains this");
-    app.add_option("--tier", options.tier, "of translated code: t1 (default) or t2 (slow)")
-        ->check(CLI::IsMember({"t1", "t2"}));
+    app.add_option("--tier", options.tier,
+                   "of translated code: t1 (default), t2 (slow), or mixed: by chance")
+        ->check(CLI::IsMember({"t1", "t2", "mixed"}));
     app.add_option("--cases", options.cases, "cases for each row");
     app.add_option("--sequences", options.sequences, "random sequences of instructions");
     app.add_option("--seed", options.seed,

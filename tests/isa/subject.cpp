@@ -15,6 +15,7 @@ namespace tandem::isa {
 namespace {
 
 constexpr std::size_t kCodeSize = std::size_t{4} << 20;
+constexpr std::size_t kBlock = jit::Runtime::kSize; ///< where T1's code is
 constexpr u32 kBrk = 0xd4200000;
 
 /// SCTLR_EL1 as Linux sets it for EL0.
@@ -89,9 +90,10 @@ Subject::Subject(Tier tier, MemoryPath path, unsigned host_level)
                                            jit::HostFeatures::detect_up_to(host_level));
         compiler_ = std::make_unique<jit::Compiler>(*runtime_, frontend_.helpers());
     }
-    if (tier == Tier::Optimising) {
-        constexpr std::size_t kStubs = jit::Runtime::kSize;
+    if (tier == Tier::Optimising || tier == Tier::Mixed) {
+        constexpr std::size_t kStubs = kBlock + jit::Compiler::kMaxCodeSize;
         constexpr std::size_t kArena = kStubs + jit::RegionStubs::kSize;
+        static_assert(kArena < kCodeSize);
         std::byte *bytes = code_.writable;
         stubs_ = std::make_unique<jit::RegionStubs>(
             *runtime_, jit::CodeWindow{bytes + kStubs, bytes + kStubs, jit::RegionStubs::kSize});
@@ -139,6 +141,11 @@ void Subject::step(const isa_case &test) {
     const auto index = static_cast<u32>((s.pc - ISA_CODE_SLOT) / 4);
     u32 count = 1;
     while (index + count < ISA_MAX_WORDS && test.words[index + count] != kBrk) ++count;
+    Tier tier = tier_;
+    if (tier == Tier::Mixed) {
+        tier = static_cast<Tier>(random_() % 3);
+        count = 1 + static_cast<u32>(random_() % count);
+    }
     const std::span<const std::byte, 4096> code(memory_.code() + (page - ISA_CODE_BASE), 4096);
     ir::Block block;
     frontend_.translate(code, static_cast<u32>(s.pc & 0xfff), s.mode, count, block);
@@ -146,18 +153,20 @@ void Subject::step(const isa_case &test) {
     ir::optimise(block, frontend_.helpers());
     CHECK(ir::verify(block, frontend_.helpers()));
     s.pc_page = page;
-    if (tier_ == Tier::Interpreter) {
-        ir::Predecoded(block, frontend_.helpers()).run(s);
-        return;
+    switch (tier) {
+    case Tier::Interpreter: ir::Predecoded(block, frontend_.helpers()).run(s); break;
+    case Tier::Baseline: run_baseline(block); break;
+    default: run_optimised(block); break;
     }
-    if (tier_ == Tier::Optimising) return run_optimised(block);
-    const jit::CodeWindow window{code_.writable + jit::Runtime::kSize,
-                                 code_.executable + jit::Runtime::kSize,
-                                 code_.size - jit::Runtime::kSize};
+}
+
+void Subject::run_baseline(const ir::Block &block) {
+    const jit::CodeWindow window{code_.writable + kBlock, code_.executable + kBlock,
+                                 jit::Compiler::kMaxCodeSize};
     jit::CompiledBlock compiled;
     CHECK(compiler_->compile(block, 1, {}, window, compiled) == jit::CompileResult::Done);
-    s.budget = 1000;
-    std::ignore = runtime_->enter(s, window.executable);
+    state_->budget = 1000;
+    std::ignore = runtime_->enter(*state_, window.executable);
 }
 
 void Subject::run_optimised(const ir::Block &block) {

@@ -12,10 +12,16 @@
 
 #include <atomic>
 #include <memory>
+#include <random>
 
 namespace tandem::isa {
 
-enum class Tier : u8 { Interpreter, Baseline, Optimising };
+enum class Tier : u8 {
+    Interpreter,
+    Baseline,
+    Optimising,
+    Mixed, ///< any of them, for a random number of instructions each time
+};
 
 /// How translated code reaches memory: through its inline TLB check, or always by the slow path.
 enum class MemoryPath : u8 { Inline, Slow };
@@ -37,9 +43,11 @@ private:
     void load(const isa_case &test);
     void step(const isa_case &test);
     [[nodiscard]] u32 ending() const;
+    void run_baseline(const ir::Block &block);
     void run_optimised(const ir::Block &block);
 
     Tier tier_;
+    std::minstd_rand random_;
     arm::CpuModel model_;
     arm::a64::A64Frontend frontend_;
     FlatMemory memory_;
