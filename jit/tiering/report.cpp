@@ -29,27 +29,34 @@ std::string report(const Statistics &statistics, const RegionStatistics &regions
     };
     fmt::format_to(out, "{:>16.1f} ns per guest instruction run by T0\n",
                    per(statistics.sampled_ticks, statistics.sampled_instructions));
-    fmt::format_to(out, "{:>16.1f} ns per guest instruction translated for T0\n",
-                   per(statistics.translation_ticks, statistics.translation_timed));
-    fmt::format_to(out, "{:>16.1f} ns per guest instruction compiled by T1\n",
-                   per(statistics.compilation_ticks, statistics.compilation_timed));
     fmt::format_to(out, "{:>16} regions compiled by T2\n", regions.regions);
-    fmt::format_to(out, "{:>16} blocks in them\n", regions.blocks);
-    fmt::format_to(out, "{:>16} guest instructions in them\n", regions.guest_instructions);
     fmt::format_to(out, "{:>16} regions dropped before they were used\n", regions.dropped);
-    fmt::format_to(out, "{:>16} bytes of T2 code made\n", regions.code_bytes);
     fmt::format_to(out, "{:>16.1f} ms of CPU time spent in T2\n",
                    static_cast<double>(regions.nanoseconds) * 1e-6);
-    fmt::format_to(out, "{:>16.1f} us per guest instruction compiled by T2\n",
-                   regions.guest_instructions == 0
-                       ? 0.0
-                       : static_cast<double>(regions.nanoseconds) * 1e-3 /
-                             static_cast<double>(regions.guest_instructions));
-    fmt::format_to(out, "{:>16.1f} % of the time in translated code spent in T2's (sampled)\n",
-                   statistics.slices_sampled == 0
-                       ? 0.0
-                       : 100.0 * static_cast<double>(statistics.slices_in_regions) /
-                             static_cast<double>(statistics.slices_sampled));
+
+    const auto share = [](u64 part, u64 whole) {
+        return whole == 0 ? 0.0 : static_cast<double>(part) / static_cast<double>(whole);
+    };
+    const double interpreted =
+        share(statistics.instructions_interpreted, statistics.instructions_retired);
+    const double in_regions = share(statistics.slices_in_regions, statistics.slices_sampled);
+    fmt::format_to(out, "\n{:>4} {:>10} {:>13} {:>15} {:>12} {:>10}\n", "tier", "blocks",
+                   "instructions", "us/instruction", "code bytes", "% of run");
+    const auto row = [&](const char *tier, u64 blocks, u64 instructions, double nanoseconds,
+                         u64 bytes, double of_run) {
+        fmt::format_to(out, "{:>4} {:>10} {:>13} {:>15.3f} {:>12} {:>10.2f}\n", tier, blocks,
+                       instructions, nanoseconds * 1e-3, bytes, 100 * of_run);
+    };
+    row("T0", statistics.blocks_translated, statistics.guest_translated,
+        per(statistics.translation_ticks, statistics.translation_timed), 0, interpreted);
+    row("T1", statistics.blocks_compiled, statistics.guest_compiled,
+        per(statistics.compilation_ticks, statistics.compilation_timed), statistics.code_bytes,
+        (1 - interpreted) * (1 - in_regions));
+    row("T2", regions.blocks, regions.guest_instructions,
+        share(regions.nanoseconds, regions.guest_instructions), regions.code_bytes,
+        (1 - interpreted) * in_regions);
+    text += "  us/instruction: to translate one of the guest; % of run: of guest instructions run, "
+            "T1 and T2 by samples\n";
     if (!regions.trouble.empty()) fmt::format_to(out, "{:>16} T2: {}\n", "", regions.trouble);
     return text;
 }
