@@ -49,6 +49,8 @@ void initialise_llvm() {
             // On hosts with AVX-512 this pass takes as long as the rest of code generation
             // together.
             "-disable-x86-domain-reassignment",
+            // The guest's compiler has chosen its induction variables; others need more registers.
+            "-disable-lsr",
             // Nobody asks what is live after a side exit, and LLVM 19 crashes if mxcsr is.
             "-enable-patchpoint-liveness=false"};
         llvm::cl::ParseCommandLineOptions(static_cast<int>(std::size(args)), args, "",
