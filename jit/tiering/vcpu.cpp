@@ -33,9 +33,9 @@ constexpr u32 kTrialSamples = 16;
 /// Entering and leaving a region moves the guest registers it uses: a region that runs fewer
 /// instructions in one go gains nothing.
 constexpr u64 kMinimumStay = 16;
-/// Timed slices to judge by: in T1, and in a region. Hosts are noisy: a region gets more, so that
-/// its best one is at least as lucky.
-constexpr u32 kTimedSlices = 4, kTimedSlicesOfRegion = 256;
+/// Timed slices to judge by: in T1, and in a region. The clocks and neighbours of a busy host make
+/// some milliseconds slow as a whole, so a region gets longer to have its best one.
+constexpr u32 kTimedSlices = 4, kTimedSlicesOfRegion = 4096;
 
 /// One in this many runs in T0 is timed.
 constexpr u32 kSampleInterval = 64;
@@ -297,7 +297,7 @@ void Vcpu::review(TranslationBlock &region) {
     const bool is_slower = region.baseline_ticks != 0 &&
                            times.count.load(std::memory_order_relaxed) >= kTimedSlicesOfRegion &&
                            times.best_ticks.load(std::memory_order_relaxed) >
-                               region.baseline_ticks + region.baseline_ticks / 16;
+                               region.baseline_ticks + region.baseline_ticks / 8;
     if (!is_left_soon && !is_slower) return;
     shared_.cache.demote(region);
     ++softmmu_.statistics.regions_demoted;
