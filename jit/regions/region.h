@@ -4,8 +4,8 @@
 /// Blocks are found along direct branches and calls, among code that T1 has compiled already (so it
 /// is warm). A loop may lead through functions on its page and back by their returns. Being on one
 /// page, blocks share ExecContext::pc_page and one mapping, as linked T1 blocks do. A region is
-/// entered at the header of its loop and at those of the loops inside: a slice that ends in a region
-/// ends at one of them, so the next slice finds its way back.
+/// entered at the header of its loop and at those of the loops inside: a slice that ends in a
+/// region ends at one of them, so the next slice finds its way back.
 #include "ir/block.h"
 
 #include <functional>
