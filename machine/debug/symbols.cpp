@@ -7,6 +7,7 @@
 #include <charconv>
 #include <cstring>
 #include <fstream>
+#include <iterator>
 #include <sstream>
 
 namespace tandem::machine {
@@ -60,18 +61,17 @@ bool Symbols::parse(std::string_view text) {
             return false;
         // Mapping symbols ($x, $d) say what bytes are, not whose.
         if (kCodeTypes.find(type[0]) != std::string_view::npos && name[0] != '$')
-            symbols_.push_back({va, std::string(name)});
+            symbols_.insert_or_assign(va, std::string(name));
     }
-    std::ranges::stable_sort(symbols_, {}, &Symbol::va);
     return true;
 }
 
 std::string Symbols::name(u64 va) const {
-    const auto after = std::ranges::upper_bound(symbols_, va, {}, &Symbol::va);
+    const auto after = symbols_.upper_bound(va);
     if (after == symbols_.begin()) return {};
-    const Symbol &symbol = *std::prev(after);
-    if (va - symbol.va >= kMaxSize) return {};
-    return fmt::format("{}+{:#x}", symbol.name, va - symbol.va);
+    const auto &[address, name] = *std::prev(after);
+    if (va - address >= kMaxSize) return {};
+    return fmt::format("{}+{:#x}", name, va - address);
 }
 
 } // namespace tandem::machine

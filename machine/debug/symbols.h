@@ -6,7 +6,7 @@
 
 #include <string>
 #include <string_view>
-#include <vector>
+#include <map>
 
 namespace tandem::machine {
 
@@ -21,11 +21,7 @@ public:
     [[nodiscard]] std::string name(u64 va) const;
 
 private:
-    struct Symbol {
-        u64 va = 0;
-        std::string name;
-    };
-    std::vector<Symbol> symbols_; ///< by address
+    std::map<u64, std::string> symbols_; ///< by address: the last one that was read there
 };
 
 } // namespace tandem::machine
