@@ -4,9 +4,9 @@
 #include "support/bits.h"
 #include "support/result.h"
 
+#include <map>
 #include <string>
 #include <string_view>
-#include <map>
 
 namespace tandem::machine {
 
