@@ -6,6 +6,7 @@
 #include "machine/boot/file_bytes.h"
 #include "machine/storage/image/administration.h"
 #include "machine/storage/qcow2/image.h"
+#include "support/local_time.h"
 
 #include <CLI/CLI.hpp>
 #include <fmt/chrono.h>
@@ -32,10 +33,7 @@ Result<std::optional<ImageFormat>> parse_format(const std::string &name) {
 }
 
 std::string time_text(const qcow2::Snapshot &snapshot) {
-    const std::time_t time = snapshot.seconds;
-    std::tm local{};
-    ::localtime_r(&time, &local);
-    return fmt::format("{:%Y-%m-%d %H:%M:%S}", local);
+    return fmt::format("{:%Y-%m-%d %H:%M:%S}", local_time(snapshot.seconds));
 }
 
 nlohmann::json json_of(const ImageInfo &info) {

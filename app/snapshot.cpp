@@ -7,6 +7,7 @@
 #include "machine/snapshot/catalog.h"
 #include "machine/snapshot/manifest.h"
 #include "machine/snapshot/snapshot_file.h"
+#include "support/local_time.h"
 
 #include <CLI/CLI.hpp>
 #include <fmt/chrono.h>
@@ -54,17 +55,10 @@ Result<> verify(snapshot::SnapshotFile &file) {
 
 // ----------------------------------------------------------------------- of machines with a name
 
-std::string local_time(u64 seconds, const char *format) {
-    const auto time = static_cast<std::time_t>(seconds);
-    std::tm local{};
-    ::localtime_r(&time, &local);
-    return fmt::format(fmt::runtime(format), local);
-}
-
 Result<> save(const NamedMachine &machine, const std::string &given_tag) {
-    const std::string tag =
-        !given_tag.empty() ? given_tag
-                           : local_time(static_cast<u64>(std::time(nullptr)), "{:%Y%m%d-%H%M%S}");
+    const std::string tag = !given_tag.empty()
+                                ? given_tag
+                                : fmt::format("{:%Y%m%d-%H%M%S}", local_time(std::time(nullptr)));
     const nlohmann::json job = TRY(TRY(machine.control()).run_job("snapshot-save", {{"tag", tag}}));
     const std::string based_on = job.value("x-based-on", "");
     fmt::print("saved {} ({}, paused for {} ms{})\n", tag, human_size(job.value("x-bytes", u64{0})),
@@ -90,8 +84,8 @@ Result<> list(const NamedMachine &machine, const std::string &) {
         fmt::print("{:<20} {:>10}  {:<19}  {:>10}  {}\n", "TAG", "SIZE", "SAVED", "GUEST TIME",
                    "ON TOP OF");
     for (const snapshot::CatalogEntry &entry : entries)
-        fmt::print("{:<20} {:>10}  {:<19}  {:>8.1f} s  {}\n", entry.tag, human_size(entry.bytes),
-                   local_time(entry.seconds, "{:%Y-%m-%d %H:%M:%S}"),
+        fmt::print("{:<20} {:>10}  {:%Y-%m-%d %H:%M:%S}  {:>8.1f} s  {}\n", entry.tag,
+                   human_size(entry.bytes), local_time(static_cast<std::time_t>(entry.seconds)),
                    static_cast<double>(entry.guest_ns) / 1e9,
                    !entry.damage.empty()             ? entry.damage
                    : entry.based_on.starts_with('.') ? "(a removed one)"

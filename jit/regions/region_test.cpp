@@ -9,41 +9,35 @@
 namespace tandem::jit {
 namespace {
 
-/// A block of one instruction that goes to `next`, or to `other` under a condition.
+/// A block of one instruction, which ends as `end` says.
+template <typename End>
+ir::Block block_at(u32 offset, End end) {
+    ir::Block block;
+    block.page_offset = offset;
+    block.guest_bytes = 4;
+    block.guest_instructions = 1;
+    ir::Builder b(block);
+    b.Insn(ir::insn_imm(offset, 0));
+    end(b);
+    return block;
+}
+/// One that goes to `next`, or to `other` under a condition.
 ir::Block branch(u32 offset, i64 next, i64 other = -1) {
-    ir::Block block;
-    block.page_offset = offset;
-    block.guest_bytes = 4;
-    block.guest_instructions = 1;
-    ir::Builder b(block);
-    b.Insn(ir::insn_imm(offset, 0));
-    if (other >= 0) b.ExitIf(b.IsZero64(b.GetState64(0)), static_cast<u64>(other));
-    b.Exit(static_cast<u64>(next));
-    return block;
+    return block_at(offset, [&](ir::Builder &b) {
+        if (other >= 0) b.ExitIf(b.IsZero64(b.GetState64(0)), static_cast<u64>(other));
+        b.Exit(static_cast<u64>(next));
+    });
 }
-
-/// A block of one instruction that calls a function.
 ir::Block call(u32 offset, i64 function) {
-    ir::Block block;
-    block.page_offset = offset;
-    block.guest_bytes = 4;
-    block.guest_instructions = 1;
-    ir::Builder b(block);
-    b.Insn(ir::insn_imm(offset, 0));
-    b.PushReturn(offset + 4);
-    b.Exit(static_cast<u64>(function));
-    return block;
+    return block_at(offset, [&](ir::Builder &b) {
+        b.PushReturn(offset + 4);
+        b.Exit(static_cast<u64>(function));
+    });
 }
-/// A block of one instruction that returns.
 ir::Block return_from(u32 offset) {
-    ir::Block block;
-    block.page_offset = offset;
-    block.guest_bytes = 4;
-    block.guest_instructions = 1;
-    ir::Builder b(block);
-    b.Insn(ir::insn_imm(offset, 0));
-    b.ExitIndirect(b.GetState64(30 * 8), static_cast<u64>(ir::BranchHint::Return));
-    return block;
+    return block_at(offset, [](ir::Builder &b) {
+        b.ExitIndirect(b.GetState64(30 * 8), static_cast<u64>(ir::BranchHint::Return));
+    });
 }
 
 class RegionTest : public testing::Test {

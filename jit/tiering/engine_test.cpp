@@ -652,18 +652,30 @@ TEST_P(CrossingTest, BreakpointsBehindALinkAreFound) {
     EXPECT_EQ(cpu().gpr[1], 1001u);
 }
 
-/// Regions are published whenever the compile service is ready with them, so also while a vCPU
-/// comes or goes.
-TEST(CompileServiceTest, VcpusComeAndGoWhileItPublishes) {
+/// Loops are asked for at once, and compiled in the background.
+class CompileServiceTest : public testing::Test {
+protected:
+    void attach(ToyState &cpu) {
+        cpu.engine = engine.get();
+        cpu.mmu = &mmu;
+        engine->attach(cpu);
+    }
+
     FakeBus bus;
     FakeMmu mmu;
     const ToyFrontend frontend{kHelpers};
-    const auto engine = std::move(Engine::create(frontend, mmu, bus,
-                                                 {.compile_threshold = 0,
-                                                  .optimise = Optimise::Hot,
-                                                  .region_compiler = TANDEM_LLVM_MODULE,
-                                                  .promotion_samples = 1}))
-                            .value();
+    const std::unique_ptr<Engine> engine =
+        std::move(Engine::create(frontend, mmu, bus,
+                                 {.compile_threshold = 0,
+                                  .optimise = Optimise::Hot,
+                                  .region_compiler = TANDEM_LLVM_MODULE,
+                                  .promotion_samples = 1}))
+            .value();
+};
+
+/// Regions are published whenever the compile service is ready with them, so also while a vCPU
+/// comes or goes.
+TEST_F(CompileServiceTest, VcpusComeAndGoWhileItPublishes) {
     constexpr u64 kLoops = 60; // fewer than the service's queue takes
     for (u64 loop = 0; loop < kLoops; ++loop) {
         const u64 at = 0x1000 * (1 + loop);
@@ -673,10 +685,8 @@ TEST(CompileServiceTest, VcpusComeAndGoWhileItPublishes) {
     }
     const auto has_its_region = [&](u64 loop) {
         ToyState cpu;
-        cpu.engine = engine.get();
-        cpu.mmu = &mmu;
         const u64 before = engine->statistics().slices_in_regions;
-        engine->attach(cpu);
+        attach(cpu);
         cpu.pc = 0x1000 * (1 + loop);
         cpu.gpr[0] = 20'000;
         EXPECT_EQ(engine->run(cpu, 1'000'000), ExitReason::Halt);
@@ -691,16 +701,7 @@ TEST(CompileServiceTest, VcpusComeAndGoWhileItPublishes) {
 }
 
 /// A loop that is left after each round gains nothing in T2: it goes back to T1, and stays there.
-TEST(CompileServiceTest, RegionsThatAreLeftAtOnceAreTakenBack) {
-    FakeBus bus;
-    FakeMmu mmu;
-    const ToyFrontend frontend{kHelpers};
-    const auto engine = std::move(Engine::create(frontend, mmu, bus,
-                                                 {.compile_threshold = 0,
-                                                  .optimise = Optimise::Hot,
-                                                  .region_compiler = TANDEM_LLVM_MODULE,
-                                                  .promotion_samples = 1}))
-                            .value();
+TEST_F(CompileServiceTest, RegionsThatAreLeftAtOnceAreTakenBack) {
     // The outer loop spans two pages, so the inner one is a region by itself.
     bus.poke(0x1000, ToyInstruction{Toy::Add, 1, -1});
     bus.poke(0x1004, ToyInstruction{Toy::BranchNonZero, 1, -1});
@@ -711,9 +712,7 @@ TEST(CompileServiceTest, RegionsThatAreLeftAtOnceAreTakenBack) {
     bus.poke(0x200c, ToyInstruction{Toy::BranchNonZero, 0, -0x1000 / 4 - 3});
     bus.poke(0x2010, ToyInstruction{Toy::Halt});
     ToyState cpu;
-    cpu.engine = engine.get();
-    cpu.mmu = &mmu;
-    engine->attach(cpu);
+    attach(cpu);
     const auto run = [&] {
         cpu.pc = 0x2000;
         cpu.gpr[0] = 100'000;

@@ -508,9 +508,11 @@ ExitReason Vcpu::run(i64 budget, StopAt stop, StepControl control) {
             const i64 slice = std::min(left, kSlice);
             context_.pc_page = pc & kPageMask;
             context_.budget = context_.slice = slice;
-            const u64 start = __rdtsc();
+            // What is timed is of interest to T2 alone.
+            const bool is_timed = shared_.regions != nullptr && slice == kSlice;
+            const u64 start = is_timed ? __rdtsc() : 0;
             exit = shared_.runtime->enter(context_, code);
-            slice_ = {slice == kSlice ? block : nullptr, __rdtsc() - start};
+            slice_ = is_timed ? Slice{block, __rdtsc() - start} : Slice{};
             has_used_slice = context_.budget < ir::kMaxBlockInstructions;
             const i64 used = slice - context_.budget;
             context_.budget = context_.slice = 0;

@@ -2,6 +2,7 @@
 
 #include "machine/boot/file_bytes.h"
 #include "machine/control/monitor_debug.h"
+#include "support/local_time.h"
 
 #include <fmt/chrono.h>
 #include <fmt/format.h>
@@ -137,14 +138,12 @@ std::string info_snapshots(const Call &call) {
                     "{:>13}\r\n",
                     "ID", "TAG", "VM SIZE", "DATE", "VM CLOCK");
     for (const ControlledSnapshot &snapshot : snapshots) {
-        const auto saved = static_cast<std::time_t>(snapshot.seconds);
-        std::tm local{};
-        ::localtime_r(&saved, &local);
         const u64 milliseconds = snapshot.guest_ns / 1'000'000;
-        text +=
-            fmt::format("{:<8} {:<16} {:>8} {:%Y-%m-%d %H:%M:%S} {:>4}:{:02}:{:02}.{:03}\r\n", "--",
-                        snapshot.tag, human_size(snapshot.bytes), local, milliseconds / 3'600'000,
-                        milliseconds / 60'000 % 60, milliseconds / 1000 % 60, milliseconds % 1000);
+        text += fmt::format("{:<8} {:<16} {:>8} {:%Y-%m-%d %H:%M:%S} {:>4}:{:02}:{:02}.{:03}\r\n",
+                            "--", snapshot.tag, human_size(snapshot.bytes),
+                            local_time(static_cast<std::time_t>(snapshot.seconds)),
+                            milliseconds / 3'600'000, milliseconds / 60'000 % 60,
+                            milliseconds / 1000 % 60, milliseconds % 1000);
     }
     return text;
 }

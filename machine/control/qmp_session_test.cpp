@@ -86,6 +86,12 @@ protected:
         take();
         EXPECT_EQ(ask(R"({"execute": "qmp_capabilities"})"), R"({"return": {}})"_json);
     }
+    std::string monitor(const char *line) {
+        return ask(json{{"execute", "human-monitor-command"},
+                        {"arguments", {{"command-line", line}}}}
+                       .dump())["return"]
+            .get<std::string>();
+    }
     static json error(const char *error_class, const char *description) {
         return {{"error", {{"class", error_class}, {"desc", description}}}};
     }
@@ -204,12 +210,6 @@ TEST_F(QmpSessionTest, SnapshotsAreJobs) {
 
 TEST_F(QmpSessionTest, TheMonitorSavesAndRestores) {
     negotiate();
-    const auto monitor = [this](const char *line) {
-        return ask(json{{"execute", "human-monitor-command"},
-                        {"arguments", {{"command-line", line}}}}
-                       .dump())["return"]
-            .get<std::string>();
-    };
     EXPECT_EQ(monitor("info snapshots"), "There is no snapshot available.\r\n");
     EXPECT_EQ(monitor("loadvm t"), "Error: t: no such snapshot\r\n");
     EXPECT_EQ(monitor("savevm t"), "");
@@ -268,12 +268,6 @@ TEST_F(QmpSessionTest, GivesUpWhatIsTooLarge) {
 
 TEST_F(QmpSessionTest, MonitorForPeople) {
     negotiate();
-    const auto monitor = [this](const char *line) {
-        return ask(json{{"execute", "human-monitor-command"},
-                        {"arguments", {{"command-line", line}}}}
-                       .dump())["return"]
-            .get<std::string>();
-    };
     EXPECT_EQ(monitor(" info   status "), "VM status: running\r\n");
     EXPECT_EQ(monitor("stop"), "");
     EXPECT_TRUE(machine.paused);

@@ -3,13 +3,13 @@
 still; it goes on, resets, and shuts down when the power key is pressed. Then named machines, two at a time."""
 import os
 import select
-import subprocess
 import sys
 import tempfile
 import time
 
 from boot import check, run_arguments
 from console import Console
+from named import command
 from qmp import Qmp
 
 
@@ -94,14 +94,7 @@ def cpu_time(pid, thread):
 
 
 def named(tandem, guest, folder):
-    os.environ.update(XDG_STATE_HOME=os.path.join(folder, "state"))
-    os.environ.pop("XDG_RUNTIME_DIR", None)
-
-    def run(*arguments, status=0):
-        done = subprocess.run([tandem, *arguments], capture_output=True, text=True, stdin=subprocess.DEVNULL)
-        check(done.returncode == status, f"{arguments}: status {done.returncode}: {done.stderr}{done.stdout}")
-        check(status == 0 or len(done.stderr.splitlines()) == 1, f"{arguments}: one line: {done.stderr}")
-        return done.stderr if status else done.stdout
+    run = command(tandem, folder)
 
     options = ["--", "--initrd", os.path.join(guest, "shell.cpio.gz"), "--append", "console=ttyAMA0 quiet"]
     for name in ("one", "two"):

@@ -17,6 +17,7 @@ import time
 
 from boot import check, run_arguments
 from console import Console
+from named import command
 from qmp import Qmp
 
 # Each round of a loop ends with a line in /tmp/rounds; what does not compare leaves one in /tmp/wrong.
@@ -187,14 +188,7 @@ def images(tandem, guest):
 
 def named(tandem, guest, folder):
     """Snapshots with tags: incremental, restored in the same process and in a new one, removed in any order."""
-    os.environ.update(XDG_STATE_HOME=os.path.join(folder, "state"))
-    os.environ.pop("XDG_RUNTIME_DIR", None)
-
-    def run(*arguments, status=0):
-        done = subprocess.run([tandem, *arguments], capture_output=True, text=True, stdin=subprocess.DEVNULL)
-        check(done.returncode == status, f"{arguments}: status {done.returncode}: {done.stderr}{done.stdout}")
-        check(status == 0 or len(done.stderr.splitlines()) == 1, f"{arguments}: one line: {done.stderr}")
-        return done.stderr if status else done.stdout
+    run = command(tandem, folder)
 
     def attach():
         return Console([tandem, "console", "one"], 100)
