@@ -14,7 +14,7 @@ namespace tandem::app {
 /// The options as typed.
 struct ReplayCommand::Options {
     std::string file, until, serial, console, accel, tier = "t1", timeout, trace, trace_filter;
-    std::string gdb;
+    std::string gdb, checkpoint_memory;
     bool stats = false, gdb_wait = false;
 
     [[nodiscard]] Result<> apply(machine::MachineConfig &) const;
@@ -35,6 +35,12 @@ Result<> ReplayCommand::Options::apply(machine::MachineConfig &config) const {
     TRY(parse_trace(trace, config.trace));
     if (!trace_filter.empty()) TRY(parse_trace_filter(trace_filter, config.trace));
     if (!gdb.empty()) config.gdb = TRY(machine::parse_gdb_address("--gdb", gdb));
+    if (!checkpoint_memory.empty()) {
+        if (gdb.empty())
+            return failure("--checkpoint-memory: only a debugger goes back; add --gdb ADDR:PORT");
+        config.deterministic->checkpoint_memory =
+            TRY(parse_bytes("--checkpoint-memory", checkpoint_memory));
+    }
     config.starts_stopped = gdb_wait;
     config.statistics = stats;
     return machine::check_config(config);
@@ -58,6 +64,8 @@ ReplayCommand::ReplayCommand(CLI::App &program)
     option("-d", o.trace, "STAGES", "print translated blocks: decode,ir,opt,asm");
     option("--dfilter", o.trace_filter, "RANGE", "only blocks there: FIRST..LAST or FIRST+LENGTH");
     option("--gdb", o.gdb, "WHERE", "serve a debugger at :PORT, HOST:PORT or unix:PATH");
+    option("--checkpoint-memory", o.checkpoint_memory, "SIZE",
+           "for going backwards, such as 2G (512M)");
     verb_->add_flag("--gdb-wait,-S", o.gdb_wait, "start stopped, for a debugger");
     verb_->add_flag("--stats", o.stats, "print statistics at the end");
 }

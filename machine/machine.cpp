@@ -366,6 +366,7 @@ Result<RunOutcome> Machine::run() {
     }
     changed_.notify_all();
     loaded(failure("the machine has ended"));
+    debugged_->give_up();
     return outcome;
 }
 
@@ -379,11 +380,13 @@ Result<RunOutcome> Machine::run_boards() {
     for (const auto &share : shares_) backends.shares.push_back(share.get());
     backends.entropy = &entropy_;
     if (session_ != nullptr) backends = session_->wrap(backends);
+    open_timeline();
     for (;;) {
         const auto board = TRY(Board::create(config_, backends));
         if (session_ != nullptr) session_->set_board(board.get());
         TRY(restore(*board));
         TRY(board->prepare());
+        if (timeline_ != nullptr) TRY(timeline_->set_board(*board));
         debugged_->equip(*board);
         {
             const std::lock_guard lock(mutex_);
@@ -393,8 +396,9 @@ Result<RunOutcome> Machine::run_boards() {
             }
             board_ = board.get();
             // A reset does not start what was stopped, and stops what is debugged.
+            const bool travels = timeline_ != nullptr && timeline_->travels();
             const bool stops =
-                has_run_ && debugged_->is_attached() && !std::exchange(paused_, true);
+                has_run_ && debugged_->is_attached() && !travels && !std::exchange(paused_, true);
             if (paused_)
                 board->pause();
             else
@@ -403,7 +407,8 @@ Result<RunOutcome> Machine::run_boards() {
         }
         changed_.notify_all();
         loaded({});
-        const auto reason = board->run();
+        auto reason = board->run();
+        while (reason.has_value() && stays_at_end(*board, *reason)) reason = board->run();
         const std::lock_guard control(control_mutex_);
         {
             const std::lock_guard lock(mutex_);

@@ -11,6 +11,7 @@
 #include "machine/host/share/host_share.h"
 #include "machine/host/watcher.h"
 #include "machine/replay/session.h"
+#include "machine/reverse/timeline.h"
 #include "machine/snapshot/manifest.h"
 
 #include <condition_variable>
@@ -85,6 +86,12 @@ private:
     void loaded(Result<>);
     [[nodiscard]] Result<> open_session();
     void execute(replay::Command);
+    /// A replay that a debugger may be attached to gets a history.
+    void open_timeline();
+    /// On the machine's thread: the recording is over.
+    void end_session();
+    /// On the machine's thread: the guest has ended, and a debugger keeps it there.
+    [[nodiscard]] bool stays_at_end(Board &, StopReason);
     [[nodiscard]] std::optional<snapshot::Base> take_base(const std::string &path);
     void fail(Error error);
     /// Deletes internal snapshots that belonged to a snapshot of the machine; while it is paused.
@@ -117,7 +124,9 @@ private:
     std::vector<std::unique_ptr<HostShare>> shares_;
     std::array<std::unique_ptr<devices::FlashStorage>, 2> flash_;
     std::optional<snapshot::Base> base_; ///< saved or restored last; guarded by control_mutex_
-    std::unique_ptr<replay::Session> session_; ///< of a deterministic machine
+    std::unique_ptr<replay::Session> session_;    ///< of a deterministic machine
+    std::unique_ptr<reverse::Timeline> timeline_; ///< of a replay; null: it only goes forward
+    StopReason guest_end_ = StopReason::None;     ///< as stays_at_end() knows it
     replay::ReplayResult replay_result_;
     std::string statistics_;
     /// One at a time: saving, pressing keys, pausing, replacing the board. Before mutex_.

@@ -42,12 +42,17 @@ bool Machine::Debugged::with_board(F f) {
 void Machine::Debugged::equip(Board &board) {
     if (AcceleratorDebug *accelerator = board.debug(); accelerator != nullptr)
         if (registers_.features.empty()) registers_ = accelerator->registers();
-    board.on_cpu_stop([this](u32 cpu, const CpuStop &stop) {
-        DebugClient *client = client_;
-        if (client == nullptr || stop_is_told_.exchange(true)) return false;
-        client->cpu_stopped(run_, cpu, stop);
-        return true;
-    });
+    board.on_cpu_stop(
+        [this](u32 cpu, const CpuStop &stop) {
+            return machine_.timeline_ != nullptr && machine_.timeline_->passes(cpu, stop);
+        },
+        [this](u32 cpu, const CpuStop &stop) {
+            DebugClient *client = client_;
+            if (client == nullptr || stop_is_told_.exchange(true)) return false;
+            client->cpu_stopped(run_, cpu, stop);
+            stop_is_told_.notify_all();
+            return true;
+        });
     apply(board);
 }
 
@@ -66,6 +71,7 @@ void Machine::Debugged::detach(AfterDetach then) {
         points_.clear();
         apply(board);
         for (u32 cpu = 0; cpu < cpu_count(); ++cpu) board.debug()->cpu(cpu).set_plan({});
+        if (machine_.timeline_ != nullptr) machine_.timeline_->go_on();
         if (then == AfterDetach::Runs) machine_.resume_board(GuestClock::Runs);
     });
     client_ = nullptr;
@@ -180,13 +186,51 @@ void Machine::Debugged::pause() {
 
 u64 Machine::Debugged::resume(std::span<const CpuPlan> plans, GuestClock clock) {
     with_board([&](Board &board) {
-        apply(board);
+        start_run(board);
         for (u32 cpu = 0; cpu < cpu_count(); ++cpu) board.debug()->cpu(cpu).set_plan(plans[cpu]);
-        ++run_;
-        stop_is_told_ = false;
+        if (machine_.timeline_ != nullptr) machine_.timeline_->go_on();
         machine_.resume_board(clock);
     });
     return run_;
+}
+
+void Machine::Debugged::start_run(Board &board) {
+    apply(board);
+    for (u32 cpu = 0; cpu < cpu_count(); ++cpu) board.debug()->cpu(cpu).set_plan({});
+    ++run_;
+    stop_is_told_ = false;
+}
+
+std::optional<DebugTarget::Moment> Machine::Debugged::moment() {
+    std::optional<Moment> moment;
+    with_board([&](Board &) {
+        if (const replay::Session *session = machine_.session_.get(); session != nullptr)
+            moment = {session->position(), session->now_ns()};
+    });
+    return moment;
+}
+
+u64 Machine::Debugged::resume_backwards(Backwards how) {
+    with_board([&](Board &board) {
+        start_run(board);
+        if (how == Backwards::Step)
+            machine_.timeline_->step_back();
+        else
+            machine_.timeline_->run_back();
+        machine_.resume_board(GuestClock::Runs);
+    });
+    return run_;
+}
+
+void Machine::Debugged::go_to(u64 position) {
+    if (!with_board([&](Board &board) {
+            start_run(board);
+            machine_.timeline_->go_to(position);
+            machine_.resume_board(GuestClock::Runs);
+        }))
+        return;
+    stop_is_told_.wait(false);
+    pause();
 }
 
 std::string Machine::Debugged::run_monitor_command(const std::string &line, u32 cpu) {

@@ -13,6 +13,11 @@ public:
 
     /// Before a board runs: it gets what a debugger has set.
     void equip(Board &);
+    /// The machine has ended: nobody waits for a stop any more.
+    void give_up() {
+        stop_is_told_ = true;
+        stop_is_told_.notify_all();
+    }
     [[nodiscard]] bool is_attached() const { return client_ != nullptr; }
 
     void attach(DebugClient &) override;
@@ -32,6 +37,10 @@ public:
     void set_points(std::span<const DebugPoint>) override;
     void pause() override;
     u64 resume(std::span<const CpuPlan>, GuestClock) override;
+    std::optional<Moment> moment() override;
+    bool goes_backwards() const override { return machine_.timeline_ != nullptr; }
+    u64 resume_backwards(Backwards) override;
+    void go_to(u64 position) override;
     void quit() override { machine_.stop({StopReason::Quit, 0}, EventCause::ControlQuit); }
     std::string run_monitor_command(const std::string &line, u32 cpu) override;
 
@@ -48,6 +57,8 @@ private:
     template <typename F>
     std::size_t for_each_piece(Board &, AddressSpace, u64 address, std::size_t size, F f);
     void apply(Board &);
+    /// The machine stands still: it gets the points, and CPUs have nothing but to run.
+    void start_run(Board &);
 
     Machine &machine_;
     RegisterFile registers_; ///< of all boards; written before there is one to be seen

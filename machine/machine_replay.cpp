@@ -1,6 +1,7 @@
 /// Deterministic machines: the part of Machine that joins a session with what is recorded or
 /// replayed.
 #include "machine/machine.h"
+#include "machine/machine_debug.h"
 #include "machine/replay/recording.h"
 
 #include <fmt/format.h>
@@ -32,9 +33,8 @@ Result<> Machine::open_session() {
     const DeterministicConfig &wanted = *config_.deterministic;
     session_ = std::make_unique<replay::Session>(
         wanted, config_.cpus,
-        replay::Session::Owner{
-            .execute = [this](replay::Command command) { execute(command); },
-            .stop = [this] { stop({StopReason::Reached, 0}, EventCause::ControlQuit); }});
+        replay::Session::Owner{.execute = [this](replay::Command command) { execute(command); },
+                               .stop = [this] { end_session(); }});
     if (!wanted.replay.empty()) {
         auto journal = replay::JournalReader::open(wanted.replay);
         if (!journal.has_value()) return std::unexpected(journal.error().error);
@@ -49,6 +49,52 @@ Result<> Machine::open_session() {
     session_->record(TRY(replay::JournalWriter::create(
         wanted.record, manifest, [this](Error error) { fail(std::move(error)); })));
     return {};
+}
+
+void Machine::open_timeline() {
+    if (!config_.is_replay() || !config_.gdb.has_value()) return;
+    std::vector<OverlayDisk *> disks;
+    for (const auto &disk : disks_)
+        if (OverlayDisk *overlay = disk->overlay(); overlay != nullptr) disks.push_back(overlay);
+    timeline_ = std::make_unique<reverse::Timeline>(
+        *session_, disks, config_.deterministic->checkpoint_memory,
+        reverse::Timeline::Owner{
+            .arrived = [this](u32 cpu,
+                              const CpuStop &stop) { session_->board().announce_stop(cpu, stop); },
+            .not_stopped =
+                [this] {
+                    const std::lock_guard lock(mutex_);
+                    if (outcome_.reason == StopReason::None) session_->board().forget_stop();
+                },
+            .passed_end =
+                [this] {
+                    if (debugged_->is_attached())
+                        timeline_->recording_ended();
+                    else
+                        session_->board().stop(guest_end_);
+                },
+            .failed = [this](Error error) { fail(std::move(error)); }});
+}
+
+void Machine::end_session() {
+    if (timeline_ != nullptr && debugged_->is_attached())
+        timeline_->recording_ended();
+    else
+        stop({StopReason::Reached, 0}, EventCause::ControlQuit);
+}
+
+bool Machine::stays_at_end(Board &board, StopReason reason) {
+    if (timeline_ == nullptr || !debugged_->is_attached()) return false;
+    const bool has_ended =
+        reason == StopReason::PowerOff || (reason == StopReason::Reset && !config_.reboot_allowed);
+    {
+        const std::lock_guard lock(mutex_);
+        if (!has_ended || outcome_.reason != StopReason::None) return false;
+        board.forget_stop();
+    }
+    guest_end_ = reason;
+    timeline_->guest_ended();
+    return true;
 }
 
 void Machine::execute(replay::Command command) {

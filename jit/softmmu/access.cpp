@@ -538,7 +538,7 @@ u32 Softmmu::store_exclusive(ir::ExecContext &, u64 va, Vec value, MemoryOp op) 
     Page page;
     // Arm ARM, AArch64.ExclusiveMonitorsPass: faults are taken whether or not the monitor passes.
     if (!prepare(va, bytes, true, op.regime, AccessKind::Store, page)) return 0;
-    const Monitor monitor = std::exchange(monitor_, {});
+    const ExclusiveMonitor monitor = std::exchange(monitor_, {});
     if (monitor.size != bytes || page.host == nullptr || (page.flags & kTlbRom) != 0 ||
         page.at(va) != monitor.host)
         return 1;

@@ -16,6 +16,7 @@
 #include "jit/runtime/statistics.h"
 #include "jit/softmmu/code_map.h"
 #include "jit/softmmu/debug_points.h"
+#include "jit/softmmu/exclusive_monitor.h"
 #include "jit/softmmu/tlb_table.h"
 
 #include <memory>
@@ -77,6 +78,7 @@ public:
     ir::Vec load_exclusive(ir::ExecContext &, u64 va, ir::MemoryOp) override;
     u32 store_exclusive(ir::ExecContext &, u64 va, ir::Vec value, ir::MemoryOp) override;
     void clear_exclusive(ir::ExecContext &) override { monitor_.size = 0; }
+    [[nodiscard]] ExclusiveMonitor &monitor() { return monitor_; }
 
     // --- owner's thread: instruction fetch ---
 
@@ -167,12 +169,6 @@ public:
 private:
     struct Page;
     class SlowStore;
-    struct Monitor {
-        const std::byte *host = nullptr;
-        u32 size = 0; ///< bytes; 0: not marked
-        ir::Vec value;
-    };
-
     static constexpr unsigned kFetchBits = 10;
     [[nodiscard]] static u32 fetch_index(u64 pc) {
         return static_cast<u32>(((pc >> 12) * 0x9e3779b97f4a7c15) >> (64 - kFetchBits));
@@ -244,7 +240,7 @@ private:
     bool watch_stop_ = false;
     WatchHit watch_hit_;
     u64 switches_ = 0;
-    Monitor monitor_;
+    ExclusiveMonitor monitor_;
     Tables tables_;
     RangeSet kernel_fetched_;
     std::unique_ptr<ir::JumpCacheEntry[]> jump_cache_;

@@ -55,7 +55,7 @@ public:
 };
 
 namespace {
-Softmmu &softmmu(ir::ExecContext &context) {
+Softmmu &softmmu(const ir::ExecContext &context) {
     return static_cast<Softmmu &>(*context.memory);
 }
 } // namespace
@@ -106,6 +106,10 @@ void Engine::set_watchpoints(std::span<const Watchpoint> watchpoints) {
 
 WatchHit Engine::watch_hit(ir::ExecContext &context) {
     return static_cast<Vcpu *>(softmmu(context).owner)->watch_hit();
+}
+
+ExclusiveMonitor &Engine::exclusive_monitor(const ir::ExecContext &context) {
+    return softmmu(context).monitor();
 }
 
 void Engine::kick(ir::ExecContext &context) {

@@ -6,6 +6,7 @@
 #include "jit/runtime/perf_map.h"
 #include "jit/runtime/statistics.h"
 #include "jit/softmmu/debug_points.h"
+#include "jit/softmmu/exclusive_monitor.h"
 #include "jit/tiering/observer.h"
 #include "support/result.h"
 
@@ -93,6 +94,9 @@ public:
     void set_watchpoints(std::span<const Watchpoint>);
     /// After ExitReason::Watchpoint.
     [[nodiscard]] static WatchHit watch_hit(ir::ExecContext &context);
+
+    /// While the context does not run: part of its state.
+    [[nodiscard]] static ExclusiveMonitor &exclusive_monitor(const ir::ExecContext &context);
 
     /// Any thread: run() of this context returns soon (Kicked), at once if it is entered later.
     static void kick(ir::ExecContext &context);

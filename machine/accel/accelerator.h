@@ -57,6 +57,10 @@ public:
         Stopped,   ///< the guest gave the CPU up
     };
     [[nodiscard]] virtual TurnEnd run_turn(u64 instructions) = 0;
+    /// Between turns: what save() leaves out, as a snapshot may. Restored with both, after all that
+    /// the CPU's wires lead to, it goes on exactly as the saved one did.
+    virtual void save_progress(devices::StateWriter &) const = 0;
+    [[nodiscard]] virtual Result<> restore_progress(devices::StateReader &) = 0;
     /// Instructions executed, up to the current one; grows within a turn.
     [[nodiscard]] virtual u64 executed() const = 0;
     /// Whether the CPU has something to execute; ends a wait whose event has come.

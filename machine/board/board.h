@@ -99,6 +99,22 @@ public:
     /// called while the board runs.
     [[nodiscard]] Result<> restore(const std::shared_ptr<snapshot::SnapshotFile> &,
                                    std::function<void(Error)> on_damage);
+
+    // Of a deterministic machine, while no CPU executes and no request is under way
+    // (board_checkpoint.cpp).
+
+    /// The state of everything but memory, as exact as it takes to go on the same way.
+    void save_exactly(devices::StateWriter &);
+    [[nodiscard]] Result<> restore_exactly(devices::StateReader &);
+    /// Whatever CPUs have found out about memory may be wrong now.
+    void forget_memory() { accelerator_->map_changed(); }
+    /// Replaces a page; null: by zeros.
+    void set_ram_page(u64 page, const std::byte *bytes);
+    void set_flash_page(unsigned bank, u64 page, const std::byte *bytes);
+    /// On the machine's thread: what stopped the board did not happen.
+    void forget_stop() { cpus_.forget_stop(); }
+    [[nodiscard]] bool is_stopped() const { return cpus_.is_stopped(); }
+
     /// The host thread of each CPU; 0 while it has none.
     [[nodiscard]] std::vector<int> cpu_threads() const;
 
@@ -106,9 +122,12 @@ public:
 
     /// Null if the accelerator cannot be debugged.
     [[nodiscard]] AcceleratorDebug *debug() { return accelerator_->debug(); }
-    /// `told` is asked, on the CPU's thread, when a CPU stops; all others are on their way to a
-    /// stop then. Empty: nobody is there.
-    void on_cpu_stop(std::function<bool(u32 cpu, const CpuStop &)> told);
+    /// Asked on the CPU's thread when a CPU is about to stop: whether it `passes`, then whether
+    /// somebody was `told`; all others are on their way to a stop then.
+    using StopQuestion = std::function<bool(u32 cpu, const CpuStop &)>;
+    void on_cpu_stop(StopQuestion passes, StopQuestion told);
+    /// On the thread of a CPU between two instructions: the machine stops as if that CPU had.
+    void announce_stop(u32 cpu, const CpuStop &);
     [[nodiscard]] bool is_cpu_on(u32 cpu) const;
     /// RAM and ROM by physical address: how many bytes, up to the first that is neither.
     [[nodiscard]] std::size_t read_memory(u64 physical, std::span<std::byte> out);
@@ -155,6 +174,7 @@ private:
         std::function<Result<>(devices::StateReader &)> restore;
     };
     [[nodiscard]] std::vector<Part> parts();
+    [[nodiscard]] std::vector<Part> exact_parts();
     template <typename Action>
     void for_each_device(Action);
     Result<> restore_flash(const snapshot::SnapshotFile &);

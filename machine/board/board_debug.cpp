@@ -6,11 +6,15 @@
 
 namespace tandem::machine {
 
-void Board::on_cpu_stop(std::function<bool(u32 cpu, const CpuStop &)> told) {
-    auto relay = told ? std::make_unique<StopRelay>(cpus_, std::move(told)) : nullptr;
+void Board::on_cpu_stop(StopQuestion passes, StopQuestion told) {
+    auto relay = std::make_unique<StopRelay>(cpus_, std::move(passes), std::move(told));
     if (AcceleratorDebug *accelerator = debug(); accelerator != nullptr)
         accelerator->set_listener(relay.get());
     stop_relay_ = std::move(relay);
+}
+
+void Board::announce_stop(u32 cpu, const CpuStop &stop) {
+    if (stop_relay_ != nullptr) static_cast<void>(stop_relay_->cpu_stopped(cpu, stop));
 }
 
 bool Board::is_cpu_on(u32 cpu) const {

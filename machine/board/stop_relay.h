@@ -6,17 +6,18 @@ namespace tandem::machine {
 
 class Board::StopRelay final : public CpuStopListener {
 public:
-    StopRelay(CpuSet &cpus, std::function<bool(u32, const CpuStop &)> told)
-        : cpus_(cpus), told_(std::move(told)) {}
+    StopRelay(CpuSet &cpus, StopQuestion passes, StopQuestion told)
+        : cpus_(cpus), passes_(std::move(passes)), told_(std::move(told)) {}
 
-    bool cpu_stopped(u32 cpu, const CpuStop &stop) override {
+    StopAnswer cpu_stopped(u32 cpu, const CpuStop &stop) override {
+        if (passes_(cpu, stop)) return StopAnswer::Passed;
         cpus_.hold();
-        return told_(cpu, stop);
+        return told_(cpu, stop) ? StopAnswer::Told : StopAnswer::Untold;
     }
 
 private:
     CpuSet &cpus_;
-    std::function<bool(u32, const CpuStop &)> told_;
+    StopQuestion passes_, told_;
 };
 
 } // namespace tandem::machine

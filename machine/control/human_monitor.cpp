@@ -116,6 +116,14 @@ std::string translate(const Call &call) {
     return show_translation(call.machine.debug_target(), call.cpu, call.arguments);
 }
 
+std::string when(const Call &call) {
+    return show_moment(call.machine.debug_target());
+}
+
+std::string go_to(const Call &call) {
+    return go_to_moment(call.machine.debug_target(), call.arguments);
+}
+
 std::string gdbserver(const Call &call) {
     const std::string_view where = call.arguments.empty() ? "tcp::1234" : call.arguments;
     std::optional<GdbAddress> address;
@@ -181,6 +189,8 @@ constexpr Command kCommands[] = {
     {"x",                examine,          "/FORM ADDRESS",    "show memory as the CPU sees it, such as x/4xw 0x40000000"},
     {"xp",               examine_physical, "/FORM ADDRESS",    "show physical memory, or read a device there"},
     {"gva2gpa",          translate,        "ADDRESS",          "show where a virtual address leads"},
+    {"when",             when,             "",                 "show how many instructions a deterministic machine has executed"},
+    {"goto",             go_to,            "COUNT",            "bring a replay to where it had executed so many"},
     {"gdbserver",        gdbserver,        "[WHERE]",          "serve a debugger at tcp::1234 or there; none: no more"},
     {"savevm",           savevm,           "TAG",              "save a snapshot, in place of one of that tag"},
     {"loadvm",           loadvm,           "TAG",              "go on from a snapshot"},

@@ -144,4 +144,20 @@ std::string show_translation(DebugTarget &target, u32 cpu, std::string_view argu
     return physical.has_value() ? fmt::format("gpa: {:#x}\r\n", *physical) : "Unmapped\r\n";
 }
 
+std::string show_moment(DebugTarget &target) {
+    const std::optional<DebugTarget::Moment> moment = target.moment();
+    if (!moment.has_value()) return "not a deterministic machine: it has no such count\r\n";
+    return fmt::format("instruction {}, guest time {}.{:09} s\r\n", moment->position,
+                       moment->time_ns / 1'000'000'000, moment->time_ns % 1'000'000'000);
+}
+
+std::string go_to_moment(DebugTarget &target, std::string_view arguments) {
+    const std::optional<u64> position = parse_address(arguments);
+    if (!position.has_value()) return "not a number of instructions\r\n";
+    if (!target.goes_backwards())
+        return "not a replay that is debugged; use tandem replay F --gdb ADDR:PORT\r\n";
+    target.go_to(*position);
+    return show_moment(target);
+}
+
 } // namespace tandem::machine

@@ -17,5 +17,8 @@ enum class MemoryView : u8 { Virtual, Physical };
                                       std::string_view arguments);
 /// `ADDRESS`: where it leads.
 [[nodiscard]] std::string show_translation(DebugTarget &, u32 cpu, std::string_view arguments);
+[[nodiscard]] std::string show_moment(DebugTarget &);
+/// `COUNT`: goes there, and shows where that is.
+[[nodiscard]] std::string go_to_moment(DebugTarget &, std::string_view arguments);
 
 } // namespace tandem::machine

@@ -133,6 +133,15 @@ Result<> CpuSet::restore(devices::StateReader &reader) {
     return {};
 }
 
+void CpuSet::save_progress(devices::StateWriter &writer) const {
+    for (const auto &cpu : cpus_) cpu->counted->save_progress(writer);
+}
+
+Result<> CpuSet::restore_progress(devices::StateReader &reader) {
+    for (const auto &cpu : cpus_) TRY(cpu->counted->restore_progress(reader));
+    return {};
+}
+
 void CpuSet::detach() {
     for (const auto &cpu : cpus_) cpu->cpu.reset();
 }

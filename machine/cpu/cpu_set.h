@@ -70,6 +70,13 @@ public:
     void save(devices::StateWriter &) const;
     [[nodiscard]] Result<> restore(devices::StateReader &);
 
+    /// Of CPUs that take turns: see CountedCpu.
+    void save_progress(devices::StateWriter &) const;
+    [[nodiscard]] Result<> restore_progress(devices::StateReader &);
+    /// On the thread that executes them: they have not been stopped after all.
+    void forget_stop() { reason_ = StopReason::None; }
+    [[nodiscard]] bool is_stopped() const { return reason_ != StopReason::None; }
+
     std::optional<u32> find_cpu(u64 mpidr) const override;
     CpuPower power_of(u32 cpu) const override;
     bool power_on(u32 cpu, u64 entry, u64 context) override;

@@ -43,18 +43,28 @@ enum class GuestClock : u8 { Runs, Stands };
 /// Why a CPU stopped the machine. A CPU stops before the instruction or access that a breakpoint or
 /// watchpoint is about.
 struct CpuStop {
-    enum class Cause : u8 { Stepped, Point };
+    enum class Cause : u8 {
+        Stepped, ///< or gone to where it was to go
+        Point,
+        HistoryBegin, ///< of a replay: there is nothing before
+        HistoryEnd,   ///< nor after
+    };
     Cause cause = Cause::Stepped;
     DebugPoint point;
     u64 address = 0; ///< of a watchpoint: the first watched byte that is accessed
 };
 
+enum class StopAnswer : u8 {
+    Told,   ///< the CPU waits for the machine to go on
+    Untold, ///< another CPU was faster; it happens again
+    Passed, ///< it is of no interest now: the CPU goes on behind the breakpoint or access
+};
+
 class CpuStopListener {
 public:
     virtual ~CpuStopListener() = default;
-    /// On the CPU's thread, which waits for the machine to go on afterwards. False: another CPU was
-    /// faster, so that this stop is not told; it happens again.
-    virtual bool cpu_stopped(u32 cpu, const CpuStop &) = 0;
+    /// On the CPU's thread.
+    virtual StopAnswer cpu_stopped(u32 cpu, const CpuStop &) = 0;
 };
 
 } // namespace tandem::machine

@@ -72,6 +72,21 @@ public:
     /// A plan for each CPU; returns the run's number.
     virtual u64 resume(std::span<const CpuPlan>, GuestClock) = 0;
     virtual void quit() = 0;
+
+    /// Where in its history a deterministic machine stands.
+    struct Moment {
+        u64 position = 0; ///< instructions executed by all CPUs
+        u64 time_ns = 0;  ///< guest time
+    };
+    [[nodiscard]] virtual std::optional<Moment> moment() = 0;
+    /// A replayed machine does; the others' resume_backwards() and go_to() must not be called.
+    [[nodiscard]] virtual bool goes_backwards() const = 0;
+    /// One instruction of the machine, or to the last breakpoint or watchpoint before this moment;
+    /// returns the run's number.
+    enum class Backwards : u8 { Step, Run };
+    virtual u64 resume_backwards(Backwards) = 0;
+    /// Returns when the machine stands there, or where its history ends.
+    virtual void go_to(u64 position) = 0;
     /// What the monitor (machine/control) answers; `cpu` is its current one.
     [[nodiscard]] virtual std::string run_monitor_command(const std::string &line, u32 cpu) = 0;
 };

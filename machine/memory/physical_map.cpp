@@ -73,6 +73,12 @@ std::byte *PhysicalMap::page(u64 physical_page, bool &writable) {
     return cells == nullptr ? nullptr : cells + (physical_page - range->base);
 }
 
+std::optional<GuestPhysAddr> PhysicalMap::address_of(const std::byte *host) const {
+    const u64 offset = reinterpret_cast<u64>(host) - reinterpret_cast<u64>(ram_.host());
+    if (offset >= ram_.size()) return std::nullopt;
+    return ram_.base() + offset;
+}
+
 bool PhysicalMap::tracks_stores_to(u64 physical_page) const {
     const u64 offset = physical_page - ram_.base().value();
     return offset < ram_.size() && ram_.dirty_log().is_clean(offset / DirtyLog::kPageSize);

@@ -11,6 +11,7 @@
 #include <atomic>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -48,6 +49,9 @@ public:
         std::string_view name;
     };
     [[nodiscard]] std::vector<Placed> layout() const;
+
+    /// Of a byte of RAM in host memory; nothing if it is none.
+    [[nodiscard]] std::optional<GuestPhysAddr> address_of(const std::byte *host) const;
 
     std::byte *page(u64 physical_page, bool &writable) override;
     bool read(u64 physical, unsigned size_log2, u64 &value) override;

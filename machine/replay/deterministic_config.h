@@ -12,6 +12,8 @@ struct DeterministicConfig {
     /// Seconds since 1970 when the machine starts: 2025-01-01, unless a recording says otherwise.
     u64 calendar_start = 1'735'689'600;
     u64 stop_at = ~u64{0}; ///< guest time in nanoseconds
+    /// What a replay that goes backwards keeps of its past, in bytes.
+    u64 checkpoint_memory = u64{512} << 20;
     // Paths; empty: none. Not both.
     std::string record; ///< a recording to make
     std::string replay; ///< one that has all that enters

@@ -6,6 +6,21 @@
 #include <chrono>
 
 namespace tandem::machine::replay {
+namespace {
+
+struct GateState {
+    static constexpr u32 kVersion = 1;
+
+    u64 last_admission = 0, outputs = 0;
+    JournalReader::Position next;
+
+    template <typename Self, typename Archive>
+    static void transfer(Self &self, Archive &archive) {
+        archive(self.last_admission, self.outputs, self.next);
+    }
+};
+
+} // namespace
 
 PortId Gate::add(GatePort &port) {
     ports_.push_back(&port);
@@ -80,6 +95,21 @@ void Gate::sent(PortId port, std::span<const std::byte> bytes) {
     for (const std::byte byte : bytes)
         outputs_ =
             (outputs_ ^ static_cast<u64>(byte) ^ static_cast<u64>(port) << 8) * 0x9e3779b97f4a7c15;
+}
+
+void Gate::save(devices::StateWriter &writer) const {
+    GateState state{.last_admission = last_admission_, .outputs = outputs_, .next = {}};
+    if (replayed_ != nullptr) state.next = replayed_->position();
+    devices::save_state(writer, "gate", state);
+}
+
+Result<> Gate::restore(devices::StateReader &reader) {
+    GateState state;
+    TRY(devices::restore_state(reader, "gate", state));
+    last_admission_ = state.last_admission;
+    outputs_ = state.outputs;
+    if (replayed_ != nullptr) replayed_->go_to(state.next);
+    return {};
 }
 
 u8 Gate::answer(PortId port, u8 of_host) {

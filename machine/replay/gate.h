@@ -72,6 +72,10 @@ public:
 
     [[nodiscard]] u64 outputs() const { return outputs_; }
 
+    /// The machine's thread, between two instructions: what has entered and left by now.
+    void save(devices::StateWriter &) const;
+    [[nodiscard]] Result<> restore(devices::StateReader &);
+
 private:
     [[nodiscard]] const InputEntry *next_input() const;
     void admit_recorded();

@@ -5,6 +5,21 @@
 #include <utility>
 
 namespace tandem::machine::replay {
+namespace {
+
+struct LineState {
+    static constexpr u32 kVersion = 1;
+
+    std::vector<u8> waiting;
+    u64 written = 0;
+
+    template <typename Self, typename Archive>
+    static void transfer(Self &self, Archive &archive) {
+        archive(self.waiting, self.written);
+    }
+};
+
+} // namespace
 
 GatedChar::GatedChar(Gate &gate, devices::Char &host)
     : gate_(gate), host_(host), port_(gate.add(*this)) {
@@ -17,9 +32,12 @@ GatedChar::~GatedChar() {
 
 std::size_t GatedChar::write(std::span<const std::byte> bytes) {
     gate_.sent(port_, bytes);
+    const u64 known = std::min<u64>(passed_on_ - written_, bytes.size());
+    written_ += bytes.size();
+    passed_on_ = std::max(passed_on_, written_);
     // The guest's time stands still while the host takes them: when it does is no business of the
     // guest's.
-    for (auto rest = bytes; !rest.empty();) {
+    for (auto rest = bytes.subspan(known); !rest.empty();) {
         rest = rest.subspan(host_.write(rest));
         if (rest.empty()) break;
         std::unique_lock lock(mutex_);
@@ -52,6 +70,21 @@ std::size_t GatedChar::read(std::span<std::byte> target) {
     // There may be more with the host.
     if (count != 0 && waiting_.empty()) gate_.arrived();
     return count;
+}
+
+void GatedChar::save(devices::StateWriter &writer) const {
+    LineState state{.waiting = {}, .written = written_};
+    for (const std::byte byte : waiting_) state.waiting.push_back(static_cast<u8>(byte));
+    devices::save_state(writer, "line", state);
+}
+
+Result<> GatedChar::restore(devices::StateReader &reader) {
+    LineState state;
+    TRY(devices::restore_state(reader, "line", state));
+    waiting_.clear();
+    for (const u8 byte : state.waiting) waiting_.push_back(std::byte{byte});
+    written_ = state.written;
+    return {};
 }
 
 bool GatedChar::fetch(std::vector<std::byte> &piece) {

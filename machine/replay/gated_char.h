@@ -19,6 +19,11 @@ public:
     /// Any thread: output that the host does not take is lost from now on.
     void give_up();
 
+    // The machine's thread, between two instructions.
+    void save(devices::StateWriter &) const;
+    /// The host gets no output a second time.
+    [[nodiscard]] Result<> restore(devices::StateReader &);
+
 private:
     /// What the guest has not read; the rest waits with the host.
     static constexpr std::size_t kMaxWaiting = 4096;
@@ -33,7 +38,9 @@ private:
     PortId port_;
     devices::CharListener *listener_ = nullptr;
     std::deque<std::byte> waiting_;
-    std::mutex mutex_; ///< guards what follows
+    u64 written_ = 0;   ///< bytes, by the guest
+    u64 passed_on_ = 0; ///< the most of them that ever was
+    std::mutex mutex_;  ///< guards what follows
     std::condition_variable changed_;
     bool has_room_ = false;
     bool has_given_up_ = false;

@@ -28,6 +28,7 @@ public:
     std::string_view identity() const override { return host_.identity(); }
     void submit(std::span<devices::BlockRequest *const> requests) override;
     void drain() override;
+    [[nodiscard]] bool is_idle() const { return under_way_.empty(); }
 
 private:
     class Transfer;

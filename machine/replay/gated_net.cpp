@@ -3,6 +3,29 @@
 #include <algorithm>
 
 namespace tandem::machine::replay {
+namespace {
+
+struct Frame {
+    std::vector<u8> bytes;
+
+    template <typename Self, typename Archive>
+    static void transfer(Self &self, Archive &archive) {
+        archive(self.bytes);
+    }
+};
+
+struct NetState {
+    static constexpr u32 kVersion = 1;
+
+    std::vector<Frame> waiting;
+
+    template <typename Self, typename Archive>
+    static void transfer(Self &self, Archive &archive) {
+        archive(self.waiting);
+    }
+};
+
+} // namespace
 
 GatedNet::GatedNet(Gate &gate, devices::Net &host)
     : gate_(gate), host_(host), port_(gate.add(*this)) {
@@ -26,6 +49,26 @@ std::size_t GatedNet::receive(std::span<std::byte> target) {
     if (waiting_.empty()) gate_.arrived();
     std::copy_n(frame.begin(), std::min(frame.size(), target.size()), target.begin());
     return frame.size();
+}
+
+void GatedNet::save(devices::StateWriter &writer) const {
+    NetState state;
+    for (const auto &frame : waiting_) {
+        const auto *bytes = reinterpret_cast<const u8 *>(frame.data());
+        state.waiting.push_back({{bytes, bytes + frame.size()}});
+    }
+    devices::save_state(writer, "net", state);
+}
+
+Result<> GatedNet::restore(devices::StateReader &reader) {
+    NetState state;
+    TRY(devices::restore_state(reader, "net", state));
+    waiting_.clear();
+    for (const Frame &frame : state.waiting) {
+        const auto bytes = std::as_bytes(std::span(frame.bytes));
+        waiting_.emplace_back(bytes.begin(), bytes.end());
+    }
+    return {};
 }
 
 bool GatedNet::fetch(std::vector<std::byte> &piece) {

@@ -20,6 +20,10 @@ public:
     std::size_t receive(std::span<std::byte> frame) override;
     void set_listener(devices::NetListener *listener) override { listener_ = listener; }
 
+    // The machine's thread, between two instructions.
+    void save(devices::StateWriter &) const;
+    [[nodiscard]] Result<> restore(devices::StateReader &);
+
 private:
     /// Frames that the guest has not taken; more wait with the host.
     static constexpr std::size_t kMaxWaiting = 256;

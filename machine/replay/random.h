@@ -7,6 +7,8 @@ namespace tandem::machine::replay {
 /// SplitMix64 (Steele, Lea, Flood 2014): a counter and a mixing function.
 class Random {
 public:
+    static constexpr u32 kVersion = 1;
+
     explicit Random(u64 seed) : state_(seed) {}
 
     u64 next() {
@@ -17,6 +19,11 @@ public:
     }
     /// Less than `bound`, which is not 0.
     u64 below(u64 bound) { return static_cast<u64>(u128{next()} * bound >> 64); }
+
+    template <typename Self, typename Archive>
+    static void transfer(Self &self, Archive &archive) {
+        archive(self.state_);
+    }
 
 private:
     u64 state_;

@@ -10,7 +10,20 @@ namespace {
 /// An exact end costs some microseconds, so turns are some hundreds.
 constexpr u64 kTurn = 200'000;
 
-class RoundRobin final : public Schedule {
+/// Saves and restores what the schedule's own transfer() names.
+template <typename Derived>
+class SavedSchedule : public Schedule {
+public:
+    static constexpr u32 kVersion = 1;
+    void save(devices::StateWriter &writer) const override {
+        devices::save_state(writer, "schedule", static_cast<const Derived &>(*this));
+    }
+    Result<> restore(devices::StateReader &reader) override {
+        return devices::restore_state(reader, "schedule", static_cast<Derived &>(*this));
+    }
+};
+
+class RoundRobin final : public SavedSchedule<RoundRobin> {
 public:
     explicit RoundRobin(u32 cpus) : last_(cpus) {}
     Turn next(std::span<const u32> runnable) override {
@@ -20,16 +33,26 @@ public:
     }
     bool yields_to_interrupts() const override { return true; }
 
+    template <typename Self, typename Archive>
+    static void transfer(Self &self, Archive &archive) {
+        archive(self.last_);
+    }
+
 private:
     u32 last_;
 };
 
-class RandomTurns final : public Schedule {
+class RandomTurns final : public SavedSchedule<RandomTurns> {
 public:
     explicit RandomTurns(u64 seed) : random_(seed) {}
     Turn next(std::span<const u32> runnable) override {
         const u32 cpu = runnable[random_.below(runnable.size())];
         return {cpu, 1 + random_.below(2 * kTurn)};
+    }
+
+    template <typename Self, typename Archive>
+    static void transfer(Self &self, Archive &archive) {
+        archive(self.random_);
     }
 
 private:
@@ -39,7 +62,7 @@ private:
 /// Burckhardt and others, "A Randomized Scheduler with Probabilistic Guarantees of Finding Bugs",
 /// 2010. A kernel does not end, so priorities change for ever, and a CPU that spins on one of
 /// lower priority must not do so for ever.
-class PriorityTurns final : public Schedule {
+class PriorityTurns final : public SavedSchedule<PriorityTurns> {
 public:
     PriorityTurns(u32 cpus, u64 seed) : random_(seed), order_(cpus) {
         std::iota(order_.begin(), order_.end(), 0u);
@@ -60,6 +83,11 @@ public:
     }
     bool yields_to_interrupts() const override { return true; }
 
+    template <typename Self, typename Archive>
+    static void transfer(Self &self, Archive &archive) {
+        archive(self.random_, self.order_, self.running_, self.until_change_);
+    }
+
 private:
     /// Mostly far away, sometimes within a critical section.
     u64 new_change() { return 1 + random_.below(random_.below(4) == 0 ? 2'000 : 20 * kTurn); }
@@ -70,7 +98,7 @@ private:
     u64 until_change_ = new_change();
 };
 
-class Chaos final : public Schedule {
+class Chaos final : public SavedSchedule<Chaos> {
 public:
     Chaos(u32 cpus, u64 seed) : random_(seed), starved_(cpus) {}
     Turn next(std::span<const u32> runnable) override {
@@ -86,6 +114,11 @@ public:
             if (starving_turns_ == 0 || cpu != starved_) return {cpu, length};
         }
         return {runnable[start], length};
+    }
+
+    template <typename Self, typename Archive>
+    static void transfer(Self &self, Archive &archive) {
+        archive(self.random_, self.starved_, self.starving_turns_);
     }
 
 private:

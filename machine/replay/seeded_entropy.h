@@ -21,6 +21,9 @@ public:
         }
     }
 
+    [[nodiscard]] const Random &stream() const { return random_; }
+    void set_stream(const Random &stream) { random_ = stream; }
+
 private:
     Random random_;
 };

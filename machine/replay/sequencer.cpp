@@ -4,6 +4,22 @@
 #include <utility>
 
 namespace tandem::machine::replay {
+namespace {
+
+struct SequencerState {
+    static constexpr u32 kVersion = 1;
+
+    Turn turn;
+    u64 executed = 0, next_check = 0;
+    u32 last_cpu = 0;
+
+    template <typename Self, typename Archive>
+    static void transfer(Self &self, Archive &archive) {
+        archive(self.turn, self.executed, self.next_check, self.last_cpu);
+    }
+};
+
+} // namespace
 
 Sequencer::Sequencer(VirtualClock &clock, Gate &gate, Schedule &schedule, Owner owner)
     : clock_(clock), gate_(gate), schedule_(schedule), owner_(std::move(owner)) {
@@ -32,6 +48,12 @@ void Sequencer::interrupted(u32 cpu) {
 void Sequencer::run(SequencedCpus &cpus) {
     cpus_ = &cpus;
     for (;;) {
+        if (executed_ >= mark_) {
+            mark_ = kNever;
+            owner_.mark();
+            if (cpus.must_leave()) return;
+            continue;
+        }
         if (executed_ >= next_check_) {
             next_check_ += kCheckInterval;
             owner_.check();
@@ -88,9 +110,9 @@ CountedCpu *Sequencer::take_turn(SequencedCpus &cpus) {
 }
 
 u64 Sequencer::longest_run(SequencedCpus &cpus, const CountedCpu &cpu) const {
-    u64 longest =
-        std::min({turn_.instructions, next_moment(cpus) - clock_.now_ns(),
-                  std::max<u64>(cpu.instructions_to_deadline(), 1), next_check_ - executed_});
+    u64 longest = std::min({turn_.instructions, next_moment(cpus) - clock_.now_ns(),
+                            std::max<u64>(cpu.instructions_to_deadline(), 1),
+                            next_check_ - executed_, mark_ - executed_});
     // What has arrived in this moment already enters in the next.
     if (gate_.is_waiting()) longest = 1;
     return longest;
@@ -113,6 +135,7 @@ void Sequencer::execute(SequencedCpus &cpus, CountedCpu &cpu) {
         running_ = nullptr;
     }
     executed_ += executed;
+    if (executed != 0) last_cpu_ = turn_.cpu;
     turn_.instructions -= executed;
     schedule_.over(executed);
     const bool gives_up = end == CountedCpu::TurnEnd::Waits || end == CountedCpu::TurnEnd::Stopped;
@@ -120,6 +143,22 @@ void Sequencer::execute(SequencedCpus &cpus, CountedCpu &cpu) {
     if (turn_.instructions != 0) return;
     for (u32 i = 0; i < cpus.count(); ++i)
         if (CountedCpu *other = cpus.started(i); other != nullptr && other != &cpu) other->rouse();
+}
+
+void Sequencer::save(devices::StateWriter &writer) const {
+    devices::save_state(writer, "sequencer",
+                        SequencerState{turn_, executed_, next_check_, last_cpu_});
+}
+
+Result<> Sequencer::restore(devices::StateReader &reader) {
+    SequencerState state;
+    TRY(devices::restore_state(reader, "sequencer", state));
+    turn_ = state.turn;
+    executed_ = state.executed;
+    next_check_ = state.next_check;
+    last_cpu_ = state.last_cpu;
+    is_interrupted_ = false;
+    return {};
 }
 
 void Sequencer::idle(SequencedCpus &cpus) {

@@ -22,6 +22,8 @@ public:
         std::function<void()> stop;  ///< that moment has come, or the recording's end, with all
                                      ///< that happens then
         std::function<void()> check; ///< after every kCheckInterval instructions
+        /// What set_mark() asked for; the machine may be another afterwards, or have to leave.
+        std::function<void()> mark = [] {};
     };
     static constexpr u64 kCheckInterval = 10'000'000;
 
@@ -35,6 +37,18 @@ public:
     void call_back();
 
     [[nodiscard]] u64 executed() const { return executed_; }
+    /// Within a turn: up to the current instruction.
+    [[nodiscard]] u64 position() const {
+        return executed_ + (clock_.now_ns() - clock_.turn_began_ns());
+    }
+    /// The CPU of the last instruction.
+    [[nodiscard]] u32 last_cpu() const { return last_cpu_; }
+
+    // On the machine's thread outside of turns, or while it stands still.
+    /// Once, when so many instructions have been executed, before anything else happens.
+    void set_mark(u64 executed) { mark_ = executed; }
+    void save(devices::StateWriter &) const;
+    [[nodiscard]] Result<> restore(devices::StateReader &);
 
 private:
     void settle(SequencedCpus &);
@@ -55,6 +69,8 @@ private:
     Turn turn_;        ///< what is left of it
     u64 executed_ = 0; ///< instructions
     u64 next_check_ = kCheckInterval;
+    u64 mark_ = kNever; ///< as executed_ counts
+    u32 last_cpu_ = 0;
     bool is_interrupted_ = false;
     std::vector<u32> runnable_;
     SequencedCpus *cpus_ = nullptr; ///< while run() runs

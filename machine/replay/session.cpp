@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace tandem::machine::replay {
 namespace {
 
@@ -13,9 +15,11 @@ std::string in_seconds(u64 ns) {
 
 Session::Session(const DeterministicConfig &config, u32 cpus, Owner owner)
     : clock_(config.calendar_start), schedule_(create_schedule(config.schedule, cpus, config.seed)),
-      entropy_(config.seed), gate_(clock_),
-      sequencer_(clock_, gate_, *schedule_,
-                 {.stop_at = config.stop_at, .stop = owner.stop, .check = [this] { check(); }}),
+      entropy_(config.seed), gate_(clock_), sequencer_(clock_, gate_, *schedule_,
+                                                       {.stop_at = config.stop_at,
+                                                        .stop = owner.stop,
+                                                        .check = [this] { check(); },
+                                                        .mark = [this] { mark_(); }}),
       commands_(gate_, std::move(owner.execute)), stop_(std::move(owner.stop)) {}
 
 HostBackends Session::wrap(const HostBackends &host) {
@@ -31,6 +35,10 @@ HostBackends Session::wrap(const HostBackends &host) {
     if (host.net != nullptr) {
         net_ = std::make_unique<GatedNet>(gate_, *host.net);
         inside.net = net_.get();
+    }
+    for (std::size_t bank = 0; bank < flash_.size(); ++bank) {
+        flash_[bank] = std::make_unique<NotedFlash>(*host.flash[bank]);
+        inside.flash[bank] = flash_[bank].get();
     }
     inside.entropy = &entropy_;
     inside.clock = &clock_;
@@ -96,6 +104,44 @@ ReplayResult Session::compare(RunEnd reason) const {
                 fmt::format("the machine is not in the recorded state at its end, at guest time {}",
                             in_seconds(now))};
     return {Verdict::Finished, {}};
+}
+
+bool Session::is_at_rest() const {
+    return std::ranges::all_of(disks_, [](const auto &disk) { return disk->is_idle(); });
+}
+
+void Session::drain() {
+    for (const auto &disk : disks_) disk->drain();
+}
+
+void Session::save(devices::StateWriter &writer) const {
+    clock_.save(writer);
+    board_->save_exactly(writer);
+    for (const auto &line : lines_) line->save(writer);
+    if (net_ != nullptr) net_->save(writer);
+    devices::save_state(writer, "entropy", entropy_.stream());
+    schedule_->save(writer);
+    sequencer_.save(writer);
+    gate_.save(writer);
+}
+
+Result<> Session::restore(std::span<const std::byte> bytes) {
+    devices::StateReader reader(bytes);
+    TRY(clock_.restore(reader));
+    TRY(board_->restore_exactly(reader));
+    for (const auto &line : lines_) TRY(line->restore(reader));
+    if (net_ != nullptr) TRY(net_->restore(reader));
+    Random stream{0};
+    TRY(devices::restore_state(reader, "entropy", stream));
+    entropy_.set_stream(stream);
+    TRY(schedule_->restore(reader));
+    TRY(sequencer_.restore(reader));
+    TRY(gate_.restore(reader));
+    // Again, as those restored since have set timers.
+    devices::StateReader from_start(bytes);
+    TRY(clock_.restore(from_start));
+    divergence_.clear();
+    return {};
 }
 
 RunHash Session::hash() const {

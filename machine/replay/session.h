@@ -8,9 +8,11 @@
 #include "machine/replay/gated_disk.h"
 #include "machine/replay/gated_net.h"
 #include "machine/replay/journal/entry.h"
+#include "machine/replay/noted_flash.h"
 #include "machine/replay/seeded_entropy.h"
 #include "machine/replay/sequencer.h"
 
+#include <array>
 #include <string>
 
 namespace tandem::machine::replay {
@@ -30,6 +32,9 @@ struct ReplayResult {
 
 class Session {
 public:
+    static constexpr u64 kNever = Sequencer::kNever;
+    static constexpr unsigned kFlashBanks = 2;
+
     /// Called on the machine's thread.
     struct Owner {
         std::function<void(Command)> execute;
@@ -60,6 +65,24 @@ public:
     /// A line for --stats.
     [[nodiscard]] std::string report() const;
 
+    // On the machine's thread between two instructions, or while it stands still.
+    /// Instructions executed; within an instruction, up to it.
+    [[nodiscard]] u64 position() const { return sequencer_.position(); }
+    [[nodiscard]] u64 now_ns() const { return clock_.now_ns(); }
+    [[nodiscard]] u32 last_cpu() const { return sequencer_.last_cpu(); }
+    /// Has `mark` called once, when so many instructions have been executed.
+    void set_mark(u64 executed) { sequencer_.set_mark(executed); }
+    void on_mark(std::function<void()> mark) { mark_ = std::move(mark); }
+    /// No disk has anything to do: the machine can be saved.
+    [[nodiscard]] bool is_at_rest() const;
+    /// Everything but memory and disks, exactly. Restoring ends what is under way.
+    void save(devices::StateWriter &) const;
+    [[nodiscard]] Result<> restore(std::span<const std::byte>);
+    void drain();
+    [[nodiscard]] Board &board() { return *board_; }
+    /// Of the flash chips, as the board has them.
+    [[nodiscard]] NotedFlash &flash(unsigned bank) { return *flash_[bank]; }
+
 private:
     [[nodiscard]] RunHash hash() const;
     void check();
@@ -71,13 +94,14 @@ private:
     Gate gate_;
     Sequencer sequencer_;
     Commands commands_;
-    std::function<void()> stop_;
+    std::function<void()> stop_, mark_ = [] {};
     std::unique_ptr<JournalWriter> recorder_;
     std::unique_ptr<JournalReader> replayed_;
     std::string divergence_; ///< where one was noticed, in words; empty: none
     std::vector<std::unique_ptr<GatedChar>> lines_;
     std::vector<std::unique_ptr<GatedDisk>> disks_;
     std::unique_ptr<GatedNet> net_;
+    std::array<std::unique_ptr<NotedFlash>, kFlashBanks> flash_;
     Board *board_ = nullptr;
 };
 

@@ -2,9 +2,11 @@
 /// Guest time as a function of what was executed: each instruction of any CPU takes a nanosecond,
 /// and when none has anything to execute the sequencer moves time on. One thread.
 #include "devices/core/clock.h"
+#include "devices/core/state.h"
 #include "machine/accel/accelerator.h"
 
 #include <map>
+#include <vector>
 
 namespace tandem::machine::replay {
 
@@ -33,6 +35,8 @@ public:
         running_ = nullptr;
         return executed;
     }
+    /// Of the running turn; outside of turns, now.
+    [[nodiscard]] u64 turn_began_ns() const { return now_; }
     /// Outside of turns; never back.
     void advance_to(u64 ns) { now_ = ns; }
 
@@ -40,6 +44,10 @@ public:
     [[nodiscard]] u64 next_deadline() const {
         return queue_.empty() ? kNever : queue_.begin()->first.first;
     }
+    /// Outside of turns: the time, and which timers are armed. Timers go by the order in which they
+    /// were made, of those there are.
+    void save(devices::StateWriter &) const;
+    [[nodiscard]] Result<> restore(devices::StateReader &);
     /// Outside of turns: lets all expire that are due, in the order of their deadlines.
     void fire_due();
 
@@ -54,6 +62,7 @@ private:
     u64 executed_before_ = 0;
     u64 times_armed_ = 0;
     std::map<Key, DeadlineTimer *> queue_;
+    std::vector<DeadlineTimer *> timers_; ///< null: it is gone
 };
 
 } // namespace tandem::machine::replay

@@ -288,6 +288,36 @@ TEST_F(SnapshotTest, KeepsWhatAGuestChangedOnADisk) {
     EXPECT_FALSE(restore_overlay(*snapshot, "disk1", *copy).has_value());
 }
 
+TEST_F(SnapshotTest, ClustersOfAnOverlayAreTakenBack) {
+    static constexpr u64 kSize = 10 * kPageSize + 512;
+    auto base =
+        std::make_unique<RawDisk>(HostFile::create_temporary(kSize).value(), FormatSource::Named);
+    ASSERT_TRUE(write_bytes(*base, 4 * kPageSize, std::vector(kPageSize, std::byte{7})));
+    const auto disk = OverlayDisk::create(std::move(base)).value();
+    const auto written = [&] {
+        u64 clusters = 0;
+        disk->take_written(std::span(&clusters, 1));
+        return clusters;
+    };
+    const auto byte_at = [&](u64 offset) {
+        std::vector<std::byte> bytes(1);
+        EXPECT_TRUE(read_bytes(*disk, offset, bytes));
+        return static_cast<unsigned>(bytes[0]);
+    };
+    EXPECT_EQ(written(), 0u);
+    ASSERT_TRUE(write_bytes(*disk, 4 * kPageSize + 4000, std::vector(200, std::byte{1})));
+    ASSERT_TRUE(write_bytes(*disk, kSize - 512, std::vector(512, std::byte{2})));
+    EXPECT_EQ(written(), u64{1} << 4 | u64{1} << 5 | u64{1} << 10);
+    EXPECT_EQ(written(), 0u);
+    const std::vector<std::byte> other(kPageSize, std::byte{9});
+    EXPECT_EQ(disk->set_cluster(4, nullptr), StoreStatus::Ok);
+    EXPECT_EQ(disk->set_cluster(10, other.data()), StoreStatus::Ok);
+    EXPECT_FALSE(disk->is_changed(4));
+    EXPECT_EQ(byte_at(4 * kPageSize + 4001), 7u);
+    EXPECT_EQ(byte_at(kSize - 1), 9u);
+    EXPECT_EQ(written(), 0u);
+}
+
 TEST(Manifest, RoundTripsAndRefusesOtherMachines) {
     Manifest manifest;
     MachineConfig &config = manifest.config;

@@ -9,12 +9,13 @@
 #include <algorithm>
 #include <array>
 #include <mutex>
+#include <utility>
 
 namespace tandem::machine {
 
 OverlayDisk::OverlayDisk(std::unique_ptr<DiskStore> base, std::unique_ptr<DiskStore> changes)
     : base_(std::move(base)), changes_(std::move(changes)),
-      changed_((base_->size() / kClusterSize + 64) / 64) {}
+      changed_((base_->size() / kClusterSize + 64) / 64), written_(changed_.size()) {}
 
 StoreStatus OverlayDisk::read(u64 offset, u64 length, std::span<iovec> vectors, bool may_wait) {
     std::shared_lock lock(mutex_, std::defer_lock);
@@ -67,14 +68,36 @@ StoreStatus OverlayDisk::claim(u64 offset, u64 length) {
     return StoreStatus::Ok;
 }
 
+void OverlayDisk::mark(u64 offset, u64 length) {
+    for (u64 cluster = offset / kClusterSize; cluster <= (offset + length - 1) / kClusterSize;
+         ++cluster) {
+        changed_[cluster / 64] |= u64{1} << (cluster % 64);
+        written_[cluster / 64] |= u64{1} << (cluster % 64);
+    }
+}
+
+void OverlayDisk::take_written(std::span<u64> clusters) {
+    const std::unique_lock lock(mutex_);
+    for (std::size_t i = 0; i < clusters.size(); ++i) clusters[i] |= std::exchange(written_[i], 0);
+}
+
+StoreStatus OverlayDisk::set_cluster(u64 cluster, const std::byte *bytes) {
+    const std::unique_lock lock(mutex_);
+    const u64 mask = u64{1} << (cluster % 64);
+    changed_[cluster / 64] &= ~mask;
+    if (bytes == nullptr) return StoreStatus::Ok;
+    const u64 offset = cluster * kClusterSize;
+    iovec vector{const_cast<std::byte *>(bytes), std::min(kClusterSize, size() - offset)};
+    changed_[cluster / 64] |= mask;
+    return changes_->write(offset, vector.iov_len, {&vector, 1});
+}
+
 StoreStatus OverlayDisk::write(u64 offset, u64 length, std::span<iovec> vectors) {
     if (length == 0) return StoreStatus::Ok;
     const std::unique_lock lock(mutex_);
     if (claim(offset, length) != StoreStatus::Ok) return StoreStatus::Failed;
     if (changes_->write(offset, length, vectors) != StoreStatus::Ok) return StoreStatus::Failed;
-    for (u64 cluster = offset / kClusterSize; cluster <= (offset + length - 1) / kClusterSize;
-         ++cluster)
-        changed_[cluster / 64] |= u64{1} << (cluster % 64);
+    mark(offset, length);
     return StoreStatus::Ok;
 }
 
@@ -84,9 +107,7 @@ StoreStatus OverlayDisk::write_zeroes(u64 offset, u64 length, bool may_unmap) {
     if (claim(offset, length) != StoreStatus::Ok) return StoreStatus::Failed;
     const StoreStatus status = changes_->write_zeroes(offset, length, may_unmap);
     if (status != StoreStatus::Ok) return status;
-    for (u64 cluster = offset / kClusterSize; cluster <= (offset + length - 1) / kClusterSize;
-         ++cluster)
-        changed_[cluster / 64] |= u64{1} << (cluster % 64);
+    mark(offset, length);
     return StoreStatus::Ok;
 }
 

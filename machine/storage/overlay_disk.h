@@ -31,17 +31,24 @@ public:
     [[nodiscard]] bool is_changed(u64 cluster) const {
         return bit(changed_[cluster / 64], cluster % 64);
     }
+    /// Sets a bit for each cluster written since the last call.
+    void take_written(std::span<u64> clusters);
+    /// Makes a cluster hold these bytes, or (null) what lies below; it does not count as written.
+    [[nodiscard]] StoreStatus set_cluster(u64 cluster, const std::byte *bytes);
 
 private:
     /// Copies the cluster from the base unless it is changed already.
     [[nodiscard]] StoreStatus copy_up(u64 cluster);
     /// Makes [offset, offset + length) belong to the overlay, about to be overwritten wholly.
     [[nodiscard]] StoreStatus claim(u64 offset, u64 length);
+    /// They have been overwritten.
+    void mark(u64 offset, u64 length);
 
     std::unique_ptr<DiskStore> base_;
     std::unique_ptr<DiskStore> changes_;
-    std::shared_mutex mutex_;  ///< guards changed_: readers share, writers exclude
+    std::shared_mutex mutex_;  ///< guards what follows: readers share, writers exclude
     std::vector<u64> changed_; ///< one bit per cluster
+    std::vector<u64> written_; ///< likewise, since take_written()
 };
 
 } // namespace tandem::machine

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""debugger.py TANDEM roms ROMS | lldb ROMS | linux GUEST PROGRAM | deterministic GUEST | protocol ROMS GUEST: debugs
-machines with gdb and lldb, and by their protocol."""
+"""debugger.py TANDEM roms ROMS | lldb ROMS | linux GUEST PROGRAM | deterministic GUEST | reverse GUEST PROGRAM |
+protocol ROMS GUEST: debugs machines with gdb and lldb, and by their protocol."""
 import os
 import re
 import socket
@@ -25,8 +25,8 @@ def check(condition, what):
 class Debugged(Console):
     """A machine that serves a debugger at `port`."""
 
-    def __init__(self, tandem, arguments, waits=True, timeout=300):
-        super().__init__([tandem, "run", "--gdb", ":0"] + (["--gdb-wait"] if waits else []) + arguments, timeout)
+    def __init__(self, tandem, arguments, waits=True, timeout=300, verb="run"):
+        super().__init__([tandem, verb, "--gdb", ":0"] + (["--gdb-wait"] if waits else []) + arguments, timeout)
         self.port = int(self.expect(rb"debugger at 127\.0\.0\.1 port (\d+)")[1])
 
 
@@ -35,6 +35,7 @@ def run_script(machine, command, script):
                           text=True, timeout=240, check=False)
     if f"PASS {script[:-3]}" not in done.stdout:
         machine.fail(f"{script}:\n{done.stdout}")
+    return done.stdout
 
 
 def gdb(machine, script, program, **variables):
@@ -43,7 +44,7 @@ def gdb(machine, script, program, **variables):
     for name, value in variables.items():
         command += ["-ex", f"python {name} = {value!r}"]
     command += ["-x", os.path.join(HERE, "in_gdb.py"), "-x", os.path.join(HERE, script), program]
-    run_script(machine, command, script)
+    return run_script(machine, command, script)
 
 
 def lldb(tandem, folder):
@@ -125,6 +126,24 @@ def deterministic(tandem, guest):
     gdb(machine, "looking_session.py", os.devnull, START_KERNEL=start_kernel, DOWN_READ=down_read)
     found = machine.expect(state)[1]
     check(machine.wait() == 0 and found == expected, f"the run differs: {found}, {expected} without a debugger")
+
+
+def reverse(tandem, guest, program):
+    """A recording of two CPUs, forward and backward; what it ends with is checked all the same."""
+    start_kernel, = kernel_symbols(tandem, guest, "start_kernel")
+    with tempfile.TemporaryDirectory() as folder:
+        initrd, recording = os.path.join(folder, "initrd"), os.path.join(folder, "run.tdr")
+        make_initrd(program, initrd)
+        console = Console([tandem, "run", "--record", recording, "--kernel", os.path.join(guest, "kernel"), "--initrd",
+                           initrd, "--net", "none", "--append", "console=ttyAMA0 quiet nokaslr"], 120)
+        console.expect(rb"PASS guest")
+        check(console.wait() == 0, "the guest is recorded")
+        for options in ([], ["--tier", "auto"]):
+            machine = Debugged(tandem, [recording] + options, verb="replay")
+            said = gdb(machine, "reverse_session.py", program, START_KERNEL=start_kernel)
+            check(said.count("No more reverse-execution history") == 4, "gdb knows both ends of history")
+            check(machine.wait() == 0, "the replay ends as it was recorded")
+            check(machine.output.count(b"PASS guest") == 1, "what the guest says is said once")
 
 
 def protocol(tandem, folder, guest):
@@ -226,7 +245,8 @@ def protocol(tandem, folder, guest):
 
 def main():
     tandem, what, *rest = sys.argv[1:]
-    scenes = {"roms": roms, "lldb": lldb, "linux": linux, "deterministic": deterministic, "protocol": protocol}
+    scenes = {"roms": roms, "lldb": lldb, "linux": linux, "deterministic": deterministic, "reverse": reverse,
+              "protocol": protocol}
     scenes[what](tandem, *rest)
     print(f"PASS {what}")
 

@@ -7,10 +7,37 @@
 #include <algorithm>
 
 namespace tandem::machine {
+namespace {
+
+struct Progress {
+    static constexpr u32 kVersion = 1;
+
+    bool is_waiting = false, is_roused = false, waits_for_event = false;
+    u64 nap_end = 0;
+    std::array<bool, 2> timer_levels{}; ///< as they were last driven
+    u64 overflow_instructions = 0, overflow_counter = 0;
+    u32 fetch_stale = 0, tlb_maintenance_pending = 0;
+    // The exclusive monitor.
+    u64 exclusive_address = 0;
+    u32 exclusive_size = 0;
+    std::array<u64, 2> exclusive_value{};
+
+    template <typename Self, typename Archive>
+    static void transfer(Self &self, Archive &archive) {
+        archive(self.is_waiting, self.is_roused, self.waits_for_event, self.nap_end,
+                self.timer_levels, self.overflow_instructions, self.overflow_counter,
+                self.fetch_stale, self.tlb_maintenance_pending, self.exclusive_address,
+                self.exclusive_size, self.exclusive_value);
+    }
+};
+
+constexpr std::array kTimers{arm::TimerChannel::Physical, arm::TimerChannel::Virtual};
+
+} // namespace
 
 CountedJitCpu::CountedJitCpu(jit::Engine &engine, arm::Mmu &mmu, const arm::CpuModel &model,
                              const JitWiring &wiring, const JitDebug &debug, u32 index)
-    : engine_(engine), clock_(*wiring.counted_clock),
+    : engine_(engine), memory_(*wiring.memory), clock_(*wiring.counted_clock),
       core_(engine, mmu, model, wiring, index, *this, *this), debug_(core_, mmu, debug) {}
 
 void CountedJitCpu::start(const CpuStart &start) {
@@ -29,6 +56,53 @@ void CountedJitCpu::set_interrupt_lines(bool irq, bool fiq) {
 
 void CountedJitCpu::signal_event() {
     core_.state.event_register.store(1, std::memory_order_relaxed);
+}
+
+void CountedJitCpu::save_progress(devices::StateWriter &writer) const {
+    const arm::ArmState &state = core_.state;
+    Progress progress{.is_waiting = is_waiting_,
+                      .is_roused = is_roused_,
+                      .waits_for_event = state.waits_for_event,
+                      .nap_end = nap_end_,
+                      .overflow_instructions = overflow_instructions_,
+                      .overflow_counter = overflow_counter_,
+                      .fetch_stale = state.fetch_stale,
+                      .tlb_maintenance_pending = state.tlb_maintenance_pending};
+    for (std::size_t i = 0; i < kTimers.size(); ++i)
+        progress.timer_levels[i] = core_.timer(kTimers[i]).level;
+    const jit::ExclusiveMonitor &monitor = jit::Engine::exclusive_monitor(core_.state);
+    // One of cells that are no RAM never lets a store through.
+    if (const auto address = memory_.address_of(monitor.host);
+        monitor.size != 0 && address.has_value()) {
+        progress.exclusive_address = address->value();
+        progress.exclusive_size = monitor.size;
+        progress.exclusive_value = monitor.value.d;
+    }
+    devices::save_state(writer, "progress", progress);
+}
+
+Result<> CountedJitCpu::restore_progress(devices::StateReader &reader) {
+    Progress progress;
+    TRY(devices::restore_state(reader, "progress", progress));
+    is_waiting_ = progress.is_waiting;
+    is_roused_ = progress.is_roused;
+    nap_end_ = progress.nap_end;
+    overflow_instructions_ = progress.overflow_instructions;
+    overflow_counter_ = progress.overflow_counter;
+    arm::ArmState &state = core_.state;
+    state.waits_for_event = progress.waits_for_event;
+    state.fetch_stale = progress.fetch_stale;
+    state.tlb_maintenance_pending = progress.tlb_maintenance_pending;
+    for (std::size_t i = 0; i < kTimers.size(); ++i)
+        core_.timer(kTimers[i]).level = progress.timer_levels[i];
+    debug_.forget_told_access();
+    jit::ExclusiveMonitor &monitor = jit::Engine::exclusive_monitor(state);
+    monitor = {};
+    if (progress.exclusive_size != 0)
+        monitor = {memory_.map(GuestPhysAddr{progress.exclusive_address}, progress.exclusive_size,
+                               devices::DmaAccess::Read),
+                   progress.exclusive_size, ir::Vec{progress.exclusive_value}};
+    return {};
 }
 
 CountedCpu::TurnEnd CountedJitCpu::run_turn(u64 instructions) {

@@ -18,6 +18,8 @@ public:
     void save(devices::StateWriter &writer) const override { core_.save(writer); }
     Result<> restore(devices::StateReader &reader) override { return core_.restore(reader); }
 
+    void save_progress(devices::StateWriter &) const override;
+    Result<> restore_progress(devices::StateReader &) override;
     TurnEnd run_turn(u64 instructions) override;
     u64 executed() const override { return core_.state.instructions_retired(); }
     bool can_run() override;
@@ -44,6 +46,7 @@ private:
     void begin_wait();
 
     jit::Engine &engine_;
+    PhysicalMap &memory_;
     const devices::Clock &clock_;
     u64 overflow_instructions_ = kNever; ///< PMU: absolute
     u64 overflow_counter_ = kNever;

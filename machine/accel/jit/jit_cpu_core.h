@@ -39,6 +39,9 @@ public:
     [[nodiscard]] Timer &timer(arm::TimerChannel channel) {
         return timers_[static_cast<unsigned>(channel)];
     }
+    [[nodiscard]] const Timer &timer(arm::TimerChannel channel) const {
+        return timers_[static_cast<unsigned>(channel)];
+    }
     /// Sets the outputs as they are at that time.
     void drive_timers(u64 now);
     void drive(Timer &timer, u64 now);

@@ -21,26 +21,31 @@ std::optional<u64> JitCpuDebug::translate(u64 va) {
     return physical;
 }
 
-bool JitCpuDebug::tell(const CpuStop &stop) {
-    return shared_.listener != nullptr && shared_.listener->cpu_stopped(state_.index, stop);
+StopAnswer JitCpuDebug::tell(const CpuStop &stop) {
+    if (shared_.listener == nullptr) return StopAnswer::Untold;
+    return shared_.listener->cpu_stopped(state_.index, stop);
 }
 
 void JitCpuDebug::stepped() {
     plan_at_start_ = false;
     const bool stays =
         plan_.kind == CpuPlan::Kind::Range && state_.pc >= plan_.first && state_.pc < plan_.end;
-    if (!stays) tell({});
+    if (!stays) static_cast<void>(tell({}));
 }
 
 void JitCpuDebug::stopped_at_breakpoint() {
     for (const DebugPoint &point : shared_.points)
-        if (point.is_breakpoint() && point.address == state_.pc)
-            return static_cast<void>(tell({CpuStop::Cause::Point, point, state_.pc}));
+        if (point.is_breakpoint() && point.address == state_.pc) {
+            if (tell({CpuStop::Cause::Point, point, state_.pc}) == StopAnswer::Passed)
+                told_access_ = {state_.retired, state_.pc};
+            return;
+        }
 }
 
 void JitCpuDebug::stopped_at_watchpoint() {
     const jit::WatchHit hit = jit::Engine::watch_hit(state_);
-    if (tell({CpuStop::Cause::Point, shared_.watchpoints[hit.index], hit.address}))
+    if (tell({CpuStop::Cause::Point, shared_.watchpoints[hit.index], hit.address}) !=
+        StopAnswer::Untold)
         told_access_ = {state_.retired, state_.pc};
 }
 

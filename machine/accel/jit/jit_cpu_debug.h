@@ -48,17 +48,18 @@ public:
     }
     /// By its plan, the CPU has executed an instruction or gone to an exception's handler.
     void stepped();
-    /// The CPU stands before an access that the debugger has been told of: it is made without
-    /// another word when the machine goes on.
+    /// The CPU stands before an access that the debugger has been told of, or at a breakpoint that
+    /// it passes: it goes on there without another word when the machine does.
     [[nodiscard]] bool stands_at_told_access() const {
         return told_access_.has_value() && *told_access_ == std::pair(state_.retired, state_.pc);
     }
     void stopped_at_breakpoint();
     void stopped_at_watchpoint();
+    /// The CPU's state is another one, of another time.
+    void forget_told_access() { told_access_.reset(); }
 
 private:
-    /// Whether the debugger is told.
-    bool tell(const CpuStop &);
+    StopAnswer tell(const CpuStop &);
 
     arm::ArmState &state_;
     arm::Mmu &mmu_;

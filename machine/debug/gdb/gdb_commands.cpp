@@ -311,4 +311,20 @@ GdbSession::Reply GdbSession::resume_plan(PacketCursor cursor) {
     return resume(std::move(plans));
 }
 
+GdbSession::Reply GdbSession::resume_backwards(DebugTarget::Backwards how) {
+    if (!target_.goes_backwards()) return error_text("only a replay goes backwards");
+    is_running_ = true;
+    was_reset_ = false;
+    run_ = target_.resume_backwards(how);
+    return std::nullopt;
+}
+
+GdbSession::Reply GdbSession::step_back(PacketCursor) {
+    return resume_backwards(DebugTarget::Backwards::Step);
+}
+
+GdbSession::Reply GdbSession::run_back(PacketCursor) {
+    return resume_backwards(DebugTarget::Backwards::Run);
+}
+
 } // namespace tandem::machine

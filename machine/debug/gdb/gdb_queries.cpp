@@ -79,8 +79,9 @@ GdbSession::Reply GdbSession::supported(PacketCursor cursor) {
         if (feature == "hwbreak+") knows_hwbreak_ = true;
     }
     return fmt::format("PacketSize={:x};QStartNoAckMode+;vContSupported+;qXfer:features:read+;"
-                       "qXfer:threads:read+;swbreak+;hwbreak+",
-                       PacketReader::kMaxPacket);
+                       "qXfer:threads:read+;swbreak+;hwbreak+{}",
+                       PacketReader::kMaxPacket,
+                       target_.goes_backwards() ? ";ReverseStep+;ReverseContinue+" : "");
 }
 
 GdbSession::Reply GdbSession::start_no_ack(PacketCursor) {

@@ -55,6 +55,8 @@ GdbSession::Reply GdbSession::run_command(std::string_view packet) {
     // clang-format off
     static constexpr Command kCommands[] = {
         {"?",      &GdbSession::last_stop},
+        {"bc",     &GdbSession::run_back},
+        {"bs",     &GdbSession::step_back},
         {"c",      &GdbSession::go_on},
         {"C",      &GdbSession::go_on_with_signal},
         {"D",      &GdbSession::detach},
@@ -132,6 +134,8 @@ void GdbSession::cpu_stopped(u64 run, u32 cpu, const CpuStop &stop) {
             break;
         }
     }
+    if (stop.cause == CpuStop::Cause::HistoryBegin) reason = "replaylog:begin;";
+    if (stop.cause == CpuStop::Cause::HistoryEnd) reason = "replaylog:end;";
     report(cpu, reason, gdb::kSigTrap);
 }
 

@@ -73,6 +73,8 @@ private:
     Reply step_with_signal(PacketCursor);
     Reply resume_actions(PacketCursor);
     Reply resume_plan(PacketCursor);
+    Reply step_back(PacketCursor);
+    Reply run_back(PacketCursor);
 
     // Queries. (gdb_queries.cpp)
     Reply supported(PacketCursor);
@@ -100,6 +102,7 @@ private:
     /// By the single-letter commands: `kind` for the selected CPU, the others run.
     [[nodiscard]] Reply resume_selected(CpuPlan::Kind kind, PacketCursor address);
     [[nodiscard]] Reply resume(std::vector<CpuPlan> plans);
+    [[nodiscard]] Reply resume_backwards(DebugTarget::Backwards);
     void interrupt();
     /// The machine has stopped for the client: makes stop_reply_.
     void note_stop(u32 cpu, std::string_view reason, unsigned signal);

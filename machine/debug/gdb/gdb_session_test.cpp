@@ -73,6 +73,27 @@ TEST(GdbPackets, FrameWhatTheyMustEscape) {
     EXPECT_EQ(from_hex("123"), std::nullopt);
 }
 
+TEST_F(GdbSessionTest, AReplayGoesBackwards) {
+    EXPECT_EQ(ask("qSupported").find("Reverse"), std::string::npos);
+    EXPECT_EQ(ask("bs"), "E.only a replay goes backwards");
+    target.is_replay = true;
+    EXPECT_NE(ask("qSupported").find(";ReverseStep+;ReverseContinue+"), std::string::npos);
+    EXPECT_EQ(ask("bs"), "(nothing)");
+    EXPECT_EQ(target.backwards, DebugTarget::Backwards::Step);
+    session.cpu_stopped(target.run, 1, {.cause = CpuStop::Cause::HistoryBegin, .point = {}});
+    std::vector<std::string> replies = take();
+    ASSERT_EQ(replies.size(), 1u);
+    EXPECT_NE(replies[0].find("thread:2;replaylog:begin;"), std::string::npos) << replies[0];
+    EXPECT_EQ(ask("bc"), "(nothing)");
+    EXPECT_EQ(target.backwards, DebugTarget::Backwards::Run);
+    session.cpu_stopped(target.run - 1, 0, {}); // of the run before
+    EXPECT_TRUE(take().empty());
+    session.cpu_stopped(target.run, 0, {.cause = CpuStop::Cause::HistoryEnd, .point = {}});
+    replies = take();
+    ASSERT_EQ(replies.size(), 1u);
+    EXPECT_NE(replies[0].find("thread:1;replaylog:end;"), std::string::npos) << replies[0];
+}
+
 TEST_F(GdbSessionTest, RegistersAreReadAndWritten) {
     target.values[1][0] = {0x1122334455667788, 0};
     target.values[1][2] = {1, 2};

@@ -70,6 +70,14 @@ public:
         return ++run;
     }
     void quit() override { ++quits; }
+    std::optional<Moment> moment() override { return Moment{.position = 70, .time_ns = 90}; }
+    bool goes_backwards() const override { return is_replay; }
+    u64 resume_backwards(Backwards how) override {
+        backwards = how;
+        running = true;
+        return ++run;
+    }
+    void go_to(u64) override { running = false; }
     std::string run_monitor_command(const std::string &line, u32 cpu) override {
         return line == "silence" ? "" : line + " on " + std::to_string(cpu) + "\r\n";
     }
@@ -83,6 +91,8 @@ public:
     GuestClock clock = GuestClock::Runs;
     u64 run = 0;
     int quits = 0;
+    bool is_replay = false;
+    std::optional<Backwards> backwards;
 
 private:
     std::span<std::byte> at(AddressSpace space, u64 address, std::size_t size) {

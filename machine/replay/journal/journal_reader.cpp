@@ -56,7 +56,29 @@ void JournalReader::advance() {
     if (std::holds_alternative<EndEntry>(next_.what) ||
         std::holds_alternative<CutEntry>(next_.what))
         return;
-    if (taken_ == chunk_.size() && !read_chunk()) return;
+    read_next();
+}
+
+void JournalReader::go_to(const Position &position) {
+    next_ = {.moment = position.moment, .what = {}};
+    if (position.chunk != chunk_at_) {
+        rest_ = file_.span().subspan(position.chunk);
+        chunk_.clear();
+    }
+    taken_ = position.taken;
+    read_next();
+}
+
+void JournalReader::read_next() {
+    if (taken_ >= chunk_.size()) {
+        const std::size_t taken = chunk_.empty() ? taken_ : 0;
+        chunk_at_ = file_.span().size() - rest_.size();
+        position_ = {chunk_at_, 0, next_.moment};
+        chunk_.clear();
+        if (!read_chunk()) return;
+        taken_ = taken;
+    }
+    position_ = {chunk_at_, taken_, next_.moment};
     if (!read_entry()) cut("damaged: an entry makes no sense");
 }
 
@@ -81,10 +103,10 @@ bool JournalReader::read_chunk() {
         return false;
     }
     chunk_.resize(header.raw_bytes);
-    taken_ = 0;
     if (::XXH3_64bits(packed.data(), header.bytes) != header.hash ||
         ::ZSTD_decompress(chunk_.data(), chunk_.size(), packed.data(), header.bytes) !=
             chunk_.size()) {
+        chunk_.clear();
         cut("damaged: a chunk is not what was written");
         return false;
     }

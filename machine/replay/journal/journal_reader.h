@@ -30,9 +30,26 @@ public:
     [[nodiscard]] const Entry &next() const { return next_; }
     void advance();
 
+    /// Where an entry begins.
+    struct Position {
+        u64 chunk = 0;  ///< offset in the file
+        u64 taken = 0;  ///< of the chunk
+        u64 moment = 0; ///< of the entry before
+
+        template <typename Self, typename Archive>
+        static void transfer(Self &self, Archive &archive) {
+            archive(self.chunk, self.taken, self.moment);
+        }
+    };
+    /// That of the next one.
+    [[nodiscard]] const Position &position() const { return position_; }
+    /// To where the reader has been.
+    void go_to(const Position &);
+
 private:
     JournalReader() = default;
 
+    void read_next();
     [[nodiscard]] bool read_chunk();
     [[nodiscard]] bool read_entry();
     [[nodiscard]] bool take(u64 &number);
@@ -45,6 +62,8 @@ private:
     std::span<const std::byte> rest_; ///< of the file
     std::vector<std::byte> chunk_;
     std::size_t taken_ = 0; ///< of the chunk
+    u64 chunk_at_ = 0;
+    Position position_;
     Entry next_;
 };
 

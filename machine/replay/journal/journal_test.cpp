@@ -102,6 +102,40 @@ TEST_F(JournalTest, InputsOfEverySizeFillManyChunks) {
     EXPECT_EQ(entries(**reader), expected);
 }
 
+TEST_F(JournalTest, IsReadAgainFromWhereverTheReaderHasBeen) {
+    {
+        const auto writer = create();
+        for (u64 i = 0; i < 40; ++i)
+            writer->input(i * 7, PortId{2},
+                          bytes_of(std::string(20'000, static_cast<char>('a' + i % 26))));
+        writer->end(300, {RunEnd::Host, {1, 2, 3}});
+    }
+    const std::string whole = read_file();
+    for (const std::size_t length : {whole.size(), whole.size() - 9}) {
+        const auto reader = std::move(*open(whole.substr(0, length)));
+        std::vector<JournalReader::Position> positions;
+        std::vector<u64> moments;
+        const auto is_last = [&] {
+            return std::holds_alternative<EndEntry>(reader->next().what) ||
+                   std::holds_alternative<CutEntry>(reader->next().what);
+        };
+        for (;; reader->advance()) {
+            positions.push_back(reader->position());
+            moments.push_back(reader->next().moment);
+            if (is_last()) break;
+        }
+        reader->go_to(positions.front());
+        const std::vector<std::string> all = entries(*reader);
+        EXPECT_EQ(all.size(), positions.size());
+        for (std::size_t i = positions.size(); i-- > 0;) {
+            reader->go_to(positions[i]);
+            EXPECT_EQ(reader->next().moment, moments[i]);
+            EXPECT_EQ(entries(*reader),
+                      (std::vector(all.begin() + static_cast<std::ptrdiff_t>(i), all.end())));
+        }
+    }
+}
+
 TEST_F(JournalTest, EveryTruncationIsTold) {
     {
         const auto writer = create();
