@@ -112,7 +112,7 @@ StoreStatus OverlayDisk::write_zeroes(u64 offset, u64 length, bool may_unmap) {
 }
 
 void OverlayDisk::forget_changes() {
-    std::ranges::fill(changed_, 0);
+    for (std::size_t i = 0; i < changed_.size(); ++i) written_[i] |= std::exchange(changed_[i], 0);
     static_cast<void>(changes_->discard(0, changes_->size())); // only room is at stake
 }
 

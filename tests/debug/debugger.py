@@ -144,6 +144,18 @@ def reverse(tandem, guest, program):
             check(said.count("No more reverse-execution history") == 4, "gdb knows both ends of history")
             check(machine.wait() == 0, "the replay ends as it was recorded")
             check(machine.output.count(b"PASS guest") == 1, "what the guest says is said once")
+        # Two debuggers, each with a machine of its own, at two places of one recording.
+        machines = [Debugged(tandem, [recording], verb="replay") for _ in range(2)]
+        clients = [Rsp(("127.0.0.1", machine.port), timeout=120) for machine in machines]
+        places = [30_000_000, 20_000_000]
+        for client, place in zip(clients, places):
+            check(client.ask(b"?").startswith(b"T05"), "a replay stops for its debugger")
+            check(f"instruction {place}," in client.monitor(f"goto {place}"), "which goes where it likes")
+        for client, place in zip(reversed(clients), reversed(places)):
+            check(client.ask(b"bs").startswith(b"T05") and f"instruction {place - 1}," in client.monitor("when"),
+                  "and back from there")
+        for machine, client in zip(machines, clients):
+            check(client.ask(b"vKill;1") == b"OK" and machine.wait() == 0, "kill")
 
 
 def protocol(tandem, folder, guest):
