@@ -127,7 +127,7 @@ void Sequencer::execute(SequencedCpus &cpus, CountedCpu &cpu) {
     }
     // Whoever asked before this moment has not found the CPU.
     if (cpus.must_leave() || (gate_.is_waiting() && longest != 1)) cpu.leave();
-    clock_.begin_turn(cpu);
+    clock_.begin_turn(cpu, longest);
     const CountedCpu::TurnEnd end = cpu.run_turn(longest);
     const u64 executed = clock_.end_turn();
     {

@@ -51,6 +51,8 @@ public:
         key_ = key;
         clock_.queue_.emplace(key_, this);
         is_armed_ = true;
+        // The instruction that did it is the last before the turn is planned again.
+        if (clock_.running_ != nullptr && key.first < clock_.turn_end_) clock_.running_->leave();
     }
     void cancel() override {
         if (is_armed_) clock_.queue_.erase(key_);

@@ -23,10 +23,12 @@ public:
     u64 calendar_seconds() const override { return calendar_start_ + now_ns() / 1'000'000'000; }
     std::unique_ptr<devices::Timer> create_timer(devices::TimerListener &) override;
 
-    /// Between the two, time is the CPU's.
-    void begin_turn(const CountedCpu &cpu) {
+    /// Between the two, time is the CPU's. It is told to leave when a timer is armed that expires
+    /// within the turn.
+    void begin_turn(CountedCpu &cpu, u64 instructions) {
         running_ = &cpu;
         executed_before_ = cpu.executed();
+        turn_end_ = now_ + instructions;
     }
     /// Returns how many instructions the turn had.
     u64 end_turn() {
@@ -58,8 +60,9 @@ private:
 
     const u64 calendar_start_;
     u64 now_ = 0;
-    const CountedCpu *running_ = nullptr;
+    CountedCpu *running_ = nullptr;
     u64 executed_before_ = 0;
+    u64 turn_end_ = 0; ///< of the running one
     u64 times_armed_ = 0;
     std::map<Key, DeadlineTimer *> queue_;
     std::vector<DeadlineTimer *> timers_; ///< null: it is gone
