@@ -29,6 +29,7 @@ const Choices kChoices[] = {
     {"--format",         {"raw", "qcow2"}},
     {"--from",           {"raw", "qcow2"}},
     {"--gic",            {"2", "3"}},
+    {"--incoming",       {"unix:", "tcp:", "fd:"}},
     {"--net",            {"user", "none"}},
     {"--qcow2-version",  {"2", "3"}},
     {"--qmp",            {"unix:"}},

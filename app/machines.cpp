@@ -4,6 +4,7 @@
 #include "app/option_values.h"
 #include "app/run.h"
 #include "machine/control/json_member.h"
+#include "machine/move/relay.h"
 #include "machine/named/console_client.h"
 #include "machine/named/named_machine.h"
 
@@ -26,7 +27,8 @@ namespace {
 using machine::NamedMachine;
 
 /// Options of `run` that `start` gives itself.
-constexpr std::array<std::string_view, 4> kOwnOptions{"--serial", "--qmp", "--name", "--snapshots"};
+constexpr std::array<std::string_view, 5> kOwnOptions{"--serial", "--qmp", "--name", "--snapshots",
+                                                      "--incoming"};
 
 /// Goes to where the machine's relative paths start.
 Result<PlannedRun> plan_of(const NamedMachine &machine) {
@@ -71,7 +73,7 @@ struct MachineCommands::Options {
     std::string name, image, size;
     std::vector<std::string> words; ///< of create: options of run; of ssh: the command
     std::string timeout = "120";
-    bool force = false, json = false, follow = false, own = false;
+    bool force = false, json = false, follow = false, own = false, incoming = false;
     std::function<Result<int>()> action; ///< of the verb that was chosen
 
     Result<int> create();
@@ -100,7 +102,13 @@ Result<int> MachineCommands::Options::create() {
 }
 
 Result<int> MachineCommands::Options::start() {
-    const machine::StartRecord started = TRY(start_machine(TRY(NamedMachine::find(name)), {}));
+    const NamedMachine machine = TRY(NamedMachine::find(name));
+    if (incoming) {
+        TRY(start_machine(machine, {"--incoming", "unix:" + machine.move_path()}));
+        TRY(machine::move::relay(machine.move_path(), STDIN_FILENO, STDOUT_FILENO));
+        return 0;
+    }
+    const machine::StartRecord started = TRY(start_machine(machine, {}));
     fmt::print("{} runs\n  console    tandem console {}\n", name, name);
     if (!started.ssh.empty()) fmt::print("  log in     tandem ssh {}\n", name);
     fmt::print("  shut down  tandem stop {}\n", name);
@@ -227,6 +235,9 @@ MachineCommands::MachineCommands(CLI::App &program) : options_(std::make_unique<
             app->add_option("OPTIONS", o.words, "of `run`, behind --")
                 ->option_text("-- OPTIONS...");
         }
+        if (name == "start")
+            app->add_flag("--incoming", o.incoming,
+                          "with the machine that tandem move sends to standard input");
         if (name == "ssh") app->add_option("COMMAND", o.words, "behind -- if it has options");
         if (name == "stop" || name == "rm")
             app->add_flag("--force", o.force, "end it at once, as a power cut does");

@@ -1,6 +1,7 @@
 #include "app/complete.h"
 #include "app/image.h"
 #include "app/machines.h"
+#include "app/move.h"
 #include "app/replay.h"
 #include "app/run.h"
 #include "app/snapshot.h"
@@ -35,6 +36,7 @@ int main(int argc, char **argv) {
     tandem::app::MachineCommands machines(program);
     tandem::app::ImageCommand image(program);
     tandem::app::SnapshotCommand snapshot(program);
+    tandem::app::MoveCommand move(program);
     tandem::app::ReplayCommand replay(program);
     if (argc > 1 && std::string_view{argv[1]} == "complete") {
         fmt::print("{}", tandem::app::completions(program,
@@ -50,6 +52,7 @@ int main(int argc, char **argv) {
     if (machines.is_chosen()) return machines.run();
     if (image.is_chosen()) return image.run();
     if (snapshot.is_chosen()) return snapshot.run();
+    if (move.is_chosen()) return move.run();
     if (replay.is_chosen()) return replay.run();
     return explain.is_chosen() ? explain.run() : run.run();
 }

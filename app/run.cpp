@@ -24,7 +24,7 @@ int fail(const Error &error, int status) {
 
 /// The options as typed.
 struct RunCommand::Options {
-    std::string image, kernel, initrd, append, dtb, bios, nvram, restore;
+    std::string image, kernel, initrd, append, dtb, bios, nvram, restore, incoming;
     std::vector<std::string> disks, shares;
     std::string cpus, memory, cpu, accel = "auto", gic;
     std::string tier = "t1";
@@ -44,16 +44,30 @@ struct RunCommand::Options {
     };
     /// The options that take one value.
     [[nodiscard]] std::vector<Row> rows();
-    [[nodiscard]] Result<MachineConfig> to_config() const;
+    /// `arrival` is what the configuration was taken from, if it was.
+    [[nodiscard]] Result<MachineConfig>
+    to_config(std::unique_ptr<machine::move::Arrival> &arrival) const;
+    /// Whether a machine that comes says itself what it is.
+    [[nodiscard]] bool names_no_machine() const;
     [[nodiscard]] Result<machine::LaunchRequest> to_request() const;
     /// Takes over what the plan chose.
     void adopt(const machine::LaunchPlan &);
 };
 
-Result<MachineConfig> RunCommand::Options::to_config() const {
+bool RunCommand::Options::names_no_machine() const {
+    return !incoming.empty() && image.empty() && kernel.empty() && bios.empty() && disks.empty();
+}
+
+Result<MachineConfig>
+RunCommand::Options::to_config(std::unique_ptr<machine::move::Arrival> &arrival) const {
     // What is not given is as the snapshot has it, or has its default.
     MachineConfig config;
     if (!restore.empty()) config = TRY(machine::config_of_snapshot(restore));
+    if (names_no_machine()) {
+        arrival = TRY(machine::move::Arrival::open(incoming));
+        config = TRY(machine::config_of_arrival(*arrival));
+    }
+    config.incoming = incoming;
     const std::pair<std::string MachineConfig::*, const std::string &> texts[] = {
         {&MachineConfig::kernel, kernel}, {&MachineConfig::initrd, initrd},
         {&MachineConfig::append, append}, {&MachineConfig::dtb, dtb},
@@ -141,6 +155,7 @@ std::vector<RunCommand::Options::Row> RunCommand::Options::rows() {
         {"--bios",    &o.bios,         "FILE",   "firmware for the first flash bank"},
         {"--nvram",   &o.nvram,        "FILE",   "keeps the second flash bank, the firmware's variables"},
         {"--restore", &o.restore,      "FILE",   "go on from a snapshot; it says what the machine is"},
+        {"--incoming",&o.incoming,     "WHERE",  "wait for a machine that tandem move sends: unix:PATH, tcp:ADDR:PORT or fd:N"},
         {"--cpus",    &o.cpus,         "N",      "number of CPUs, 1 to 64 (default 2)"},
         {"--memory",  &o.memory,       "SIZE",   "RAM, such as 512M or 2G (default 1G)"},
         {"--cpu",     &o.cpu,          "MODEL",  "cortex-a53, cortex-a72, neoverse-n1 or max (default)[,pauth=qarma5]"},
@@ -240,7 +255,7 @@ Result<PlannedRun> RunCommand::plan(const std::string &folder, const std::string
             planned.arguments.insert(at, {choice.option, choice.value});
         }
     }
-    planned.config = TRY(options_->to_config());
+    planned.config = TRY(options_->to_config(planned.arrival));
     TRY(machine::check_config(planned.config));
     return planned;
 }
@@ -261,7 +276,7 @@ Result<PlannedRun> plan_arguments(const std::vector<std::string> &arguments,
 }
 
 int RunCommand::run() {
-    const auto planned = plan("", "");
+    auto planned = plan("", "");
     if (!planned.has_value()) return fail(planned.error(), kExitUsage);
     if (verb_->get_name() == "run") return start(*planned);
     if (!planned->plan.has_value())
@@ -272,11 +287,11 @@ int RunCommand::run() {
     return 0;
 }
 
-int RunCommand::start(const PlannedRun &planned) {
+int RunCommand::start(PlannedRun &planned) {
     if (planned.plan.has_value())
         if (const auto prepared = machine::prepare_launch(*planned.plan); !prepared.has_value())
             return fail(prepared.error(), kExitFailure);
-    auto machine = machine::Machine::create(planned.config);
+    auto machine = machine::Machine::create(planned.config, std::move(planned.arrival));
     if (!machine.has_value()) return fail(machine.error(), kExitFailure);
     if (planned.plan.has_value() && !planned.plan->folder.empty())
         fmt::print(stderr, "{}", plan_as_screen(*planned.plan, planned.config));

@@ -2,6 +2,7 @@
 /// The verbs `run` and `explain`, which have the same options.
 #include "machine/board/machine_config.h"
 #include "machine/launch/launch_plan.h"
+#include "machine/move/address.h"
 
 #include <memory>
 #include <optional>
@@ -27,6 +28,7 @@ struct PlannedRun {
     machine::MachineConfig config;
     std::vector<std::string> arguments;      ///< of `run`, that say the same without an IMAGE
     std::optional<machine::LaunchPlan> plan; ///< if there was one
+    std::unique_ptr<machine::move::Arrival> arrival = {}; ///< if that said what the machine is
 };
 
 class RunCommand {
@@ -50,7 +52,7 @@ private:
     struct Options;
 
     [[nodiscard]] std::vector<std::string> given_arguments() const;
-    [[nodiscard]] int start(const PlannedRun &);
+    [[nodiscard]] int start(PlannedRun &);
 
     std::unique_ptr<Options> options_;
     CLI::App *verb_;

@@ -10,6 +10,7 @@
 #include "machine/host/net/silent_net.h"
 #include "machine/host/net/user_net.h"
 #include "machine/machine_debug.h"
+#include "machine/machine_move.h"
 #include "machine/snapshot/catalog.h"
 
 #include <fmt/format.h>
@@ -75,6 +76,15 @@ Result<> check_config(const MachineConfig &config) {
     if (config.deterministic.has_value() && !config.shares.empty())
         return failure(
             "--share: a deterministic machine has no shared folders yet; leave them out");
+    if (!config.incoming.empty()) {
+        if (config.deterministic.has_value())
+            return failure("--incoming: a deterministic machine cannot be moved; leave it out");
+        if (!config.restore.empty())
+            return failure("--incoming: --restore starts from something else; leave one out");
+        if (!config.shares.empty())
+            return failure("--incoming: a machine with shared folders cannot be moved, as they "
+                           "stay with their host; leave --share out");
+    }
     if (config.deterministic.has_value() && !config.restore.empty())
         return failure("--restore: a deterministic machine starts with a boot; leave it out");
     if (config.kernel.empty() && config.bios.empty())
@@ -86,9 +96,15 @@ Result<> check_config(const MachineConfig &config) {
     return {};
 }
 
-Result<std::unique_ptr<Machine>> Machine::create(const MachineConfig &config) {
+Result<std::unique_ptr<Machine>> Machine::create(const MachineConfig &config,
+                                                 std::unique_ptr<move::Arrival> arrival) {
     TRY(check_config(config));
     std::unique_ptr<Machine> machine{new Machine(config)};
+    if (!config.incoming.empty()) {
+        machine->arrival_ =
+            arrival != nullptr ? std::move(arrival) : TRY(move::Arrival::open(config.incoming));
+        machine->phase_ = Phase::Coming;
+    }
     if (!config.restore.empty()) machine->start_from_ = TRY(machine->open_saved(config.restore));
     TRY(machine->open_backends());
     TRY(machine->open_session());
@@ -103,6 +119,12 @@ public:
     RunState run_state() const override {
         const std::lock_guard lock(machine_.mutex_);
         if (machine_.has_ended_) return RunState::Shutdown;
+        switch (machine_.phase_.load()) {
+        case Phase::Coming: return RunState::InMigrate;
+        case Phase::Leaving: return RunState::FinishMigrate;
+        case Phase::Gone: return RunState::PostMigrate;
+        case Phase::Here: break;
+        }
         if (machine_.paused_) return machine_.has_run_ ? RunState::Paused : RunState::Prelaunch;
         return RunState::Running; // or about to
     }
@@ -131,7 +153,7 @@ public:
         return disks;
     }
     void pause() override { machine_.pause(); }
-    void resume() override { machine_.resume(); }
+    Result<> resume() override { return machine_.resume(); }
     void press_power_key() override { machine_.press_power_key(); }
     void reset() override { machine_.reset(); }
     DebugTarget &debug_target() override { return *machine_.debugged_; }
@@ -165,6 +187,27 @@ public:
     }
     Result<> delete_snapshot(const std::string &tag) override {
         return machine_.remove_snapshot(tag);
+    }
+
+    Result<> move(const std::string &where) override { return machine_.move(where); }
+    void cancel_move() override {
+        if (const auto departure = machine_.departure(); departure != nullptr) departure->cancel();
+    }
+    MoveReport move_report() const override {
+        const auto departure = machine_.departure();
+        return departure != nullptr ? departure->report() : MoveReport{};
+    }
+    MoveParameters move_parameters() const override {
+        const std::lock_guard lock(machine_.mutex_);
+        return machine_.move_parameters_;
+    }
+    void set_move_parameters(const MoveParameters &parameters) override {
+        {
+            const std::lock_guard lock(machine_.mutex_);
+            machine_.move_parameters_ = parameters;
+        }
+        if (const auto departure = machine_.departure(); departure != nullptr)
+            departure->set_parameters(parameters);
     }
 
 private:
@@ -215,8 +258,9 @@ Result<std::unique_ptr<devices::Char>> Machine::open_line(const SerialConfig &co
 
 Result<> Machine::open_flash() {
     auto code = TRY(MemoryFlash::create(kFlashBankSize));
-    // A snapshot has the cells.
-    if (!config_.bios.empty() && !start_from_.has_value()) {
+    // A snapshot has the cells, and so has a machine that comes.
+    const bool is_empty = start_from_.has_value() || arrival_ != nullptr;
+    if (!config_.bios.empty() && !is_empty) {
         const FileBytes firmware = TRY(FileBytes::read(config_.bios, kFlashBankSize + 1));
         if (firmware.size() > kFlashBankSize)
             return failure(fmt::format("{}: larger than the flash bank ({}); use firmware built "
@@ -232,6 +276,8 @@ Result<> Machine::open_flash() {
             std::ranges::copy(saved.span(), variables->cells().begin());
         }
         flash_[1] = std::move(variables);
+    } else if (arrival_ != nullptr) {
+        flash_[1] = TRY(FlashFile::open_released(config_.nvram, kFlashBankSize));
     } else {
         flash_[1] = TRY(FlashFile::open(config_.nvram, kFlashBankSize));
     }
@@ -241,16 +287,24 @@ Result<> Machine::open_flash() {
 Result<> Machine::open_backends() {
     for (const DiskConfig &disk : config_.disks) {
         const bool overlay = !disk.readonly && (disk.snapshot || config_.leaves_files_alone());
-        const DiskOptions options{disk.readonly, overlay, fmt::format("disk{}", disks_.size()),
-                                  disk.format, disk.cache};
+        const DiskOptions options{disk.readonly,
+                                  overlay,
+                                  fmt::format("disk{}", disks_.size()),
+                                  disk.format,
+                                  disk.cache,
+                                  arrival_ != nullptr ? DiskStart::Released : DiskStart::Acquired};
         disks_.push_back(TRY(HostDisk::open(disk.path, options)));
     }
     if (start_from_.has_value()) TRY(check_disks(*start_from_));
     TRY(open_flash());
-    if (config_.net.kind == NetConfig::Kind::User && config_.is_replay())
+    if (config_.net.kind == NetConfig::Kind::User && config_.is_replay()) {
         net_ = std::make_unique<SilentNet>();
-    else if (config_.net.kind == NetConfig::Kind::User)
-        net_ = TRY(UserNet::create(config_.net));
+    } else if (config_.net.kind == NetConfig::Kind::User) {
+        auto net = TRY(
+            UserNet::create(config_.net, arrival_ != nullptr ? Forwards::Closed : Forwards::Open));
+        user_net_ = net.get();
+        net_ = std::move(net);
+    }
     for (const ShareConfig &share : config_.shares) shares_.push_back(TRY(HostShare::open(share)));
     if (!config_.control.empty()) server_ = TRY(QmpServer::create(config_.control, *control_));
     if (config_.gdb.has_value()) TRY(serve_debugger(config_.gdb));
@@ -294,6 +348,7 @@ void Machine::stop(RunOutcome outcome, EventCause cause) {
     }
     if (board_ != nullptr) board_->stop(outcome.reason);
     if (session_ != nullptr) session_->give_up();
+    if (arrival_ != nullptr) arrival_->cancel();
 }
 
 void Machine::press_power_key() {
@@ -311,9 +366,14 @@ void Machine::pause() {
     pause_board();
 }
 
-void Machine::resume() {
+Result<> Machine::resume() {
     const std::lock_guard control(control_mutex_);
+    if (phase_ == Phase::Gone) {
+        TRY(acquire_files());
+        set_phase(Phase::Here);
+    }
     resume_board(GuestClock::Runs);
+    return {};
 }
 
 void Machine::pause_board() {
@@ -325,6 +385,7 @@ void Machine::pause_board() {
 
 void Machine::resume_board(GuestClock clock) {
     const std::lock_guard lock(mutex_);
+    if (phase_ == Phase::Leaving || phase_ == Phase::Gone) return;
     if (!std::exchange(paused_, false)) return;
     has_run_ = true;
     if (board_ != nullptr) {
@@ -385,6 +446,12 @@ Result<RunOutcome> Machine::run_boards() {
         const auto board = TRY(Board::create(config_, backends));
         if (session_ != nullptr) session_->set_board(board.get());
         TRY(restore(*board));
+        if (const auto arrived = arrive(*board); !arrived.has_value()) {
+            const std::lock_guard lock(mutex_);
+            if (outcome_.reason == StopReason::None) return std::unexpected(arrived.error());
+            static_cast<void>(goes_on_after(outcome_.reason)); // it does not, and says so
+            return outcome_;
+        }
         TRY(board->prepare());
         if (timeline_ != nullptr) TRY(timeline_->set_board(*board));
         debugged_->equip(*board);
@@ -409,6 +476,8 @@ Result<RunOutcome> Machine::run_boards() {
         loaded({});
         auto reason = board->run();
         while (reason.has_value() && stays_at_end(*board, *reason)) reason = board->run();
+        if (const auto leaving = departure(); leaving != nullptr)
+            leaving->leave_board("the guest was reset, or has ended; move it when it runs");
         const std::lock_guard control(control_mutex_);
         {
             const std::lock_guard lock(mutex_);

@@ -10,10 +10,12 @@
 #include "machine/host/serial.h"
 #include "machine/host/share/host_share.h"
 #include "machine/host/watcher.h"
+#include "machine/move/address.h"
 #include "machine/replay/session.h"
 #include "machine/reverse/timeline.h"
 #include "machine/snapshot/manifest.h"
 
+#include <atomic>
 #include <condition_variable>
 #include <memory>
 #include <mutex>
@@ -33,7 +35,9 @@ class QmpServer;
 class Machine final : private ConsoleCommands {
 public:
     /// Create it before any thread is started: they must inherit the signals it blocks.
-    [[nodiscard]] static Result<std::unique_ptr<Machine>> create(const MachineConfig &);
+    /// `arrival` is what MachineConfig::incoming names, if it is open already.
+    [[nodiscard]] static Result<std::unique_ptr<Machine>>
+    create(const MachineConfig &, std::unique_ptr<move::Arrival> arrival = nullptr);
     ~Machine() override;
     Machine(const Machine &) = delete;
     Machine &operator=(const Machine &) = delete;
@@ -57,6 +61,10 @@ public:
     [[nodiscard]] Result<> load(const std::string &path);
     /// Removes a snapshot of MachineConfig::snapshots and what the disks have kept for it.
     [[nodiscard]] Result<> remove_snapshot(const std::string &tag);
+
+    /// Any thread: begins to move the machine to another process (machine/move/address.h). Whatever
+    /// fails, it goes on here.
+    [[nodiscard]] Result<> move(const std::string &where);
 
     /// Of a replay, after run().
     [[nodiscard]] const replay::ReplayResult &replay_result() const { return replay_result_; }
@@ -94,6 +102,26 @@ private:
     [[nodiscard]] bool stays_at_end(Board &, StopReason);
     [[nodiscard]] std::optional<snapshot::Base> take_base(const std::string &path);
     void fail(Error error);
+
+    // Moving (machine_move.cpp).
+    class Departure;
+    class ArrivingBoard;
+    enum class Phase : u8 {
+        Here,
+        Coming,  ///< waits for the machine
+        Leaving, ///< stands still for the rest of a move
+        Gone,    ///< goes on elsewhere; what only one process may use has been released
+    };
+    void set_phase(Phase);
+    void tell_move(MoveState);
+    [[nodiscard]] std::shared_ptr<Departure> departure() const;
+    [[nodiscard]] Result<> check_not_moving(const std::string &what) const;
+    [[nodiscard]] Result<> check_arriving(const std::string &manifest) const;
+    /// Fills a new board with the machine that comes, if one does.
+    [[nodiscard]] Result<> arrive(Board &);
+    /// What only one process may use: writable images, the file of the variables, ports.
+    [[nodiscard]] Result<> acquire_files();
+    [[nodiscard]] Result<> release_files();
     /// Deletes internal snapshots that belonged to a snapshot of the machine; while it is paused.
     void forget_disks(const snapshot::Manifest &);
     /// The same, which it pauses.
@@ -102,7 +130,8 @@ private:
     /// What the control socket asks for.
     class Control;
     void pause();
-    void resume();
+    /// Fails if the machine has been moved, and another process has its disks.
+    [[nodiscard]] Result<> resume();
     // With control_mutex_ held.
     void pause_board();
     void resume_board(GuestClock);
@@ -121,9 +150,11 @@ private:
     std::unique_ptr<devices::Char> serial_, console_;
     std::vector<std::unique_ptr<HostDisk>> disks_;
     std::unique_ptr<devices::Net> net_;
+    UserNet *user_net_ = nullptr; ///< the same, if it is one
     std::vector<std::unique_ptr<HostShare>> shares_;
     std::array<std::unique_ptr<devices::FlashStorage>, 2> flash_;
-    std::optional<snapshot::Base> base_; ///< saved or restored last; guarded by control_mutex_
+    std::unique_ptr<move::Arrival> arrival_; ///< of a machine that comes
+    std::optional<snapshot::Base> base_;     ///< saved or restored last; guarded by control_mutex_
     std::unique_ptr<replay::Session> session_;    ///< of a deterministic machine
     std::unique_ptr<reverse::Timeline> timeline_; ///< of a replay; null: it only goes forward
     StopReason guest_end_ = StopReason::None;     ///< as stays_at_end() knows it
@@ -145,6 +176,9 @@ private:
     bool has_run_ = false; ///< else it has been stopped from the start
     bool reset_by_control_ = false;
     bool has_ended_ = false;
+    std::atomic<Phase> phase_ = Phase::Here;
+    MoveParameters move_parameters_;
+    std::shared_ptr<Departure> departure_; ///< the last one
     std::unique_ptr<Watcher> watcher_;
     std::unique_ptr<MachineControl> control_;
     std::unique_ptr<Debugged> debugged_;
@@ -153,6 +187,9 @@ private:
     std::shared_ptr<GdbServer> gdb_;
     bool gdb_is_over_ = false; ///< likewise guarded
 };
+
+/// What tells a file or block device from the same one changed; empty if there is none.
+[[nodiscard]] std::string content_of(const std::string &path);
 
 /// Whether the guest ended a run, or somebody outside.
 [[nodiscard]] replay::RunEnd end_of_run(StopReason);
@@ -163,6 +200,9 @@ private:
 
 /// What `--restore` takes from a snapshot: the machine that it is of.
 [[nodiscard]] Result<MachineConfig> config_of_snapshot(const std::string &path);
+
+/// What `--incoming` takes from a machine that comes, after a wait for it.
+[[nodiscard]] Result<MachineConfig> config_of_arrival(move::Arrival &);
 
 /// Whether the configuration makes sense; the error is one line naming the option.
 [[nodiscard]] Result<> check_config(const MachineConfig &);

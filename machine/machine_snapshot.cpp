@@ -10,6 +10,7 @@
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
+#include <xxhash.h>
 
 #include <algorithm>
 #include <ctime>
@@ -18,19 +19,25 @@
 namespace tandem::machine {
 namespace {
 
-/// What tells a file from the same one changed; empty if there is none.
-std::string content_of(const std::string &path) {
-    struct stat status{};
-    if (::stat(path.c_str(), &status) != 0) return {};
-    return fmt::format("{} {}.{:09}", status.st_size, status.st_mtim.tv_sec,
-                       status.st_mtim.tv_nsec);
-}
-
 std::string overlay_name(std::size_t disk) {
     return fmt::format("disk{}", disk);
 }
 
 } // namespace
+
+std::string content_of(const std::string &path) {
+    struct stat status{};
+    if (::stat(path.c_str(), &status) != 0) return {};
+    if (!S_ISBLK(status.st_mode))
+        return fmt::format("{} {}.{:09}", status.st_size, status.st_mtim.tv_sec,
+                           status.st_mtim.tv_nsec);
+    // The times of a device are not those of what it holds.
+    static constexpr u64 kHead = 1u << 20;
+    const auto head = FileBytes::read(path, kHead);
+    return head.has_value()
+               ? fmt::format("device {:016x}", ::XXH3_64bits(head->span().data(), head->size()))
+               : std::string{};
+}
 
 Result<MachineConfig> config_of_snapshot(const std::string &path) {
     const auto file = TRY(snapshot::SnapshotFile::open(path));
@@ -97,6 +104,7 @@ std::optional<snapshot::Base> Machine::take_base(const std::string &path) {
 
 Result<Machine::Saved> Machine::save(const std::string &path) {
     const std::lock_guard control(control_mutex_);
+    TRY(check_not_moving(path));
     Board *board = nullptr;
     {
         const std::lock_guard lock(mutex_);
@@ -167,7 +175,7 @@ std::string Machine::save_snapshot() {
 Result<Machine::SavedMachine> Machine::open_saved(const std::string &path) const {
     auto file = TRY(snapshot::SnapshotFile::open(path));
     auto manifest = TRY(snapshot::parse_manifest(file->manifest(), path));
-    TRY(snapshot::check_same_machine(manifest.config, config_, path));
+    TRY(snapshot::check_same_machine(manifest.config, config_, path + " was saved with"));
     // All of it, so that what is damaged is found before anything is changed.
     TRY(file->read_frames());
     return SavedMachine{std::move(file), std::move(manifest)};
@@ -228,6 +236,7 @@ void Machine::loaded(Result<> result) {
 
 Result<> Machine::load(const std::string &path) {
     std::unique_lock control(control_mutex_);
+    TRY(check_not_moving(path));
     if (session_ != nullptr)
         return failure(
             fmt::format("{}: a deterministic machine cannot go on from a snapshot; start "
@@ -261,6 +270,7 @@ Result<> Machine::load(const std::string &path) {
 
 Result<> Machine::remove_snapshot(const std::string &tag) {
     const std::lock_guard control(control_mutex_);
+    TRY(check_not_moving(tag));
     const snapshot::Catalog catalog(config_.snapshots);
     const std::string path = TRY(catalog.find(tag));
     const auto file = snapshot::SnapshotFile::open(path);

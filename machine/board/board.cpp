@@ -342,18 +342,15 @@ Result<CpuStart> Board::load() {
 
 Result<> Board::prepare() {
     if (std::exchange(is_prepared_, true)) return {};
-    if (loader_ == nullptr) {
-        cpus_.start(TRY(load()));
-    } else {
-        loader_->load_in_background([this] { ram_->set_source(nullptr); });
-    }
+    if (!is_restored_) cpus_.start(TRY(load()));
+    if (loader_ != nullptr) loader_->load_in_background([this] { ram_->set_source(nullptr); });
     is_running_ = true;
     return {};
 }
 
 Result<StopReason> Board::run() {
     TRY(prepare());
-    if (loader_ != nullptr) release(GuestClock::Runs);
+    if (is_restored_) release(GuestClock::Runs);
     return cpus_.run();
 }
 
@@ -471,11 +468,31 @@ Result<> Board::save(snapshot::Writer &writer) {
         TRY(writer.add_region(snapshot::MemoryRegion(fmt::format("flash{}", bank), storage.cells(),
                                                      pages_of(storage.populated()))));
     }
+    save_devices([&](const std::string &name, std::span<const std::byte> state) {
+        writer.add_blob(name, state);
+    });
+    return {};
+}
+
+void Board::save_devices(const VisitState &visit) {
     for (const Part &part : parts()) {
         devices::StateWriter state;
         part.save(state);
-        writer.add_blob(part.name, state.data());
+        visit(part.name, state.data());
     }
+}
+
+Result<> Board::restore_devices(std::size_t count, const FindState &find) {
+    hold();
+    const std::vector<Part> all = parts();
+    if (count != all.size())
+        return failure("has other devices than this machine; start it as it was there");
+    for (const Part &part : all) {
+        devices::StateReader reader(TRY(find(part.name)));
+        TRY(part.restore(reader));
+    }
+    is_restored_ = true;
+    is_running_ = true;
     return {};
 }
 
@@ -548,23 +565,15 @@ Result<> Board::restore_flash(const snapshot::SnapshotFile &file) {
 
 Result<> Board::restore(const std::shared_ptr<snapshot::SnapshotFile> &file,
                         std::function<void(Error)> on_damage) {
-    hold();
     loader_ = TRY(snapshot::PageLoader::create(file, "ram", {ram_->host(), ram_->size()},
                                                std::move(on_damage)));
     ram_->set_source(loader_.get());
-    const std::vector<Part> all = parts();
-    if (file->index().blobs.size() != all.size())
-        return failure(fmt::format("{}: has other devices than this machine; start it as it was "
-                                   "saved",
-                                   file->path()));
-    for (const Part &part : all) {
-        devices::StateReader reader(TRY(file->blob(part.name)));
-        if (auto restored = part.restore(reader); !restored.has_value())
-            return failure(fmt::format("{}: {}", file->path(), restored.error().message));
-    }
+    const auto restored = restore_devices(
+        file->index().blobs.size(), [&](const std::string &name) { return file->blob(name); });
+    if (!restored.has_value())
+        return failure(fmt::format("{}: {}", file->path(), restored.error().message));
     TRY(restore_flash(*file));
     static_cast<void>(take_unsaved()); // what is written from here on is
-    is_running_ = true;
     return {};
 }
 

@@ -66,6 +66,7 @@ public:
     [[nodiscard]] bool is_running() const { return is_running_; }
     /// Any thread.
     void stop(StopReason reason) { cpus_.stop(reason); }
+    [[nodiscard]] bool is_stopping() const { return cpus_.is_stopping(); }
 
     /// Any thread. Between the two no CPU executes, no request is under way, guest time stands
     /// still and nothing changes RAM or devices. The board goes on after as many calls of resume().
@@ -90,6 +91,9 @@ public:
     /// noticed again.
     void collect_written(std::span<u64> pages);
     [[nodiscard]] GuestMemory &ram() { return *ram_; }
+    /// Between the two no CPU executes; guest time and devices go on.
+    void hold_cpus() { cpus_.pause(); }
+    void let_cpus_go() { cpus_.resume(); }
 
     /// While paused: RAM, flash, and the state of everything. What is written to RAM after that is
     /// noticed, so that the next one of a board's snapshots looks at nothing else, if it is based
@@ -99,6 +103,15 @@ public:
     /// called while the board runs.
     [[nodiscard]] Result<> restore(const std::shared_ptr<snapshot::SnapshotFile> &,
                                    std::function<void(Error)> on_damage);
+
+    // The state of everything but RAM and flash, by name.
+    using VisitState = std::function<void(const std::string &name, std::span<const std::byte>)>;
+    using FindState = std::function<Result<std::span<const std::byte>>(const std::string &name)>;
+    /// While paused.
+    void save_devices(const VisitState &);
+    /// Before run(), in place of a boot; RAM and flash are there already. How many there are to be
+    /// is checked first.
+    [[nodiscard]] Result<> restore_devices(std::size_t count, const FindState &);
 
     // Of a deterministic machine, while no CPU executes and no request is under way
     // (board_checkpoint.cpp).
@@ -113,7 +126,6 @@ public:
     void set_flash_page(unsigned bank, u64 page, const std::byte *bytes);
     /// On the machine's thread: what stopped the board did not happen.
     void forget_stop() { cpus_.forget_stop(); }
-    [[nodiscard]] bool is_stopped() const { return cpus_.is_stopped(); }
 
     /// The host thread of each CPU; 0 while it has none.
     [[nodiscard]] std::vector<int> cpu_threads() const;
@@ -206,6 +218,7 @@ private:
     std::unique_ptr<snapshot::PageLoader> loader_; ///< of a board that was restored
     std::unique_ptr<StopRelay> stop_relay_;
     bool is_prepared_ = false;
+    bool is_restored_ = false;
     std::vector<u64> unsaved_; ///< pages written since the last save; empty: they are not noticed
     std::atomic<bool> is_running_ = false;
     std::mutex hold_mutex_;

@@ -2,6 +2,7 @@
 
 #include "machine/boot/file_bytes.h"
 #include "machine/control/monitor_debug.h"
+#include "machine/control/qmp_commands.h"
 #include "support/local_time.h"
 
 #include <fmt/chrono.h>
@@ -35,6 +36,9 @@ std::string info_status(const Call &call) {
     case RunState::Paused: return "VM status: paused\r\n";
     case RunState::Prelaunch: return "VM status: paused (prelaunch)\r\n";
     case RunState::Shutdown: return "VM status: paused (shutdown)\r\n";
+    case RunState::InMigrate: return "VM status: paused (inmigrate)\r\n";
+    case RunState::FinishMigrate: return "VM status: paused (finish-migrate)\r\n";
+    case RunState::PostMigrate: return "VM status: paused (postmigrate)\r\n";
     }
     return "";
 }
@@ -74,8 +78,7 @@ std::string stop(const Call &call) {
 }
 
 std::string cont(const Call &call) {
-    call.machine.resume();
-    return "";
+    return done(call.machine.resume());
 }
 
 std::string system_powerdown(const Call &call) {
@@ -169,6 +172,36 @@ std::string delvm(const Call &call) {
     return done(call.machine.delete_snapshot(std::string(call.arguments)));
 }
 
+std::string migrate(const Call &call) {
+    static constexpr std::string_view kDetach = "-d ";
+    const bool returns_at_once = call.arguments.starts_with(kDetach);
+    const std::string where{returns_at_once ? call.arguments.substr(kDetach.size())
+                                            : call.arguments};
+    return done(call.machine.move(where));
+}
+
+std::string migrate_cancel(const Call &call) {
+    call.machine.cancel_move();
+    return "";
+}
+
+std::string info_migrate(const Call &call) {
+    const MoveReport report = call.machine.move_report();
+    if (report.state == MoveState::None) return "";
+    std::string text = fmt::format("Migration status: {}{}{}\r\n", status_name(report.state),
+                                   report.error.empty() ? "" : ": ", report.error);
+    text += fmt::format("total time: {} ms\r\n", report.total_ns / 1'000'000);
+    if (report.state == MoveState::Completed)
+        text += fmt::format("downtime: {} ms\r\n", report.pause_ns / 1'000'000);
+    if (report.throttle_percent != 0)
+        text += fmt::format("cpu throttle percentage: {}\r\n", report.throttle_percent);
+    text += fmt::format("transferred ram: {} kbytes\r\nremaining ram: {} kbytes\r\n"
+                        "total ram: {} kbytes\r\ndirty sync count: {}\r\n",
+                        report.sent_bytes >> 10, report.remaining_bytes >> 10,
+                        report.total_bytes >> 10, report.rounds);
+    return text;
+}
+
 struct Command {
     std::string_view name;
     std::string (*run)(const Call &);
@@ -181,6 +214,7 @@ constexpr Command kCommands[] = {
     {"info block",       info_block,       "",                 "show the disks"},
     {"info cpus",        info_cpus,        "",                 "show the CPUs"},
     {"info mtree",       info_mtree,       "",                 "show what is where in physical memory"},
+    {"info migrate",     info_migrate,     "",                 "show how a move goes"},
     {"info name",        info_name,        "",                 "show the machine's name"},
     {"info registers",   info_registers,   "[-a]",             "show a CPU's registers; -a: those of the system, too"},
     {"info snapshots",   info_snapshots,   "",                 "show the snapshots"},
@@ -195,6 +229,8 @@ constexpr Command kCommands[] = {
     {"savevm",           savevm,           "TAG",              "save a snapshot, in place of one of that tag"},
     {"loadvm",           loadvm,           "TAG",              "go on from a snapshot"},
     {"delvm",            delvm,            "TAG",              "remove a snapshot"},
+    {"migrate",          migrate,          "[-d] WHERE",       "begin to move the machine to another process"},
+    {"migrate_cancel",   migrate_cancel,   "",                 "have it stay"},
     {"stop",             stop,             "",                 "stop the machine"},
     {"cont",             cont,             "",                 "let it go on"},
     {"system_powerdown", system_powerdown, "",                 "press the power key"},

@@ -1,6 +1,7 @@
 #pragma once
 /// A running machine as its control socket sees it.
 #include "machine/debug/gdb/gdb_address.h"
+#include "machine/move/progress.h"
 #include "support/bits.h"
 #include "support/result.h"
 
@@ -12,7 +13,15 @@ namespace tandem::machine {
 
 class DebugTarget;
 
-enum class RunState : u8 { Prelaunch, Running, Paused, Shutdown };
+enum class RunState : u8 {
+    Prelaunch,
+    Running,
+    Paused,
+    Shutdown,
+    InMigrate,     ///< waits for a machine that comes from elsewhere
+    FinishMigrate, ///< stands still for the last part of a move
+    PostMigrate,   ///< goes on elsewhere
+};
 
 struct ControlledSnapshot {
     std::string tag;
@@ -53,7 +62,8 @@ public:
 
     /// Returns when every CPU stands between two instructions and nothing is under way.
     virtual void pause() = 0;
-    virtual void resume() = 0;
+    /// Fails if the machine goes on elsewhere, and has its disks there.
+    [[nodiscard]] virtual Result<> resume() = 0;
     virtual void press_power_key() = 0;
     virtual void reset() = 0;
     virtual void quit() = 0;
@@ -67,6 +77,13 @@ public:
     /// Returns when the machine is what was saved.
     [[nodiscard]] virtual Result<> load_snapshot(const std::string &tag) = 0;
     [[nodiscard]] virtual Result<> delete_snapshot(const std::string &tag) = 0;
+
+    /// Begins to move the machine to the process at that address.
+    [[nodiscard]] virtual Result<> move(const std::string &where) = 0;
+    virtual void cancel_move() = 0;
+    [[nodiscard]] virtual MoveReport move_report() const = 0;
+    [[nodiscard]] virtual MoveParameters move_parameters() const = 0;
+    virtual void set_move_parameters(const MoveParameters &) = 0;
 };
 
 enum class MachineEvent : u8 { Stop, Resume, PowerDown, Reset, Shutdown };

@@ -1,6 +1,7 @@
 #include "machine/control/qmp_commands.h"
 
 #include "machine/control/human_monitor.h"
+#include "machine/control/json_member.h"
 
 #include <fmt/format.h>
 
@@ -9,13 +10,14 @@
 #include <optional>
 #include <span>
 #include <string_view>
+#include <tuple>
 
 namespace tandem::machine {
 namespace {
 
 using nlohmann::json;
 
-enum class ArgumentType : u8 { String, Integer, List };
+enum class ArgumentType : u8 { String, Integer, Boolean, List };
 
 struct Argument {
     std::string_view name;
@@ -37,6 +39,9 @@ const char *status_name(RunState state) {
     case RunState::Running: return "running";
     case RunState::Paused: return "paused";
     case RunState::Shutdown: return "shutdown";
+    case RunState::InMigrate: return "inmigrate";
+    case RunState::FinishMigrate: return "finish-migrate";
+    case RunState::PostMigrate: return "postmigrate";
     }
     return "internal-error";
 }
@@ -115,8 +120,7 @@ QmpResult stop(const QmpTarget &target, const json &) {
 }
 
 QmpResult cont(const QmpTarget &target, const json &) {
-    target.machine.resume();
-    return json::object();
+    return done(target.machine.resume());
 }
 
 QmpResult system_powerdown(const QmpTarget &target, const json &) {
@@ -211,6 +215,112 @@ QmpResult job_dismiss(const QmpTarget &target, const json &arguments) {
 
 constexpr Argument kJobArguments[] = {{"id", ArgumentType::String, true}};
 
+// ------------------------------------------------------------------------------------- migration
+
+QmpResult migrate(const QmpTarget &target, const json &arguments) {
+    if (arguments.value("resume", false))
+        return std::unexpected(QmpError{.description = "Postcopy migration is not supported"});
+    return done(target.machine.move(arguments["uri"]));
+}
+
+constexpr Argument kMigrateArguments[] = {
+    {"uri", ArgumentType::String, true},
+    {"detach", ArgumentType::Boolean, false},
+    {"resume", ArgumentType::Boolean, false},
+};
+
+QmpResult migrate_cancel(const QmpTarget &target, const json &) {
+    target.machine.cancel_move();
+    return json::object();
+}
+
+QmpResult query_migrate(const QmpTarget &target, const json &) {
+    static constexpr u64 kPage = 4096, kMillisecond = 1'000'000;
+    const MoveReport report = target.machine.move_report();
+    if (report.state == MoveState::None) return json::object();
+    json answer{{"status", status_name(report.state)},
+                {"total-time", report.total_ns / kMillisecond},
+                {"setup-time", 0},
+                {"ram",
+                 {{"transferred", report.sent_bytes},
+                  {"remaining", report.remaining_bytes},
+                  {"total", report.total_bytes},
+                  {"duplicate", report.zero_pages},
+                  {"skipped", 0},
+                  {"normal", report.pages},
+                  {"normal-bytes", report.pages * kPage},
+                  {"dirty-pages-rate", report.written_per_second / kPage},
+                  {"dirty-sync-count", report.rounds},
+                  {"mbps", static_cast<double>(report.bytes_per_second) * 8 / 1e6},
+                  {"pages-per-second", report.bytes_per_second / kPage},
+                  {"page-size", kPage},
+                  {"postcopy-requests", 0},
+                  {"multifd-bytes", 0}}},
+                {"compression", {{"pages", report.packed_pages}}}};
+    if (report.throttle_percent != 0) answer["cpu-throttle-percentage"] = report.throttle_percent;
+    if (report.state == MoveState::Completed) {
+        answer["downtime"] = report.pause_ns / kMillisecond;
+        answer["x-downtime-ns"] = report.pause_ns;
+    } else {
+        answer["expected-downtime"] = report.expected_pause_ns / kMillisecond;
+    }
+    if (!report.error.empty()) answer["error-desc"] = report.error;
+    return answer;
+}
+
+QmpResult query_migrate_parameters(const QmpTarget &target, const json &) {
+    const MoveParameters parameters = target.machine.move_parameters();
+    return json{{"max-bandwidth", parameters.bytes_per_second},
+                {"downtime-limit", parameters.pause_ms}};
+}
+
+QmpResult migrate_set_parameters(const QmpTarget &target, const json &arguments) {
+    static constexpr u64 kMaxPauseMs = 2'000'000; // QEMU's bound
+    MoveParameters parameters = target.machine.move_parameters();
+    for (const auto &[name, member, most] :
+         {std::tuple{"max-bandwidth", &MoveParameters::bytes_per_second, ~u64{0} >> 1},
+          std::tuple{"downtime-limit", &MoveParameters::pause_ms, kMaxPauseMs}}) {
+        if (!arguments.contains(name)) continue;
+        const json &value = arguments[name];
+        if (!value.is_number_unsigned() || value.get<u64>() > most)
+            return std::unexpected(QmpError{
+                .description = fmt::format(
+                    "Parameter '{}' expects an integer in the range of 0 to {}", name, most)});
+        parameters.*member = value;
+    }
+    target.machine.set_move_parameters(parameters);
+    return json::object();
+}
+
+constexpr Argument kParameterArguments[] = {
+    {"max-bandwidth", ArgumentType::Integer, false},
+    {"downtime-limit", ArgumentType::Integer, false},
+};
+
+QmpResult query_migrate_capabilities(const QmpTarget &target, const json &) {
+    return json::array({{{"capability", "events"}, {"state", true}},
+                        {{"capability", "auto-converge"},
+                         {"state", target.machine.move_parameters().slows_guest}}});
+}
+
+QmpResult migrate_set_capabilities(const QmpTarget &target, const json &arguments) {
+    MoveParameters parameters = target.machine.move_parameters();
+    for (const json &wanted : arguments["capabilities"]) {
+        const std::string name = text_member(wanted, "capability");
+        const bool state = wanted.is_object() && wanted.value("state", json()) == json(true);
+        if (name == "auto-converge")
+            parameters.slows_guest = state;
+        else if (state != (name == "events"))
+            return std::unexpected(
+                QmpError{.description = fmt::format("Capability '{}' cannot be {}", name,
+                                                    state ? "turned on" : "turned off")});
+    }
+    target.machine.set_move_parameters(parameters);
+    return json::object();
+}
+
+constexpr Argument kCapabilityArguments[] = {{"capabilities", ArgumentType::List, true}};
+
 constexpr Argument kMonitorArguments[] = {
     {"command-line", ArgumentType::String, true},
     {"cpu-index", ArgumentType::Integer, false},
@@ -230,23 +340,30 @@ QmpResult human_monitor_command(const QmpTarget &target, const json &arguments) 
 
 // clang-format off
 constexpr Command kCommands[] = {
-    {"cont",                  cont,                  {}},
-    {"human-monitor-command", human_monitor_command, kMonitorArguments},
-    {"job-dismiss",           job_dismiss,           kJobArguments},
-    {"query-block",           query_block,           {}},
-    {"query-commands",        query_commands,        {}},
-    {"query-cpus-fast",       query_cpus_fast,       {}},
-    {"query-jobs",            query_jobs,            {}},
-    {"query-name",            query_name,            {}},
-    {"query-status",          query_status,          {}},
-    {"query-version",         query_version,         {}},
-    {"quit",                  quit,                  {}},
-    {"snapshot-delete",       snapshot_delete,       kSnapshotArguments},
-    {"snapshot-load",         snapshot_load,         kSnapshotArguments},
-    {"snapshot-save",         snapshot_save,         kSnapshotArguments},
-    {"stop",                  stop,                  {}},
-    {"system_powerdown",      system_powerdown,      {}},
-    {"system_reset",          system_reset,          {}},
+    {"cont",                       cont,                        {}},
+    {"human-monitor-command",      human_monitor_command,       kMonitorArguments},
+    {"job-dismiss",                job_dismiss,                 kJobArguments},
+    {"migrate",                    migrate,                     kMigrateArguments},
+    {"migrate-set-capabilities",   migrate_set_capabilities,    kCapabilityArguments},
+    {"migrate-set-parameters",     migrate_set_parameters,      kParameterArguments},
+    {"migrate_cancel",             migrate_cancel,              {}},
+    {"query-block",                query_block,                 {}},
+    {"query-commands",             query_commands,              {}},
+    {"query-cpus-fast",            query_cpus_fast,             {}},
+    {"query-jobs",                 query_jobs,                  {}},
+    {"query-migrate",              query_migrate,               {}},
+    {"query-migrate-capabilities", query_migrate_capabilities,  {}},
+    {"query-migrate-parameters",   query_migrate_parameters,    {}},
+    {"query-name",                 query_name,                  {}},
+    {"query-status",               query_status,                {}},
+    {"query-version",              query_version,               {}},
+    {"quit",                       quit,                        {}},
+    {"snapshot-delete",            snapshot_delete,             kSnapshotArguments},
+    {"snapshot-load",              snapshot_load,               kSnapshotArguments},
+    {"snapshot-save",              snapshot_save,               kSnapshotArguments},
+    {"stop",                       stop,                        {}},
+    {"system_powerdown",           system_powerdown,            {}},
+    {"system_reset",               system_reset,                {}},
 };
 // clang-format on
 
@@ -258,6 +375,7 @@ bool fits(const json &value, ArgumentType type) {
     switch (type) {
     case ArgumentType::String: return value.is_string();
     case ArgumentType::Integer: return value.is_number_integer();
+    case ArgumentType::Boolean: return value.is_boolean();
     case ArgumentType::List: return value.is_array();
     }
     return false;
@@ -267,6 +385,7 @@ const char *type_name(ArgumentType type) {
     switch (type) {
     case ArgumentType::String: return "string";
     case ArgumentType::Integer: return "integer";
+    case ArgumentType::Boolean: return "boolean";
     case ArgumentType::List: return "array";
     }
     return "";
@@ -291,6 +410,20 @@ std::optional<QmpError> check_arguments(const Command &command, const json &argu
 }
 
 } // namespace
+
+const char *status_name(MoveState state) {
+    switch (state) {
+    case MoveState::None: return "none";
+    case MoveState::Setup: return "setup";
+    case MoveState::Active: return "active";
+    case MoveState::Device: return "device";
+    case MoveState::Completed: return "completed";
+    case MoveState::Failed: return "failed";
+    case MoveState::Cancelling: return "cancelling";
+    case MoveState::Cancelled: return "cancelled";
+    }
+    return "";
+}
 
 json qmp_version() {
     std::array<int, 3> numbers{};

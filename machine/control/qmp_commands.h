@@ -26,6 +26,9 @@ struct QmpTarget {
 /// The greeting's and query-version's.
 [[nodiscard]] nlohmann::json qmp_version();
 
+/// QEMU's MigrationStatus (qapi/migration.json).
+[[nodiscard]] const char *status_name(MoveState);
+
 /// Runs a command with its arguments, an object.
 [[nodiscard]] QmpResult run_qmp_command(const QmpTarget &, const std::string &name,
                                         const nlohmann::json &arguments);

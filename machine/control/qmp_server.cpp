@@ -79,6 +79,10 @@ void QmpServer::machine_event(MachineEvent event, EventCause cause) {
     tell(event_name(event), std::move(data));
 }
 
+void QmpServer::move_event(MoveState state) {
+    tell("MIGRATION", {{"status", status_name(state)}});
+}
+
 void QmpServer::tell(const char *event, json data) {
     const auto now = std::chrono::system_clock::now().time_since_epoch();
     const auto microseconds = std::chrono::duration_cast<std::chrono::microseconds>(now).count();

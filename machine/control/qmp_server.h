@@ -22,6 +22,8 @@ public:
     ~QmpServer() override;
 
     void machine_event(MachineEvent, EventCause) override;
+    /// Any thread; returns at once.
+    void move_event(MoveState);
 
 private:
     static constexpr std::size_t kMaxClients = 8;

@@ -28,7 +28,10 @@ public:
         return {{.name = "disk0", .path = "/a\xff", .format = "qcow2", .size = 4096}};
     }
     void pause() override { paused = true; }
-    void resume() override { paused = false; }
+    Result<> resume() override {
+        paused = false;
+        return {};
+    }
     void press_power_key() override { ++presses; }
     void reset() override { ++resets; }
     void quit() override { ++quits; }
@@ -53,8 +56,21 @@ public:
         return {};
     }
 
+    Result<> move(const std::string &where) override {
+        moved_to = where;
+        report.state = MoveState::Active;
+        return {};
+    }
+    void cancel_move() override { report.state = MoveState::Cancelled; }
+    MoveReport move_report() const override { return report; }
+    MoveParameters move_parameters() const override { return parameters; }
+    void set_move_parameters(const MoveParameters &wanted) override { parameters = wanted; }
+
     std::vector<ControlledSnapshot> saved;
     int loads = 0;
+    std::string moved_to;
+    MoveReport report;
+    MoveParameters parameters;
 
     testing::FakeTarget target;
     std::optional<GdbAddress> served;
@@ -220,6 +236,28 @@ TEST_F(QmpSessionTest, TheMonitorSavesAndRestores) {
     EXPECT_EQ(monitor("delvm t"), "");
     EXPECT_TRUE(machine.saved.empty());
     EXPECT_EQ(monitor("loadvm"), "loadvm: TAG is missing\r\n");
+}
+
+TEST_F(QmpSessionTest, StartsWatchesAndCancelsAMove) {
+    negotiate();
+    EXPECT_EQ(ask(R"({"execute":"query-migrate"})"), R"({"return": {}})"_json);
+    ask(R"({"execute":"migrate-set-parameters","arguments":{"downtime-limit":7}})");
+    ask(R"({"execute":"migrate-set-capabilities","arguments":{"capabilities":
+        [{"capability":"auto-converge","state":false}]}})");
+    EXPECT_EQ(machine.parameters.pause_ms, 7u);
+    EXPECT_FALSE(machine.parameters.slows_guest);
+    EXPECT_EQ(ask(R"({"execute":"migrate-set-parameters","arguments":{"downtime-limit":-1}})"),
+              error("GenericError",
+                    "Parameter 'downtime-limit' expects an integer in the range of 0 to 2000000"));
+    EXPECT_EQ(ask(R"({"execute":"migrate","arguments":{"uri":"unix:/a"}})"),
+              R"({"return": {}})"_json);
+    EXPECT_EQ(machine.moved_to, "unix:/a");
+    machine.report.remaining_bytes = 4096;
+    const json report = ask(R"({"execute":"query-migrate"})")["return"];
+    EXPECT_EQ(report["status"], "active");
+    EXPECT_EQ(report["ram"]["remaining"], 4096);
+    ask(R"({"execute":"migrate_cancel"})");
+    EXPECT_EQ(ask(R"({"execute":"query-migrate"})")["return"]["status"], "cancelled");
 }
 
 TEST_F(QmpSessionTest, RefusesWhatIsWrong) {

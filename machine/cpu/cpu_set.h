@@ -64,6 +64,8 @@ public:
     /// there until end_hold(), whatever others pause and resume.
     void hold();
     void end_hold();
+    /// Somebody has called stop(), or the guest.
+    [[nodiscard]] bool is_stopping() const { return reason_ != StopReason::None; }
     /// The host thread of a CPU; 0 while it has none.
     [[nodiscard]] int thread_id(u32 cpu) const { return cpus_[cpu]->thread_id; }
     // While paused or not running yet.
@@ -75,7 +77,6 @@ public:
     [[nodiscard]] Result<> restore_progress(devices::StateReader &);
     /// On the thread that executes them: they have not been stopped after all.
     void forget_stop() { reason_ = StopReason::None; }
-    [[nodiscard]] bool is_stopped() const { return reason_ != StopReason::None; }
 
     std::optional<u32> find_cpu(u64 mpidr) const override;
     CpuPower power_of(u32 cpu) const override;

@@ -2,6 +2,7 @@
 
 #include "machine/storage/image/open_image.h"
 
+#include <fmt/format.h>
 #include <sys/uio.h>
 
 namespace tandem::machine {
@@ -33,28 +34,61 @@ BlockStatus block_status(StoreStatus status) {
 
 Result<std::unique_ptr<HostDisk>> HostDisk::open(const std::string &path,
                                                  const DiskOptions &options) {
-    const bool writes_file = !options.readonly && !options.snapshot;
-    ImageOptions image;
-    image.access = writes_file ? DiskAccess::ReadWrite : DiskAccess::ReadOnly;
-    image.format = options.format;
-    image.cache = options.cache;
-    OpenedImage opened = TRY(open_image(path, image));
-    OverlayDisk *overlay = nullptr;
-    if (options.snapshot && !options.readonly) {
-        auto changes = TRY(OverlayDisk::create(std::move(opened.store)));
-        overlay = changes.get();
-        opened.store = std::move(changes);
+    std::unique_ptr<HostDisk> disk{new HostDisk(path, options)};
+    if (!disk->is_exclusive()) {
+        TRY(disk->open_store(DiskAccess::ReadOnly, Locking::Locked));
+    } else if (options.start == DiskStart::Acquired) {
+        TRY(disk->acquire());
+    } else {
+        // A look at it: what cannot be used is better found now.
+        TRY(disk->open_store(DiskAccess::ReadOnly, Locking::Unlocked));
+        disk->store_.reset();
     }
-    DiskOptions actual = options;
-    actual.format = opened.format;
-    auto disk = std::make_unique<HostDisk>(std::move(opened.store), std::move(actual));
-    disk->overlay_ = overlay;
-    if (writes_file) disk->image_ = opened.qcow2;
     return disk;
 }
 
 HostDisk::HostDisk(std::unique_ptr<DiskStore> store, DiskOptions options)
-    : store_(std::move(store)), options_(std::move(options)) {}
+    : store_(std::move(store)), size_(store_->size()), options_(std::move(options)) {}
+
+Result<> HostDisk::open_store(DiskAccess access, Locking locking) {
+    OpenedImage opened = TRY(open_image(path_, {.access = access,
+                                                .format = options_.format,
+                                                .cache = options_.cache,
+                                                .locking = locking}));
+    const u64 size = opened.store->size();
+    if (size_ != 0 && size != size_)
+        return failure(fmt::format("{}: has {} bytes, and had {}; give the machine the disk it had",
+                                   path_, size, size_));
+    size_ = size;
+    if (options_.snapshot && !options_.readonly) {
+        auto changes = TRY(OverlayDisk::create(std::move(opened.store)));
+        overlay_ = changes.get();
+        opened.store = std::move(changes);
+    }
+    options_.format = opened.format;
+    store_ = std::move(opened.store);
+    if (access == DiskAccess::ReadWrite) image_ = opened.qcow2;
+    return {};
+}
+
+Result<> HostDisk::acquire() {
+    if (store_ != nullptr) return {};
+    return open_store(DiskAccess::ReadWrite, Locking::Locked);
+}
+
+Result<> HostDisk::release() {
+    drain();
+    if (store_ == nullptr) return {};
+    if (store_->flush() != StoreStatus::Ok)
+        return failure(fmt::format("{}: cannot be written; make room on its disk", path_));
+    image_ = nullptr;
+    store_.reset();
+    return {};
+}
+
+void HostDisk::flush() {
+    static_cast<void>(store_->flush()); // a failure is told by the one that counts
+}
 
 HostDisk::~HostDisk() {
     drain();

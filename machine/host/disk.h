@@ -21,12 +21,17 @@ namespace qcow2 {
 class Image;
 }
 
+/// Whether a disk that the guest writes to is this process's from the start, or another one's until
+/// acquire().
+enum class DiskStart : u8 { Acquired, Released };
+
 struct DiskOptions {
     bool readonly = false;
     bool snapshot = false;
     std::string identity;
     std::optional<ImageFormat> format = {}; ///< else the content decides
     CacheMode cache = CacheMode::Writeback;
+    DiskStart start = DiskStart::Acquired;
 };
 
 class HostDisk final : public devices::Block {
@@ -35,6 +40,16 @@ public:
                                                                 const DiskOptions &);
     HostDisk(std::unique_ptr<DiskStore> store, DiskOptions options);
     ~HostDisk() override;
+
+    /// Whether only one process may have it.
+    [[nodiscard]] bool is_exclusive() const { return !options_.readonly && !options_.snapshot; }
+    // Of an exclusive disk of which there are no requests.
+    /// Writes everything to the image, and closes it.
+    [[nodiscard]] Result<> release();
+    /// Opens it again; fails if another process has it, or it is of another size.
+    [[nodiscard]] Result<> acquire();
+    /// Writes what is held back, while the guest goes on.
+    void flush();
 
     [[nodiscard]] ImageFormat format() const { return options_.format.value_or(ImageFormat::Raw); }
     // What of a disk belongs to a snapshot of the machine: nothing of one that is only read, the
@@ -46,7 +61,7 @@ public:
         return options_.readonly || overlay_ != nullptr || image_ != nullptr;
     }
 
-    u64 size() const override { return store_->size(); }
+    u64 size() const override { return size_; }
     bool read_only() const override { return options_.readonly; }
     bool can_discard() const override { return !options_.readonly; }
     u32 preferred_alignment() const override { return 4096; }
@@ -61,7 +76,13 @@ private:
     [[nodiscard]] devices::BlockStatus execute(devices::BlockRequest &);
     [[nodiscard]] bool try_at_once(devices::BlockRequest &);
 
-    std::unique_ptr<DiskStore> store_;
+    HostDisk(std::string path, DiskOptions options)
+        : path_(std::move(path)), options_(std::move(options)) {}
+    [[nodiscard]] Result<> open_store(DiskAccess, Locking);
+
+    std::string path_;
+    std::unique_ptr<DiskStore> store_; ///< null while it is released
+    u64 size_ = 0;
     OverlayDisk *overlay_ = nullptr; ///< the store, if it is one
     qcow2::Image *image_ = nullptr;  ///< the store, if it is one that the guest writes to
     DiskOptions options_;

@@ -35,9 +35,8 @@ bool read_cells(int fd, std::span<std::byte> cells) {
     return true;
 }
 
-} // namespace
-
-Result<std::unique_ptr<FlashFile>> FlashFile::open(const std::string &path, u64 size) {
+/// Opens and locks it, and makes it `size` bytes long.
+Result<ScopedFd> open_locked(const std::string &path, u64 size) {
     // O_NONBLOCK: opening a FIFO by mistake must not hang.
     ScopedFd file{::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0666)};
     struct stat status{};
@@ -59,14 +58,45 @@ Result<std::unique_ptr<FlashFile>> FlashFile::open(const std::string &path, u64 
                                    "for the virt board",
                                    path, size >> 20));
     if (::ftruncate(file.get(), static_cast<off_t>(size)) != 0) return file_error(path, errno);
+    return file;
+}
+
+} // namespace
+
+Result<std::unique_ptr<FlashFile>> FlashFile::open(const std::string &path, u64 size) {
+    ScopedFd file = TRY(open_locked(path, size));
     auto memory = TRY(MemoryFlash::create(size));
     if (!read_cells(file.get(), memory->cells())) return file_error(path, errno);
-    return std::unique_ptr<FlashFile>{new FlashFile(std::move(file), std::move(memory))};
+    return std::unique_ptr<FlashFile>{new FlashFile(path, std::move(file), std::move(memory))};
+}
+
+Result<std::unique_ptr<FlashFile>> FlashFile::open_released(const std::string &path, u64 size) {
+    return std::unique_ptr<FlashFile>{
+        new FlashFile(path, ScopedFd{}, TRY(MemoryFlash::create(size)))};
+}
+
+void FlashFile::release() {
+    static_cast<void>(::fdatasync(file_.get())); // as in the destructor
+    file_.reset();
+}
+
+Result<> FlashFile::acquire() {
+    if (file_.is_open()) return {};
+    file_ = TRY(open_locked(path_, cells().size()));
+    std::vector<std::byte> chunk(256 * 1024);
+    for (std::size_t at = 0; at < cells().size(); at += chunk.size()) {
+        const auto ours = cells().subspan(at, std::min(chunk.size(), cells().size() - at));
+        const ssize_t got = ::pread(file_.get(), chunk.data(), ours.size(), static_cast<off_t>(at));
+        const bool is_same = got == static_cast<ssize_t>(ours.size()) &&
+                             std::memcmp(chunk.data(), ours.data(), ours.size()) == 0;
+        if (!is_same && !persist(at, ours.size())) return file_error(path_, errno);
+    }
+    return {};
 }
 
 FlashFile::~FlashFile() {
     // A failure here cannot reach the guest any more; persist() has told it of all others.
-    static_cast<void>(::fdatasync(file_.get()));
+    if (file_.is_open()) static_cast<void>(::fdatasync(file_.get()));
 }
 
 bool FlashFile::persist(u64 offset, u64 length) {

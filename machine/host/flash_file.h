@@ -12,7 +12,16 @@ public:
     /// The file is locked while this lives. One that does not exist is made, `size` bytes of zero;
     /// a shorter one is padded to `size`, which is a multiple of the page size.
     [[nodiscard]] static Result<std::unique_ptr<FlashFile>> open(const std::string &path, u64 size);
+    /// The same for a file that another process has until acquire(), and whose cells come from
+    /// there.
+    [[nodiscard]] static Result<std::unique_ptr<FlashFile>> open_released(const std::string &path,
+                                                                          u64 size);
     ~FlashFile() override;
+
+    /// Lets another process have the file; the cells stay.
+    void release();
+    /// Gives the file the cells, and locks it again.
+    [[nodiscard]] Result<> acquire();
 
     std::span<std::byte> cells() override { return memory_->cells(); }
     std::vector<Range> populated() override { return memory_->populated(); }
@@ -21,10 +30,11 @@ public:
     bool persist(u64 offset, u64 length) override;
 
 private:
-    FlashFile(ScopedFd file, std::unique_ptr<MemoryFlash> memory)
-        : file_(std::move(file)), memory_(std::move(memory)) {}
+    FlashFile(std::string path, ScopedFd file, std::unique_ptr<MemoryFlash> memory)
+        : path_(std::move(path)), file_(std::move(file)), memory_(std::move(memory)) {}
 
-    ScopedFd file_;
+    std::string path_;
+    ScopedFd file_; ///< closed while it is released
     std::unique_ptr<MemoryFlash> memory_;
 };
 

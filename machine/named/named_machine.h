@@ -40,6 +40,7 @@ public:
     [[nodiscard]] const std::string &folder() const { return folder_; }
     [[nodiscard]] std::string control_path() const { return sockets_ + "/qmp.sock"; }
     [[nodiscard]] std::string console_path() const { return sockets_ + "/console.sock"; }
+    [[nodiscard]] std::string move_path() const { return sockets_ + "/move.sock"; }
     [[nodiscard]] std::string snapshots() const { return folder_ + "/snapshots"; }
     [[nodiscard]] std::string console_log() const { return folder_ + "/console.log"; }
     [[nodiscard]] std::string run_log() const { return folder_ + "/run.log"; }

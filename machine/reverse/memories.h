@@ -39,7 +39,7 @@ class OverlayMemory final : public PagedMemory {
 public:
     explicit OverlayMemory(OverlayDisk &disk) : disk_(disk) {}
     u64 page_count() const override { return disk_.cluster_count(); }
-    void collect_written(std::span<u64> pages) override { disk_.take_written(pages); }
+    void collect_written(std::span<u64> pages) override { disk_.collect_written(pages); }
     Result<const std::byte *> page(u64 index, std::span<std::byte, kPageSize>) override;
     Result<> set_page(u64 index, const std::byte *bytes) override;
 

@@ -87,7 +87,7 @@ Result<> Timeline::keep_up() {
     }
     u64 next = align_down(now, kInterval) + kInterval;
     const bool is_due = now - checkpoints_.last_before(now) >= kInterval / 2;
-    if (is_due && session_.is_at_rest() && !session_.board().is_stopped())
+    if (is_due && session_.is_at_rest() && !session_.board().is_stopping())
         TRY(checkpoints_.take());
     else if (is_due)
         next = now + kRetry;
@@ -108,7 +108,7 @@ Result<> Timeline::seek() {
         arrive(target_.cpu, target_.stop);
         return {};
     }
-    if (session_.is_at_rest() && !session_.board().is_stopped()) TRY(checkpoints_.take());
+    if (session_.is_at_rest() && !session_.board().is_stopping()) TRY(checkpoints_.take());
     set_mark_on_the_way();
     return {};
 }

@@ -47,10 +47,9 @@ void read_disk(const json &in, Manifest &manifest) {
     manifest.disks.push_back({in.at("size"), in.value("content", ""), in.value("kept-as", "")});
 }
 
-std::unexpected<Error> differs(std::string_view option, const std::string &path,
+std::unexpected<Error> differs(std::string_view option, const std::string &owner,
                                const std::string &saved) {
-    return failure(
-        fmt::format("{}: {} was saved with {}; leave the option out", option, path, saved));
+    return failure(fmt::format("{}: {} {}; leave the option out", option, owner, saved));
 }
 
 } // namespace
@@ -111,32 +110,32 @@ Result<Manifest> parse_manifest(std::string_view text, const std::string &path) 
 }
 
 Result<> check_same_machine(const MachineConfig &saved, const MachineConfig &wanted,
-                            const std::string &path) {
+                            const std::string &owner) {
     if (wanted.cpus != saved.cpus)
-        return differs(fmt::format("--cpus {}", wanted.cpus), path, fmt::format("{}", saved.cpus));
+        return differs(fmt::format("--cpus {}", wanted.cpus), owner, fmt::format("{}", saved.cpus));
     if (wanted.memory != saved.memory)
-        return differs(fmt::format("--memory {}M", wanted.memory >> 20), path,
+        return differs(fmt::format("--memory {}M", wanted.memory >> 20), owner,
                        fmt::format("{} MiB", saved.memory >> 20));
     if (wanted.cpu_model != saved.cpu_model)
-        return differs("--cpu " + wanted.cpu_model, path, saved.cpu_model);
+        return differs("--cpu " + wanted.cpu_model, owner, saved.cpu_model);
     if (wanted.architected_pauth != saved.architected_pauth)
-        return differs("--cpu", path, saved.architected_pauth ? "pauth=qarma5" : "pauth=impdef");
+        return differs("--cpu", owner, saved.architected_pauth ? "pauth=qarma5" : "pauth=impdef");
     if (wanted.gic_version != saved.gic_version)
-        return differs(fmt::format("--gic {}", wanted.gic_version), path,
+        return differs(fmt::format("--gic {}", wanted.gic_version), owner,
                        fmt::format("{}", saved.gic_version));
     if (wanted.net.kind != saved.net.kind)
-        return differs("--net", path, saved.net.kind == NetConfig::Kind::User ? "user" : "none");
+        return differs("--net", owner, saved.net.kind == NetConfig::Kind::User ? "user" : "none");
     if (wanted.console.has_value() != saved.console.has_value())
-        return differs("--console", path, saved.console.has_value() ? "one" : "none");
+        return differs("--console", owner, saved.console.has_value() ? "one" : "none");
     if (wanted.disks.size() != saved.disks.size())
-        return differs("--disk", path, fmt::format("{} disks", saved.disks.size()));
+        return differs("--disk", owner, fmt::format("{} disks", saved.disks.size()));
     for (std::size_t i = 0; i < saved.disks.size(); ++i) {
         const DiskConfig &a = wanted.disks[i], &b = saved.disks[i];
         if (a.bus != b.bus || a.readonly != b.readonly || a.snapshot != b.snapshot)
-            return failure(
-                fmt::format("--disk {}: {} was saved with {}{}{}; give it the same", a.path, path,
-                            b.bus == VirtioBus::Mmio ? "bus=mmio" : "bus=pci",
-                            b.readonly ? ",readonly" : "", b.snapshot ? ",snapshot" : ""));
+            return failure(fmt::format("--disk {}: {} {}{}{}; give it the same", a.path, owner,
+                                       b.bus == VirtioBus::Mmio ? "bus=mmio" : "bus=pci",
+                                       b.readonly ? ",readonly" : "",
+                                       b.snapshot ? ",snapshot" : ""));
     }
     return {};
 }

@@ -26,7 +26,8 @@ struct Manifest {
 [[nodiscard]] Result<Manifest> parse_manifest(std::string_view json, const std::string &path);
 
 /// Whether a machine of this configuration can take over the state; the error names the option.
+/// `owner` begins what it says of the state, such as "F was saved with".
 [[nodiscard]] Result<> check_same_machine(const MachineConfig &saved, const MachineConfig &wanted,
-                                          const std::string &path);
+                                          const std::string &owner);
 
 } // namespace tandem::machine::snapshot

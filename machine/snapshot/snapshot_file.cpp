@@ -168,8 +168,7 @@ Result<std::span<const std::byte>> SnapshotFile::blob(std::string_view name) con
     const auto found =
         std::ranges::find(index_.blobs, name, [](const Blob &blob) { return text(blob.name); });
     if (found == index_.blobs.end())
-        return failure(
-            fmt::format("{}: has no state of {}; start the machine as it was saved", path_, name));
+        return failure(fmt::format("has no state of {}; start the machine as it was saved", name));
     return std::as_bytes(std::span(found->bytes));
 }
 

@@ -33,7 +33,7 @@ public:
     /// The file that has it if others are based on it but its name has gone to another, or to none:
     /// see catalog.h.
     [[nodiscard]] static std::string kept_path(const std::string &folder, const SnapshotId &id);
-    /// The state saved under a name.
+    /// The state saved under a name; the error does not name the file.
     [[nodiscard]] Result<std::span<const std::byte>> blob(std::string_view name) const;
 
     /// Reads the compressed pages into memory, also those of the files below, and checks them.

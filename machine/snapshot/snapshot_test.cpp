@@ -296,7 +296,7 @@ TEST_F(SnapshotTest, ClustersOfAnOverlayAreTakenBack) {
     const auto disk = OverlayDisk::create(std::move(base)).value();
     const auto written = [&] {
         u64 clusters = 0;
-        disk->take_written(std::span(&clusters, 1));
+        disk->collect_written(std::span(&clusters, 1));
         return clusters;
     };
     const auto byte_at = [&](u64 offset) {

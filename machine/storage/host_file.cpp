@@ -53,7 +53,7 @@ StoreStatus write_zero_bytes(ByteFile &file, u64 offset, u64 length) {
 } // namespace
 
 Result<std::unique_ptr<HostFile>> HostFile::open(const std::string &path, DiskAccess access,
-                                                 CacheMode cache) {
+                                                 CacheMode cache, Locking locking) {
     int mode = access == DiskAccess::ReadWrite ? O_RDWR : O_RDONLY;
     if (writes_through(cache)) mode |= O_DSYNC;
     // O_NONBLOCK: opening a FIFO by mistake must not hang.
@@ -69,7 +69,9 @@ Result<std::unique_ptr<HostFile>> HostFile::open(const std::string &path, DiskAc
         return failure(
             fmt::format("{}: not a regular file or block device; name a disk image", path));
     }
-    TRY(lock_image(file.get(), path, access));
+    if (locking == Locking::Locked) TRY(lock_image(file.get(), path, access));
+    // What another host has written to a device that both share is not to be found in our cache.
+    if (is_device) ::posix_fadvise(file.get(), 0, 0, POSIX_FADV_DONTNEED);
     std::unique_ptr<HostFile> host{new HostFile(path, std::move(file), access, cache, size)};
     host->is_device_ = is_device;
     if (cache == CacheMode::None || cache == CacheMode::Directsync) {

@@ -17,11 +17,15 @@ enum class CacheMode : u8 {
     Unsafe,       ///< flushes are ignored
 };
 
+/// Locked is the rule. Of an image that is only looked at another process may be writing to it.
+enum class Locking : u8 { Locked, Unlocked };
+
 class HostFile final : public ByteFile {
 public:
     /// Opens an existing image and locks it.
     [[nodiscard]] static Result<std::unique_ptr<HostFile>> open(const std::string &path, DiskAccess,
-                                                                CacheMode = CacheMode::Writeback);
+                                                                CacheMode = CacheMode::Writeback,
+                                                                Locking = Locking::Locked);
     /// Makes a new, empty image file, or empties one that nobody uses, and locks it.
     [[nodiscard]] static Result<std::unique_ptr<HostFile>> create(const std::string &path);
     /// An unnamed file that ends with its descriptor.

@@ -76,9 +76,15 @@ void OverlayDisk::mark(u64 offset, u64 length) {
     }
 }
 
-void OverlayDisk::take_written(std::span<u64> clusters) {
+void OverlayDisk::forget_written() {
     const std::unique_lock lock(mutex_);
-    for (std::size_t i = 0; i < clusters.size(); ++i) clusters[i] |= std::exchange(written_[i], 0);
+    std::ranges::fill(written_, 0);
+}
+
+void OverlayDisk::collect_written(std::span<u64> clusters) {
+    const std::unique_lock lock(mutex_);
+    for (std::size_t i = 0; i < std::min(clusters.size(), written_.size()); ++i)
+        clusters[i] |= std::exchange(written_[i], 0);
 }
 
 StoreStatus OverlayDisk::set_cluster(u64 cluster, const std::byte *bytes) {

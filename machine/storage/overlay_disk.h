@@ -31,8 +31,10 @@ public:
     [[nodiscard]] bool is_changed(u64 cluster) const {
         return bit(changed_[cluster / 64], cluster % 64);
     }
+    /// Whatever was written until now is not for collect_written().
+    void forget_written();
     /// Sets a bit for each cluster written since the last call.
-    void take_written(std::span<u64> clusters);
+    void collect_written(std::span<u64> clusters);
     /// Makes a cluster hold these bytes, or (null) what lies below; it does not count as written.
     [[nodiscard]] StoreStatus set_cluster(u64 cluster, const std::byte *bytes);
 
@@ -48,7 +50,7 @@ private:
     std::unique_ptr<DiskStore> changes_;
     std::shared_mutex mutex_;  ///< guards what follows: readers share, writers exclude
     std::vector<u64> changed_; ///< one bit per cluster
-    std::vector<u64> written_; ///< likewise, since take_written()
+    std::vector<u64> written_; ///< likewise, since they were collected or forgotten
 };
 
 } // namespace tandem::machine

@@ -20,6 +20,7 @@ TARGETS = {
     "ir_text_fuzz": (seeds.ir_text, 2048),
     "kernel_fuzz": (seeds.kernel, 4096),
     "mmio_fuzz": (seeds.devices, 4096),
+    "move_fuzz": (seeds.move, 16384),
     "option_fuzz": (seeds.option, 256),
     "qcow2_fuzz": (seeds.qcow2, 131072),
     "recording_fuzz": (seeds.recording, 4096),

@@ -170,6 +170,19 @@ def qcow2():
     return found
 
 
+def move():
+    """A whole move of two pages, in the target's form with lengths: see move_fuzz.cpp."""
+    def frame(kind, payload):
+        return struct.pack("<BH", kind, len(payload)) + payload
+
+    pages = struct.pack("<IIIIQ", 0, 1, 0, 0, 3) + bytes(range(256)) * 16
+    zeros = struct.pack("<IIIIQQ", 1, 2, 0, 0, 0, 15)
+    state = struct.pack("<I", 5) + b"clock" + bytes(16)
+    frames = [(1, b"{}"), (2, pages), (3, zeros), (4, b""), (5, state), (6, b'{"disks": []}'), (7, b"\1")]
+    return {"whole": b"\1" + b"".join(frame(*each) for each in frames),
+            "refused": b"\1" + frame(1, b"{}") + frame(32, b"cancelled"), "raw": b"\0" + bytes(64)}
+
+
 def state(folder):
     with tempfile.TemporaryDirectory() as place:
         piped([os.path.join(folder, "state_seeds"), place], b"")

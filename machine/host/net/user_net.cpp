@@ -76,13 +76,13 @@ const SlirpCb &UserNet::callbacks() {
     return kCallbacks;
 }
 
-Result<std::unique_ptr<UserNet>> UserNet::create(const NetConfig &config) {
-    std::unique_ptr<UserNet> net{new UserNet};
-    TRY(net->start(config));
+Result<std::unique_ptr<UserNet>> UserNet::create(const NetConfig &config, Forwards forwards) {
+    std::unique_ptr<UserNet> net{new UserNet(config)};
+    TRY(net->start(forwards));
     return net;
 }
 
-Result<> UserNet::start(const NetConfig &config) {
+Result<> UserNet::start(Forwards forwards) {
     wake_.reset(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
     if (!wake_.is_open())
         return failure(
@@ -106,7 +106,8 @@ Result<> UserNet::start(const NetConfig &config) {
     slirp.if_mtu = slirp.if_mru = mtu();
     slirp_ = ::slirp_new(&slirp, &callbacks(), this);
     if (slirp_ == nullptr) return failure("--net user: libslirp does not start; use --net none");
-    for (const HostForward &wanted : config.forwards) TRY(forward(wanted));
+    if (forwards == Forwards::Open)
+        for (const HostForward &wanted : config_.forwards) TRY(forward(wanted));
     thread_ = std::thread([this] { run(); });
     return {};
 }
@@ -124,6 +125,45 @@ Result<> UserNet::forward(const HostForward &wanted) {
                                    "port",
                                    udp ? "udp" : "tcp", text, wanted.port, std::strerror(errno)));
     return {};
+}
+
+void UserNet::end_forward(const HostForward &forward) {
+    const bool udp = forward.protocol == HostForward::Protocol::Udp;
+    ::slirp_remove_hostfwd(slirp_, udp ? 1 : 0,
+                           address(forward.address.empty() ? "0.0.0.0" : forward.address.c_str()),
+                           forward.port);
+}
+
+void UserNet::call(const std::function<void()> &function) {
+    std::unique_lock lock(mutex_);
+    call_ = &function;
+    ::eventfd_write(wake_.get(), 1);
+    call_made_.wait(lock, [this] { return call_ == nullptr; });
+}
+
+void UserNet::make_calls() {
+    const std::lock_guard lock(mutex_);
+    if (call_ == nullptr) return;
+    (*std::exchange(call_, nullptr))();
+    call_made_.notify_all();
+}
+
+void UserNet::close_forwards() {
+    call([this] {
+        for (const HostForward &forward : config_.forwards) end_forward(forward);
+    });
+}
+
+Result<> UserNet::open_forwards() {
+    Result<> result;
+    call([&] {
+        for (const HostForward &each : config_.forwards) end_forward(each);
+        for (std::size_t i = 0; result.has_value() && i < config_.forwards.size(); ++i)
+            result = forward(config_.forwards[i]);
+        if (!result.has_value())
+            for (const HostForward &each : config_.forwards) end_forward(each);
+    });
+    return result;
 }
 
 UserNet::~UserNet() {
@@ -237,6 +277,7 @@ void UserNet::run() {
                 return events;
             },
             this);
+        make_calls();
         run_timers();
         pass_to_slirp();
         tell_listener();

@@ -8,7 +8,9 @@
 
 #include <poll.h>
 
+#include <condition_variable>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <thread>
@@ -19,11 +21,21 @@ struct SlirpCb;
 
 namespace tandem::machine {
 
+/// Whether the ports that lead to the guest are open from the start.
+enum class Forwards : u8 { Open, Closed };
+
 class UserNet final : public devices::Net {
 public:
     /// Starts its thread. Fails if a port of the host is taken.
-    [[nodiscard]] static Result<std::unique_ptr<UserNet>> create(const NetConfig &);
+    [[nodiscard]] static Result<std::unique_ptr<UserNet>> create(const NetConfig &,
+                                                                 Forwards = Forwards::Open);
     ~UserNet() override;
+
+    // Any thread but its own.
+    /// Gives up the ports of the host that lead to the guest, so that another process can have
+    /// them.
+    void close_forwards();
+    [[nodiscard]] Result<> open_forwards();
 
     devices::MacAddress mac() const override { return kUserNetMac; }
     u16 mtu() const override { return kUserNetMtu; }
@@ -42,22 +54,29 @@ private:
     /// Frames that wait in one direction, at most; more are lost, as on a wire.
     static constexpr std::size_t kMaxWaiting = 1024;
 
-    UserNet() = default;
-    [[nodiscard]] Result<> start(const NetConfig &);
+    explicit UserNet(const NetConfig &config) : config_(config) {}
+    [[nodiscard]] Result<> start(Forwards);
     [[nodiscard]] Result<> forward(const HostForward &);
+    void end_forward(const HostForward &);
+    /// Has its thread do this, and waits.
+    void call(const std::function<void()> &);
+    void make_calls();
     static const SlirpCb &callbacks();
     void run();
     void run_timers();
     void pass_to_slirp();
     void tell_listener();
 
+    const NetConfig config_;
     Slirp *slirp_ = nullptr; ///< used by its thread alone, once that runs
     std::vector<std::unique_ptr<Timer>> timers_;
     std::vector<pollfd> polled_;
     ScopedFd wake_;
     std::thread thread_;
 
-    std::mutex mutex_; ///< guards the frames and stopping_
+    std::mutex mutex_;                            ///< guards what follows, up to the listener's
+    const std::function<void()> *call_ = nullptr; ///< to be made by the thread
+    std::condition_variable call_made_;
     std::deque<Frame> from_guest_, to_guest_;
     bool stopping_ = false;
     bool untold_ = false;       ///< frames have come of which the listener does not know

@@ -21,12 +21,13 @@ Result<OpenedImage> open_link(const std::string &path, const ImageOptions &optio
 
 /// Opens what the image's unallocated clusters read from.
 Result<> open_backing(qcow2::Image &image, const std::string &path, CacheMode cache,
-                      FileIds &seen) {
+                      Locking locking, FileIds &seen) {
     const qcow2::Header &header = image.header();
     if (header.backing_file.empty()) return {};
     const std::string below = TRY(backing_path(path, header.backing_file));
     ImageOptions options;
     options.cache = cache;
+    options.locking = locking;
     if (!header.backing_format.empty()) {
         options.format = format_named(header.backing_format);
         if (!options.format.has_value())
@@ -49,7 +50,7 @@ Result<OpenedImage> open_link(const std::string &path, const ImageOptions &optio
     if (seen.size() > kMaxChain)
         return failure(
             fmt::format("{}: more than {} backing images; convert it into one", path, kMaxChain));
-    auto file = TRY(HostFile::open(path, options.access, options.cache));
+    auto file = TRY(HostFile::open(path, options.access, options.cache, options.locking));
     std::array<std::byte, 512> head{};
     TRY(file->read_exactly(0, head));
     const ImageFormat format = options.format.value_or(sniff_image_format(head));
@@ -64,7 +65,7 @@ Result<OpenedImage> open_link(const std::string &path, const ImageOptions &optio
         return opened;
     case ImageFormat::Qcow2: {
         auto image = TRY(qcow2::Image::open(std::move(file)));
-        TRY(open_backing(*image, path, options.cache, seen));
+        TRY(open_backing(*image, path, options.cache, options.locking, seen));
         opened.qcow2 = image.get();
         opened.store = std::move(image);
         return opened;

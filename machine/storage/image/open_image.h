@@ -17,6 +17,7 @@ struct ImageOptions {
     DiskAccess access = DiskAccess::ReadOnly;
     std::optional<ImageFormat> format; ///< else the content decides
     CacheMode cache = CacheMode::Writeback;
+    Locking locking = Locking::Locked;
 };
 
 struct OpenedImage {
