@@ -23,12 +23,17 @@ using machine::NamedMachine;
 using nlohmann::json;
 
 constexpr int kPollMs = 50, kEndMs = 10'000;
+constexpr std::string_view kUnix = "unix:";
 
 volatile std::sig_atomic_t is_interrupted = 0;
 
 /// ssh://HOST: the machine of the same name there.
 Result<std::string> address_of(const std::string &target, const std::string &name) {
     if (!target.starts_with("ssh://")) return target;
+    if (name.starts_with(kUnix))
+        return failure(fmt::format("{}: which machine it is there goes by name; give NAME in place "
+                                   "of {}",
+                                   target, name));
     static constexpr std::string_view kAllowed =
         "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_@:/";
     if (target.find_first_not_of(kAllowed) != std::string::npos)
@@ -55,7 +60,6 @@ struct MoveCommand::Options {
 };
 
 Result<machine::QmpClient> MoveCommand::Options::control() const {
-    static constexpr std::string_view kUnix = "unix:";
     if (name.starts_with(kUnix)) return machine::QmpClient::connect(name.substr(kUnix.size()));
     return TRY(NamedMachine::find(name)).control();
 }
@@ -85,8 +89,8 @@ Result<> MoveCommand::Options::move() {
                     {"max-bandwidth", 0}};
     if (!bandwidth.empty())
         parameters["max-bandwidth"] = TRY(parse_bytes("--bandwidth", bandwidth));
-    const std::string address = TRY(address_of(target, name));
     machine::QmpClient control = TRY(this->control());
+    const std::string address = TRY(address_of(target, name));
     TRY(control.execute("migrate-set-parameters", std::move(parameters)));
     TRY(control.execute(
         "migrate-set-capabilities",
