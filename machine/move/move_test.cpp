@@ -143,6 +143,12 @@ protected:
     Result<GoByte> arrived = failure("nothing came");
 };
 
+TEST_F(MoveTest, IsSeenBeforeItBegins) {
+    const Source source(leaving, *near, {}, [](MoveState) {});
+    EXPECT_EQ(source.report().state, MoveState::Setup);
+    EXPECT_LT(source.report().total_ns, u64{3'600'000'000'000});
+}
+
 TEST_F(MoveTest, BringsEverything) {
     const auto moved = move();
     ASSERT_TRUE(moved.has_value()) << moved.error().message;

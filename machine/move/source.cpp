@@ -83,7 +83,8 @@ private:
 Source::Source(LeavingMachine &machine, Channel &channel, const MoveParameters &parameters,
                std::function<void(MoveState)> told)
     : machine_(machine), channel_(channel), sender_(channel), told_(std::move(told)),
-      parameters_(parameters) {
+      began_ns_(monotonic_ns()), parameters_(parameters) {
+    report_.state = MoveState::Setup;
     channel_.set_limit(parameters.bytes_per_second);
 }
 
@@ -133,10 +134,6 @@ void Source::cancel(const std::string &reason) {
 }
 
 Result<> Source::run() {
-    {
-        const std::lock_guard lock(mutex_);
-        began_ns_ = monotonic_ns();
-    }
     enter(MoveState::Setup);
     Result<> moved = send_machine();
     if (moved.has_value()) moved = hand_over();

@@ -101,7 +101,8 @@ private:
     double page_rate_ = 0;  ///< pages a second
     unsigned too_fast_ = 0; ///< rounds in a row in which the guest wrote almost as much as was sent
     unsigned at_most_ = 0;  ///< rounds at the lowest speed
-    u64 began_ns_ = 0, stopped_ns_ = 0;
+    const u64 began_ns_;
+    u64 stopped_ns_ = 0;
     bool is_stopped_ = false;
     mutable std::mutex mutex_; ///< guards what follows
     bool is_given_up_ = false; ///< the machine, to the target

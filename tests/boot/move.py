@@ -265,7 +265,11 @@ def failures(tandem, guest):
                           (["--net", "none"], "--net: the machine that comes has user"),
                           (["--disk", "f.qcow2"], "--disk: the machine that comes has 1 disks")):
         number += 1
-        other, where = target(tandem, number, options + extra)
+        others = list(options)
+        if extra[0] in others and extra[0] != "--disk":
+            at = others.index(extra[0])
+            del others[at:at + 2]
+        other, where = target(tandem, number, others + extra)
         machine.start_move(where)
         still_there(machine.await_move("failed"), reason)
         await_exit(other.console, reason)
