@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <xxhash.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstring>
 #include <thread>
@@ -208,11 +209,11 @@ TEST_F(MoveTest, CanBeCancelledAtAnyTime) {
         source.cancel();
     });
     const auto moved = source.run();
-    near.reset();
-    other.join();
     canceller.join();
     EXPECT_FALSE(moved.has_value());
     EXPECT_EQ(source.report().state, MoveState::Cancelled);
+    near.reset();
+    other.join();
     EXPECT_FALSE(arrived.has_value());
 }
 
@@ -235,7 +236,7 @@ std::vector<std::byte> page_frame(const PageHeader &header, std::vector<u64> num
                                   std::size_t bytes) {
     std::vector<std::byte> frame(sizeof header + numbers.size() * sizeof(u64) + bytes);
     std::memcpy(frame.data(), &header, sizeof header);
-    std::memcpy(frame.data() + sizeof header, numbers.data(), numbers.size() * sizeof(u64));
+    std::ranges::copy(std::as_bytes(std::span(numbers)), frame.begin() + sizeof header);
     return frame;
 }
 
