@@ -36,6 +36,13 @@ class Machine:
     def start_move(self, where):
         self.qmp.execute("migrate", uri=where)
 
+    def start_slow_move(self, where):
+        """Returns while it is under way."""
+        self.start_move(where)
+        while (report := self.qmp.execute("query-migrate"))["status"] != "active":
+            check(report["status"] == "setup", f"the move is under way: {report}")
+            time.sleep(0.01)
+
     def await_move(self, *states):
         """The report of a move that has ended in one of these states."""
         while True:
@@ -231,9 +238,7 @@ def failures(tandem, guest):
     for way in ("cancel", "kill", "cancel"):
         number += 1
         console, where = target(tandem, number)
-        machine.start_move(where)
-        while machine.qmp.execute("query-migrate")["status"] != "active":
-            time.sleep(0.01)
+        machine.start_slow_move(where)
         said = machine.qmp.execute("human-monitor-command", command_line="savevm x")
         check("is being moved" in said, f"savevm: {said}")
         if way == "kill":
@@ -311,14 +316,9 @@ def failures(tandem, guest):
     # A reset ends a move: it is another board. A source that is killed takes its machine with it; the target says so.
     machine.qmp.execute("migrate-set-parameters", max_bandwidth=1 << 20)
 
-    def start_slowly(where):
-        machine.start_move(where)
-        while machine.qmp.execute("query-migrate")["status"] != "active":
-            time.sleep(0.01)
-
     number += 1
     console, where = target(tandem, number)
-    start_slowly(where)
+    machine.start_slow_move(where)
     machine.qmp.execute("system_reset")
     check("the guest was reset" in machine.await_move("failed")["error-desc"], "a reset ends it")
     await_exit(console, "the guest was reset")
@@ -326,7 +326,7 @@ def failures(tandem, guest):
     machine.console.expect(rb"# ")
     number += 1
     console, where = target(tandem, number)
-    start_slowly(where)
+    machine.start_slow_move(where)
     machine.console.signal(signal.SIGKILL)
     await_exit(console, "has hung up")
     machine.console.wait()
