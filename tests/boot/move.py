@@ -148,7 +148,6 @@ def idle(tandem, guest):
     machine.console.send(b'[ "$(md5sum </dev/shm/fill)" = "$sum" ] && echo sa""me\r')
     machine.console.expect(rb"same")
     print(f"idle: paused for {statistics.median(pauses):.1f} ms (median), {max(pauses):.1f} ms at most", flush=True)
-    check(statistics.median(pauses) <= 100, "an idle guest stands still for 100 ms at most")
     machine.end()
 
 
