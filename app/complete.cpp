@@ -38,6 +38,7 @@ const Choices kChoices[] = {
     {"--serial",         {"stdio", "none", "file:", "pty", "tcp:", "unix:"}},
     {"--tier",           {"auto", "t1", "t2"}},
     {"--to",             {"raw", "qcow2"}},
+    {"--watchdog",       {"reset", "shutdown", "poweroff", "none"}},
     {"-d",               {"decode", "ir", "opt", "asm", "llvm"}},
 };
 // clang-format on

@@ -316,6 +316,13 @@ Result<> parse_tier(std::string_view text, machine::MachineConfig &config) {
     return failure(fmt::format("--tier {}: unknown; use auto, t1 or t2", text));
 }
 
+Result<machine::WatchdogAction> parse_watchdog(std::string_view text) {
+    machine::WatchdogAction action{};
+    if (choose(text, machine::kWatchdogActions, action)) return action;
+    return failure(
+        fmt::format("--watchdog {}: unknown; use reset, shutdown, poweroff or none", text));
+}
+
 Result<> parse_deterministic(const DeterministicTexts &texts, machine::MachineConfig &config) {
     if (!texts.deterministic && texts.record.empty()) {
         for (const auto &[option, text] : {std::pair{"--seed", &texts.seed},

@@ -29,6 +29,7 @@ namespace tandem::app {
 /// "auto", "jit" or "interp"; empty: as it is.
 [[nodiscard]] Result<> parse_accelerator(std::string_view text, machine::MachineConfig &);
 /// "auto", "t1" or "t2"; empty: as it is.
+[[nodiscard]] Result<machine::WatchdogAction> parse_watchdog(std::string_view text);
 [[nodiscard]] Result<> parse_tier(std::string_view text, machine::MachineConfig &);
 /// A number without sign, in range; `what` names the option.
 [[nodiscard]] Result<unsigned> parse_count(std::string_view what, std::string_view text);

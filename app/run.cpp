@@ -26,7 +26,7 @@ int fail(const Error &error, int status) {
 struct RunCommand::Options {
     std::string image, kernel, initrd, append, dtb, bios, nvram, restore, incoming;
     std::vector<std::string> disks, shares;
-    std::string cpus, memory, cpu, accel = "auto", gic;
+    std::string cpus, memory, cpu, accel = "auto", gic, watchdog;
     std::string tier = "t1";
     std::string net, serial, console, display = "none", timeout, trace, trace_filter;
     std::string cloud_init = "auto", name, qmp, gdb, snapshots;
@@ -83,6 +83,7 @@ RunCommand::Options::to_config(std::unique_ptr<machine::move::Arrival> &arrival)
     TRY(parse_accelerator(accel, config));
     TRY(parse_tier(tier, config));
     if (!gic.empty()) config.gic_version = TRY(parse_count("--gic", gic));
+    if (!watchdog.empty()) config.watchdog = TRY(parse_watchdog(watchdog));
     if (!net.empty()) config.net = TRY(parse_net(net));
     if (!console.empty()) config.console = TRY(parse_serial("--console", console));
     if (!serial.empty()) {
@@ -162,6 +163,7 @@ std::vector<RunCommand::Options::Row> RunCommand::Options::rows() {
         {"--accel",   &o.accel,        "KIND",   "auto (default), jit or interp"},
         {"--tier",    &o.tier,         "TIER",   "t1 (default), auto (hot loops by LLVM) or t2 (all by LLVM at once)"},
         {"--gic",     &o.gic,          "VERSION","interrupt controller, 2 or 3 (default)"},
+        {"--watchdog",&o.watchdog,    "ACTION", "adds one, and says what it does: reset, shutdown, poweroff or none"},
         {"--net",     &o.net,          "KIND",   "user[,hostfwd=tcp:ADDR:PORT-:PORT]... (default) or none"},
         {"--serial",  &o.serial,       "WHERE",  "stdio (default), none, file:F, pty, tcp:ADDR:PORT or unix:PATH[,log=F]"},
         {"--console", &o.console,      "WHERE",  "adds a virtio console (hvc0) there; as --serial"},

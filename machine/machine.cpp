@@ -351,6 +351,12 @@ void Machine::stop(RunOutcome outcome, EventCause cause) {
     if (arrival_ != nullptr) arrival_->cancel();
 }
 
+void Machine::watchdog_expired() {
+    const std::string_view action = name_of(*config_.watchdog);
+    fmt::print(stderr, "tandem: the guest's watchdog has expired: {}\r\n", action);
+    if (server_ != nullptr) server_->watchdog_event(action);
+}
+
 void Machine::press_power_key() {
     const std::lock_guard control(control_mutex_);
     const std::lock_guard lock(mutex_);
@@ -440,6 +446,7 @@ Result<RunOutcome> Machine::run_boards() {
     backends.net = net_.get();
     for (const auto &share : shares_) backends.shares.push_back(share.get());
     backends.entropy = &entropy_;
+    backends.watchdog_expired = [this] { watchdog_expired(); };
     if (session_ != nullptr) backends = session_->wrap(backends);
     open_timeline();
     for (;;) {

@@ -77,6 +77,7 @@ private:
     Result<std::unique_ptr<devices::Char>> open_line(const SerialConfig &, const LineNames &);
     Result<> open_flash();
     void quit() override { stop({StopReason::Quit, 0}, EventCause::Console); }
+    void watchdog_expired();
     void press_power_key() override;
     std::string save_snapshot() override;
     [[nodiscard]] Result<> save_state(Board &, snapshot::Writer &, snapshot::Manifest &);

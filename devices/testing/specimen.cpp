@@ -17,6 +17,7 @@
 #include "devices/virtio/rng/virtio_rng.h"
 #include "devices/virtio/transport/virtio_mmio.h"
 #include "devices/virtio/transport/virtio_pci.h"
+#include "devices/watchdog/sbsa_watchdog.h"
 
 #include <array>
 
@@ -38,6 +39,11 @@ struct UartSpecimen final : Specimen {
 struct RtcSpecimen final : Specimen {
     Pl031 rtc{clock, irq.line()};
     MmioDevice &device() override { return rtc; }
+};
+
+struct WatchdogSpecimen final : Specimen {
+    SbsaWatchdog watchdog{clock, irq.line(), [] {}};
+    MmioDevice &device() override { return watchdog; }
 };
 
 struct GpioSpecimen final : Specimen {
@@ -370,6 +376,7 @@ std::unique_ptr<Specimen> make() {
 constexpr std::array kKinds{
     SpecimenKind{"pl011", make<UartSpecimen>, false, false, true},
     SpecimenKind{"pl031", make<RtcSpecimen>, true},
+    SpecimenKind{"sbsa_watchdog", make<WatchdogSpecimen>},
     SpecimenKind{"pl061", make<GpioSpecimen>},
     SpecimenKind{"fw_cfg", make<FwCfgSpecimen>},
     SpecimenKind{"flash", make<FlashSpecimen>},

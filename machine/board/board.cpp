@@ -15,6 +15,7 @@
 #include "devices/virtio/rng/virtio_rng.h"
 #include "devices/virtio/transport/virtio_mmio.h"
 #include "devices/virtio/transport/virtio_pci.h"
+#include "devices/watchdog/sbsa_watchdog.h"
 #include "frontend-arm/state/pstate.h"
 #include "machine/board/memory_map.h"
 #include "machine/board/stop_relay.h"
@@ -107,6 +108,10 @@ Result<> Board::build() {
     auto gpio = std::make_unique<devices::Pl061>(line(kGpioSpi));
     power_key_ = std::make_unique<devices::PowerKey>(*gpio, clock_);
     add_device(kGpio.base, kGpioSpi, std::move(gpio));
+    if (config_.watchdog.has_value())
+        add_device(kWatchdog.base, kWatchdogSpi,
+                   std::make_unique<devices::SbsaWatchdog>(clock_, line(kWatchdogSpi),
+                                                           [this] { watchdog_expired(); }));
     auto fw_cfg = std::make_unique<devices::FwCfg>(map_);
     fw_cfg_ = fw_cfg.get();
     fw_cfg_->add_item(devices::FwCfg::kCpuCount, config_.cpus);
@@ -301,7 +306,8 @@ void Board::offer_firmware_tables() {
     add("etc/smbios/smbios-anchor", smbios.anchor);
     add("etc/smbios/smbios-tables", smbios.tables);
     if (!config_.acpi) return;
-    const AcpiFiles acpi = build_acpi({config_.gic_version, affinities_});
+    const AcpiFiles acpi =
+        build_acpi({config_.gic_version, affinities_, config_.watchdog.has_value()});
     add("etc/acpi/tables", acpi.tables);
     add("etc/acpi/rsdp", acpi.rsdp);
     add("etc/table-loader", acpi.loader);
@@ -585,6 +591,16 @@ std::vector<int> Board::cpu_threads() const {
 
 void Board::press_power_key() {
     power_key_->press();
+}
+
+void Board::watchdog_expired() {
+    backends_.watchdog_expired();
+    switch (*config_.watchdog) {
+    case WatchdogAction::Reset: stop(StopReason::Reset); break;
+    case WatchdogAction::Shutdown: press_power_key(); break;
+    case WatchdogAction::PowerOff: stop(StopReason::PowerOff); break;
+    case WatchdogAction::None: break;
+    }
 }
 
 std::string Board::statistics_report() const {

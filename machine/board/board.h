@@ -44,6 +44,7 @@ struct HostBackends {
     devices::Net *net = nullptr;               ///< null: no network card
     std::vector<devices::FileSystem *> shares; ///< as MachineConfig::shares has them
     devices::Entropy *entropy = nullptr;
+    std::function<void()> watchdog_expired; ///< told on a thread of the clock's, before it acts
     // Of a deterministic machine; null: the CPUs have threads, and guest time is the host's.
     devices::Clock *clock = nullptr;
     CpuSequencer *sequencer = nullptr;
@@ -166,6 +167,7 @@ private:
     void add_device(u64 base, u32 spi, std::unique_ptr<devices::MmioDevice>);
     [[nodiscard]] devices::IrqLine line(u32 spi) { return {interrupts_->spis(), spi}; }
     void add_flash();
+    void watchdog_expired();
     void add_pcie();
     void add_virtio();
     Result<> add_accelerator();

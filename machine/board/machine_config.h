@@ -11,6 +11,8 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 namespace tandem::machine {
@@ -52,6 +54,25 @@ enum class Tier : u8 {
     Optimising, ///< the optimising compiler for each block, at once: slow, for tests
 };
 
+/// What happens when the guest's watchdog has expired.
+enum class WatchdogAction : u8 {
+    Reset,
+    Shutdown, ///< the power key
+    PowerOff,
+    None,
+};
+inline constexpr std::pair<std::string_view, WatchdogAction> kWatchdogActions[] = {
+    {"reset", WatchdogAction::Reset},
+    {"shutdown", WatchdogAction::Shutdown},
+    {"poweroff", WatchdogAction::PowerOff},
+    {"none", WatchdogAction::None}};
+
+[[nodiscard]] constexpr std::string_view name_of(WatchdogAction action) {
+    for (const auto &[name, each] : kWatchdogActions)
+        if (each == action) return name;
+    return {};
+}
+
 struct MachineConfig {
     std::string kernel, initrd, dtb, bios, nvram; ///< paths; empty: none
     std::string append;                           ///< kernel command line
@@ -63,9 +84,10 @@ struct MachineConfig {
     AcceleratorKind accelerator = AcceleratorKind::Auto;
     Tier tier = Tier::Auto;
     unsigned gic_version = 3;
-    bool acpi = true;    ///< firmware gets ACPI tables, and with them passes on no device tree
-    SerialConfig serial; ///< of the UART
-    std::optional<SerialConfig> console; ///< of a virtio console; without it there is none
+    bool acpi = true; ///< firmware gets ACPI tables, and with them passes on no device tree
+    std::optional<WatchdogAction> watchdog; ///< without it there is none
+    SerialConfig serial;                    ///< of the UART
+    std::optional<SerialConfig> console;    ///< of a virtio console; without it there is none
     NetConfig net = {};
     std::vector<ShareConfig> shares;
     std::string restore; ///< a snapshot to start from in place of a boot; empty: none

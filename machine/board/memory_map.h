@@ -1,6 +1,6 @@
 #pragma once
 /// Addresses and interrupts of the board, those of QEMU's `virt` machine, which every arm64
-/// distribution and firmware knows.
+/// distribution and firmware knows; what that has not lies where it has nothing.
 #include "support/bits.h"
 
 namespace tandem::machine {
@@ -22,6 +22,7 @@ inline constexpr Region kUart{0x0900'0000, 0x1000};
 inline constexpr Region kRtc{0x0901'0000, 0x1000};
 inline constexpr Region kFwCfg{0x0902'0000, 0x18};
 inline constexpr Region kGpio{0x0903'0000, 0x1000};
+inline constexpr Region kWatchdog{0x090d'0000, 0x2000};
 inline constexpr u64 kVirtioBase = 0x0a00'0000;
 inline constexpr u64 kVirtioStride = 0x200;
 inline constexpr unsigned kVirtioSlots = 32;
@@ -40,6 +41,7 @@ inline constexpr unsigned kUartSpi = 1;
 inline constexpr unsigned kRtcSpi = 2;
 inline constexpr unsigned kPcieSpi = 3; ///< to 6: INTA to INTD
 inline constexpr unsigned kGpioSpi = 7;
+inline constexpr unsigned kWatchdogSpi = 10;
 inline constexpr unsigned kVirtioSpi = 16; ///< of slot 0
 inline constexpr unsigned kGicV2mSpi = 48; ///< first of kGicV2mSpis for messages
 inline constexpr unsigned kGicV2mSpis = 64;

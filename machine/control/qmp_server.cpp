@@ -79,6 +79,10 @@ void QmpServer::machine_event(MachineEvent event, EventCause cause) {
     tell(event_name(event), std::move(data));
 }
 
+void QmpServer::watchdog_event(std::string_view action) {
+    tell("WATCHDOG", {{"action", action}});
+}
+
 void QmpServer::move_event(MoveState state) {
     tell("MIGRATION", {{"status", status_name(state)}});
 }

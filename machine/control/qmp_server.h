@@ -22,6 +22,8 @@ public:
     ~QmpServer() override;
 
     void machine_event(MachineEvent, EventCause) override;
+    /// `action` is what follows (qapi/run-state.json, WatchdogAction).
+    void watchdog_event(std::string_view action);
     /// Any thread; returns at once.
     void move_event(MoveState);
 

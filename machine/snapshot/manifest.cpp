@@ -65,6 +65,7 @@ std::string to_json(const Manifest &manifest) {
                    {"architected-pauth", config.architected_pauth},
                    {"gic", config.gic_version},
                    {"acpi", config.acpi},
+                   {"watchdog", config.watchdog.has_value() ? name_of(*config.watchdog) : ""},
                    {"console", config.console.has_value()},
                    {"net", config.net.kind == NetConfig::Kind::User ? "user" : "none"},
                    {"kernel", absolute(config.kernel)},
@@ -94,6 +95,8 @@ Result<Manifest> parse_manifest(std::string_view text, const std::string &path) 
         config.architected_pauth = in.at("architected-pauth");
         config.gic_version = in.at("gic");
         config.acpi = in.at("acpi");
+        for (const auto &[name, action] : kWatchdogActions)
+            if (in.at("watchdog") == name) config.watchdog = action;
         if (in.at("console").get<bool>()) config.console.emplace().kind = SerialConfig::Kind::None;
         config.net.kind = in.at("net") == "user" ? NetConfig::Kind::User : NetConfig::Kind::None;
         config.kernel = in.at("kernel");
@@ -125,6 +128,8 @@ Result<> check_same_machine(const MachineConfig &saved, const MachineConfig &wan
                        fmt::format("{}", saved.gic_version));
     if (wanted.net.kind != saved.net.kind)
         return differs("--net", owner, saved.net.kind == NetConfig::Kind::User ? "user" : "none");
+    if (wanted.watchdog.has_value() != saved.watchdog.has_value())
+        return differs("--watchdog", owner, saved.watchdog.has_value() ? "one" : "none");
     if (wanted.console.has_value() != saved.console.has_value())
         return differs("--console", owner, saved.console.has_value() ? "one" : "none");
     if (wanted.disks.size() != saved.disks.size())

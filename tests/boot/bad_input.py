@@ -85,6 +85,7 @@ def main():
             refused(tandem, ["--kernel", good, "--memory", memory], "--memory")
         refused(tandem, ["--kernel", good, "--cpu", "z80"], "z80", "cortex-a72")
         refused(tandem, ["--kernel", good, "--gic", "7"], "--gic")
+        refused(tandem, ["--kernel", good, "--watchdog", "bite"], "--watchdog bite")
         if "--sanitized" not in sys.argv:
             refused(tandem, ["--kernel", good, "--memory", "8G"], "8192 MiB", prefix=("prlimit", "--as=4294967296"))
         # Disks.

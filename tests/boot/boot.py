@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""boot.py TANDEM GUEST initramfs|wrapped|shell|debian|consoles|only_virtio_console|uefi: boots a guest of
-scripts/guest and uses it.
+"""boot.py TANDEM GUEST initramfs|wrapped|shell|debian|consoles|only_virtio_console|watchdog|uefi: boots a guest
+of scripts/guest and uses it.
 boot.py TANDEM IMAGE firmware: the same with firmware."""
 import gzip
 import hashlib
@@ -12,6 +12,7 @@ import sys
 import tempfile
 
 from console import Console, Line
+from qmp import Qmp
 
 
 def check(condition, what):
@@ -180,6 +181,32 @@ def only_virtio_console(tandem, guest):
     check(console.wait() == 0, "exit status 0 after poweroff")
 
 
+def watchdog(tandem, guest):
+    """Linux feeds the watchdog, which the device tree or ACPI tells of; when it stops, what was chosen happens."""
+    for action, extra in (("reset", []), ("poweroff", ["--bios", "/usr/share/AAVMF/AAVMF_CODE.fd"]),
+                          ("none", ["--deterministic"])):
+        with tempfile.TemporaryDirectory() as folder:
+            control = os.path.join(folder, "qmp.sock")
+            console = Console(run_arguments(tandem, guest, "drivers.cpio.gz", "console=ttyAMA0 quiet",
+                                            kernel="drivers.kernel") +
+                              ["--net", "none", "--watchdog", action, "--qmp", f"unix:{control}", *extra], 200)
+            qmp = Qmp(control, 200)
+            console.expect(rb"/ # ")
+            console.send(b"cat /sys/class/watchdog/watchdog0/identity; busybox watchdog -F -t 1 -T 2 /dev/watchdog & "
+                         b"sleep 5; echo f''ed\r")
+            console.expect(rb"\nSBSA Generic Watchdog\r")
+            console.expect(rb"\nfed\r")
+            console.send(b"kill -9 $!\r")
+            check(qmp.expect("WATCHDOG")["action"] == action, "the event names the action")
+            console.expect(b"the guest's watchdog has expired: " + action.encode())
+            if action == "reset":
+                console.expect(rb"MARKER init-up")
+                console.expect(rb"/ # ")
+            if action != "poweroff":
+                console.send(b"\rpoweroff -f\r")
+            check(console.wait() == 0, f"exit status 0 after {action}")
+
+
 def firmware(tandem, image):
     """EDK2 to its shell; a variable set there outlives the machine in the --nvram file."""
     with tempfile.TemporaryDirectory() as folder:
@@ -220,7 +247,7 @@ def uefi(tandem, guest):
 def main():
     tandem, guest, what = sys.argv[1:]
     {"initramfs": initramfs, "wrapped": wrapped, "shell": shell, "debian": debian, "consoles": consoles,
-     "only_virtio_console": only_virtio_console, "firmware": firmware, "uefi": uefi}[what](tandem, guest)
+     "only_virtio_console": only_virtio_console, "watchdog": watchdog, "firmware": firmware, "uefi": uefi}[what](tandem, guest)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 #include "machine/boot/acpi/acpi_tables.h"
 
+#include "devices/watchdog/sbsa_watchdog.h"
 #include "machine/board/memory_map.h"
 
 namespace tandem::machine {
@@ -137,7 +138,17 @@ private:
         out_.u64_(~u64{0}).u32_(0); // no memory-mapped counter
         for (const unsigned ppi : {kSecurePhysTimerPpi, kPhysTimerPpi, kVirtTimerPpi, kHypTimerPpi})
             out_.u32_(ppi_intid(ppi)).u32_(kLevelHigh | kAlwaysOn);
-        out_.u64_(~u64{0}).u32_(0).u32_(0);
+        constexpr u32 kLength = kHeaderSize + 60;
+        out_.u64_(~u64{0})
+            .u32_(board_.has_watchdog ? 1 : 0)
+            .u32_(board_.has_watchdog ? kLength : 0);
+        if (board_.has_watchdog) {
+            constexpr u8 kGenericWatchdog = 1, kSize = 28;
+            out_.u8_(kGenericWatchdog).u16_(kSize).u8_(0);
+            out_.u64_(kWatchdog.base + devices::SbsaWatchdog::kRefreshFrame);
+            out_.u64_(kWatchdog.base + devices::SbsaWatchdog::kControlFrame);
+            out_.u32_(spi_intid(kWatchdogSpi)).u32_(kLevelHigh);
+        }
         end();
     }
 

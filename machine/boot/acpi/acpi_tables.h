@@ -11,6 +11,7 @@ namespace tandem::machine {
 struct AcpiBoard {
     unsigned gic_version = 3;
     std::vector<u64> affinities; ///< MPIDR_EL1 of each CPU
+    bool has_watchdog = false;
 };
 
 /// Contents of etc/acpi/tables, etc/acpi/rsdp and etc/table-loader.

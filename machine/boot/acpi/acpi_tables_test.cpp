@@ -112,6 +112,19 @@ TEST(Acpi, TablesLinkAndSumUp) {
     EXPECT_EQ(read_le<u64>(tables["MCFG"], 44), 0x40'1000'0000u);
 }
 
+TEST(Acpi, GtdtHasTheWatchdog) {
+    Firmware firmware(build_acpi({.gic_version = 3, .affinities = {0}, .has_watchdog = true}));
+    const auto gtdt = tables_of(firmware)["GTDT"];
+    ASSERT_EQ(gtdt.size(), 124u);
+    EXPECT_EQ(read_le<u32>(gtdt, 88), 1u);
+    const u32 at = read_le<u32>(gtdt, 92);
+    ASSERT_EQ(at, 96u);
+    EXPECT_EQ(read_le<u8>(gtdt, at), 1u);
+    EXPECT_EQ(read_le<u64>(gtdt, at + 4), 0x90d'0000u) << "refresh";
+    EXPECT_EQ(read_le<u64>(gtdt, at + 12), 0x90d'1000u) << "control";
+    EXPECT_EQ(read_le<u32>(gtdt, at + 20), 42u);
+}
+
 TEST(Acpi, MadtListsTheController) {
     for (const unsigned version : {2u, 3u}) {
         Firmware firmware(build_acpi({.gic_version = version, .affinities = {0, 1}}));
