@@ -7,6 +7,7 @@
 #include <atomic>
 #include <cstddef>
 #include <memory>
+#include <span>
 
 namespace tandem::jit {
 
@@ -38,6 +39,7 @@ public:
         const auto *p = static_cast<const std::byte *>(address);
         return p >= executable_ && p < executable_ + size_;
     }
+    [[nodiscard]] std::span<const std::byte> executable() const { return {executable_, size_}; }
     [[nodiscard]] std::size_t size() const { return size_; }
     [[nodiscard]] std::size_t used() const { return used_.load(std::memory_order_relaxed); }
 

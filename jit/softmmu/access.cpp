@@ -285,6 +285,7 @@ bool Softmmu::read_bytes(const Page &page, u64 va, u32 count, std::byte *out) {
         std::memcpy(out, page.at(va), count);
         return true;
     }
+    const ActivityScope accessing(activity, Activity::Device);
     ++statistics.mmio_accesses;
     const u32 unit =
         std::has_single_bit(count) && (va & (count - 1)) == 0 ? std::min(count, 8u) : 1;
@@ -306,6 +307,7 @@ bool Softmmu::write_bytes(const Page &page, u64 va, u32 count, const std::byte *
         std::memcpy(page.at(va), in, count);
         return true;
     }
+    const ActivityScope accessing(activity, Activity::Device);
     ++statistics.mmio_accesses;
     const u32 unit =
         std::has_single_bit(count) && (va & (count - 1)) == 0 ? std::min(count, 8u) : 1;

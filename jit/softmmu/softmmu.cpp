@@ -242,6 +242,7 @@ bool Softmmu::slow_down_all_writes(u64 &ticket) {
 // -------------------------------------------------------------------------------------------
 
 bool Softmmu::fill(u64 va, Regime regime, AccessKind kind, Page &out) {
+    const ActivityScope walking(activity, Activity::Softmmu);
     ++statistics.tlb_fills;
     for (;;) {
         const u64 sequence = flush_sequence_.load(std::memory_order_acquire);
@@ -311,6 +312,7 @@ void Softmmu::allow_fast_writes(u64 physical_page, u64 va) {
 }
 
 bool Softmmu::fetch_slow(u64 pc, FetchPage &out) {
+    const ActivityScope walking(activity, Activity::Softmmu);
     ++statistics.fetch_walks;
     for (;;) {
         const u64 sequence = flush_sequence_.load(std::memory_order_acquire);

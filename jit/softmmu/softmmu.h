@@ -12,6 +12,7 @@
 #include "ir/frontend.h"
 #include "ir/memory_access.h"
 #include "ir/tlb_control.h"
+#include "jit/runtime/activity.h"
 #include "jit/runtime/safepoint.h"
 #include "jit/runtime/statistics.h"
 #include "jit/softmmu/code_map.h"
@@ -162,7 +163,8 @@ public:
 
     void *owner = nullptr; ///< for whoever made this
     Safepoint safepoint;
-    Statistics statistics; ///< written by the owner
+    Statistics statistics;                     ///< written by the owner
+    ActivityMark activity = Activity::Outside; ///< of the owner's thread
     /// Tickets of other vCPUs that TlbBroadcast::complete() has to wait for.
     std::vector<std::pair<Softmmu *, u64>> awaited;
 

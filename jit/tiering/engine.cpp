@@ -11,14 +11,17 @@ namespace tandem::jit {
 class Engine::Impl {
 public:
     Impl(const ir::Frontend &frontend, ir::AddressTranslator &translator, ir::PhysicalBus &bus,
-         const EngineOptions &options, std::unique_ptr<CodeMemory> code_memory)
+         const EngineOptions &options, std::unique_ptr<CodeMemory> code_memory,
+         std::unique_ptr<CodeIndex> code_index)
         : cache_(code_map_, broadcast_), code_memory_(std::move(code_memory)),
+          code_index_(std::move(code_index)),
           shared_{.frontend = frontend,
                   .options = options,
                   .softmmu = {translator, bus, code_map_, cache_, debug_points_,
                               frontend.privileged_mode_mask(), options.isolate_devices},
                   .cache = cache_,
-                  .code_memory = *code_memory_} {
+                  .code_memory = *code_memory_,
+                  .code_index = code_index_.get()} {
         if (!options.compile) return;
         const CodeChunk chunk = code_memory_->allocate(Runtime::kSize);
         CHECK(chunk.size == Runtime::kSize);
@@ -35,6 +38,7 @@ public:
             regions_ = std::make_unique<RegionService>(
                 options, frontend.helpers(), *runtime_,
                 CodeWindow{stubs.writable, stubs.executable, stubs.size}, *arena_, cache_);
+            regions_->set_code_index(code_index_.get());
             shared_.regions = regions_.get();
         }
         code_memory_->keep();
@@ -46,6 +50,7 @@ public:
     std::unique_ptr<CodeArena> arena_; ///< blocks in the cache own pieces of it
     BlockCache cache_;
     std::unique_ptr<CodeMemory> code_memory_;
+    std::unique_ptr<CodeIndex> code_index_; ///< null unless it is wanted
     std::unique_ptr<Runtime> runtime_;
     EngineShared shared_;
     std::vector<std::unique_ptr<Vcpu>> vcpus_;
@@ -67,8 +72,10 @@ Result<std::unique_ptr<Engine>> Engine::create(const ir::Frontend &frontend,
                                                ir::AddressTranslator &translator,
                                                ir::PhysicalBus &bus, const EngineOptions &options) {
     auto code_memory = TRY(CodeMemory::create(options.code_cache_size));
-    return std::unique_ptr<Engine>(new Engine(
-        std::make_unique<Impl>(frontend, translator, bus, options, std::move(code_memory))));
+    std::unique_ptr<CodeIndex> code_index;
+    if (options.index_code) code_index = TRY(CodeIndex::create(code_memory->executable()));
+    return std::unique_ptr<Engine>(new Engine(std::make_unique<Impl>(
+        frontend, translator, bus, options, std::move(code_memory), std::move(code_index))));
 }
 
 void Engine::attach(ir::ExecContext &context) {
@@ -114,6 +121,12 @@ ExclusiveMonitor &Engine::exclusive_monitor(const ir::ExecContext &context) {
 
 void Engine::kick(ir::ExecContext &context) {
     context.attention.fetch_or(kAttentionKick, std::memory_order_release);
+}
+
+Position Engine::position(const ir::ExecContext &context, const void *host_pc,
+                          const void *host_sp) {
+    return static_cast<const Vcpu *>(static_cast<const Softmmu &>(*context.memory).owner)
+        ->position(host_pc, host_sp);
 }
 
 ir::TlbControl &Engine::tlb_control() {

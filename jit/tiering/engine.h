@@ -3,6 +3,7 @@
 /// all vCPUs of a machine, each run by a host thread of its own (or several by one thread in turn).
 #include "ir/frontend.h"
 #include "ir/tlb_control.h"
+#include "jit/runtime/activity.h"
 #include "jit/runtime/perf_map.h"
 #include "jit/runtime/statistics.h"
 #include "jit/softmmu/debug_points.h"
@@ -63,6 +64,13 @@ struct EngineOptions {
     void (*poll_interrupts)(ir::ExecContext &) = nullptr;
     TranslationObserver *observer = nullptr; ///< outlives the engine, as does the next
     PerfMap *perf_map = nullptr;
+    bool index_code = false; ///< for Engine::position()
+};
+
+/// Where a vCPU's thread is, in its guest's terms.
+struct Position {
+    Activity activity = Activity::Outside;
+    u64 pc = 0; ///< of the guest; in code of T1 its block's, in code of T2 its region's
 };
 
 class Engine {
@@ -100,6 +108,12 @@ public:
 
     /// Any thread: run() of this context returns soon (Kicked), at once if it is entered later.
     static void kick(ir::ExecContext &context);
+
+    /// Async-signal-safe, on the thread that runs the context, or while none does: what that thread
+    /// was doing when its registers were these. Needs EngineOptions::index_code. Guest registers in
+    /// the context are those at the start of the block or later; in code of T2, of the region.
+    [[nodiscard]] static Position position(const ir::ExecContext &context, const void *host_pc,
+                                           const void *host_sp);
 
     /// What the frontend calls when its guest maintains TLBs.
     [[nodiscard]] ir::TlbControl &tlb_control();

@@ -149,6 +149,12 @@ void RegionService::compile(Request &request) {
         options_.perf_map->add("t2-gate", request.va,
                                {gate.window().executable, gate.window().size});
     }
+    if (code_index_ != nullptr) {
+        const auto offset = static_cast<u32>(request.va & 0xfff);
+        code_index_->add(CodeKind::Optimised, offset, code);
+        code_index_->add(CodeKind::Optimised, offset,
+                         {gate.window().executable, gate.window().size});
+    }
 
     auto block = std::make_unique<TranslationBlock>();
     CompiledBlock links;

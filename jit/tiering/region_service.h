@@ -5,6 +5,7 @@
 #include "jit/cache/block_cache.h"
 #include "jit/regions/region_compiler.h"
 #include "jit/regions/region_stubs.h"
+#include "jit/runtime/code_index.h"
 #include "jit/tiering/engine.h"
 
 #include <condition_variable>
@@ -37,6 +38,8 @@ public:
     /// `stubs` is RegionStubs::kSize bytes; everything must outlive the service.
     RegionService(const EngineOptions &options, std::span<const ir::Helper> helpers,
                   const Runtime &runtime, CodeWindow stubs, CodeArena &arena, BlockCache &cache);
+    /// Before anything is submitted: code is entered there.
+    void set_code_index(CodeIndex *index) { code_index_ = index; }
     /// Waits for the compilation under way.
     ~RegionService();
     RegionService(const RegionService &) = delete;
@@ -62,6 +65,7 @@ private:
     const RegionStubs stubs_;
     CodeArena &arena_;
     BlockCache &cache_;
+    CodeIndex *code_index_ = nullptr; ///< null: nobody profiles
 
     std::mutex compile_mutex_; ///< one compilation at a time
     std::unique_ptr<RegionCompiler> compiler_;

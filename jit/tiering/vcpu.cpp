@@ -1,6 +1,7 @@
 #include "jit/tiering/vcpu.h"
 
 #include "ir/verifier/verifier.h"
+#include "jit/baseline/frame.h"
 #include "support/check.h"
 
 #include <x86intrin.h>
@@ -170,6 +171,7 @@ void Vcpu::cut_block(const Where &where) {
 }
 
 ir::Predecoded Vcpu::translate(const Where &where, u32 max_instructions, ir::PackedBlock *packed) {
+    const ActivityScope translating(softmmu_.activity, Activity::Translation);
     stopwatch_.start();
     if (is_observed(where)) [[unlikely]] {
         ir::Block raw;
@@ -231,6 +233,7 @@ bool Vcpu::earns_code(TranslationBlock &block) const {
 }
 
 bool Vcpu::compile(const Where &where, TranslationBlock &block) {
+    const ActivityScope compiling(softmmu_.activity, Activity::Compilation);
     stopwatch_.start();
     block.packed.unpack(block_);
     const Reach reach = reach_of(block.physical, block.mode);
@@ -255,6 +258,9 @@ bool Vcpu::compile(const Where &where, TranslationBlock &block) {
         shared_.options.observer->compiled(where.pc, {chunk_.executable, compiled_.size});
     if (shared_.options.perf_map != nullptr)
         shared_.options.perf_map->add("t1", where.pc, {chunk_.executable, compiled_.size});
+    if (shared_.code_index != nullptr)
+        shared_.code_index->add(CodeKind::Baseline, where.page_offset(),
+                                {chunk_.executable, compiled_.size});
     shared_.cache.set_code(block, {chunk_.writable, chunk_.executable, compiled_.size}, compiled_);
     const std::size_t used = std::min<std::size_t>(align_up(compiled_.size, 16), chunk_.size);
     chunk_ = {chunk_.writable + used, chunk_.executable + used, chunk_.size - used};
@@ -304,6 +310,7 @@ void Vcpu::review(TranslationBlock &region) {
 }
 
 void Vcpu::promote(TranslationBlock &block) {
+    const ActivityScope promoting(softmmu_.activity, Activity::Compilation);
     const u64 page = block.physical & kPageMask;
     const bool is_forced = shared_.options.optimise == Optimise::Always;
     std::vector<TranslationBlock *> sources;
@@ -372,6 +379,7 @@ void Vcpu::link(const ExitInfo &exit, u64 pc, TranslationBlock &to) {
 // -------------------------------------------------------------------------------------
 
 u32 Vcpu::run_interpreted(const ir::Predecoded &predecoded) {
+    const ActivityScope interpreting(softmmu_.activity, Activity::Interpreter);
     Statistics &statistics = softmmu_.statistics;
     context_.pc_page = context_.pc & kPageMask;
     u32 retired = 0;
@@ -399,7 +407,47 @@ u32 Vcpu::run_uncached(u32 max_instructions) {
     return run_interpreted(translate(where, max_instructions));
 }
 
+ExitInfo Vcpu::run_code(const void *code) {
+    const ActivityScope executing(softmmu_.activity, Activity::Baseline);
+    in_code_.store(true, std::memory_order_relaxed);
+    const ExitInfo exit = shared_.runtime->enter(context_, code);
+    in_code_.store(false, std::memory_order_relaxed);
+    return exit;
+}
+
+/// What translated code has called is to return there; the frame of such code is larger than this
+/// search. AddressSanitizer would have it that frames of C++ code are none of ours.
+[[gnu::no_sanitize_address]] std::optional<CodeIndex::Found>
+Vcpu::find_caller(const void *host_sp) const {
+    static constexpr std::size_t kDepth = 512;
+    static_assert(kDepth * sizeof(void *) < sizeof(Frame));
+    const auto *slot = static_cast<const void *const *>(host_sp);
+    for (std::size_t i = 0; i < kDepth; ++i) {
+        if (!shared_.code_memory.contains(slot[i])) continue;
+        if (const auto found = shared_.code_index->find(slot[i]); found.has_value()) return found;
+    }
+    return std::nullopt;
+}
+
+Position Vcpu::position(const void *host_pc, const void *host_sp) const {
+    Position position{softmmu_.activity.load(std::memory_order_relaxed), context_.pc};
+    if (!in_code_.load(std::memory_order_relaxed) || shared_.code_index == nullptr) return position;
+    const bool is_baseline = position.activity == Activity::Baseline;
+    std::optional<CodeIndex::Found> found;
+    if (shared_.code_memory.contains(host_pc)) {
+        found = shared_.code_index->find(host_pc);
+        if (found.has_value() && is_baseline && found->kind == CodeKind::Optimised)
+            position.activity = Activity::Optimised;
+    } else if (is_baseline) {
+        position.activity = Activity::Helper;
+    }
+    if (!found.has_value()) found = find_caller(host_sp);
+    if (found.has_value()) position.pc = context_.pc_page | found->page_offset;
+    return position;
+}
+
 ExitReason Vcpu::run(i64 budget, StopAt stop, StepControl control) {
+    const ActivityScope dispatching(softmmu_.activity, Activity::Dispatch);
     Statistics &statistics = softmmu_.statistics;
     shared_.world.enter(softmmu_.safepoint);
     softmmu_.safepoint.begin_accesses();
@@ -511,7 +559,7 @@ ExitReason Vcpu::run(i64 budget, StopAt stop, StepControl control) {
             // What is timed is of interest to T2 alone.
             const bool is_timed = shared_.regions != nullptr && slice == kSlice;
             const u64 start = is_timed ? __rdtsc() : 0;
-            exit = shared_.runtime->enter(context_, code);
+            exit = run_code(code);
             slice_ = is_timed ? Slice{block, __rdtsc() - start} : Slice{};
             has_used_slice = context_.budget < ir::kMaxBlockInstructions;
             const i64 used = slice - context_.budget;

@@ -3,6 +3,7 @@
 #include "ir/interpreter/predecoder.h"
 #include "ir/passes/passes.h"
 #include "jit/cache/block_cache.h"
+#include "jit/runtime/code_index.h"
 #include "jit/runtime/stopwatch.h"
 #include "jit/tiering/engine.h"
 #include "jit/tiering/region_service.h"
@@ -18,6 +19,7 @@ struct EngineShared {
     SoftmmuShared softmmu;
     BlockCache &cache;
     CodeMemory &code_memory;
+    CodeIndex *code_index = nullptr;  ///< null: nobody profiles
     const Runtime *runtime = nullptr; ///< null: T0 alone
     RegionService *regions = nullptr; ///< null: no T2
     World world{};
@@ -32,6 +34,8 @@ public:
     [[nodiscard]] ExitReason run(i64 budget, StopAt stop, StepControl control);
     /// Of the last run that ended with ExitReason::Watchpoint.
     [[nodiscard]] const WatchHit &watch_hit() const { return softmmu_.watch_hit(); }
+    /// See Engine::position().
+    [[nodiscard]] Position position(const void *host_pc, const void *host_sp) const;
     [[nodiscard]] Softmmu &softmmu() { return softmmu_; }
     [[nodiscard]] const Softmmu &softmmu() const { return softmmu_; }
 
@@ -86,6 +90,8 @@ private:
     /// Asks T2 for the loop that a block is in, if it is in one.
     void promote(TranslationBlock &block);
     u32 run_uncached(u32 max_instructions);
+    ExitInfo run_code(const void *code);
+    [[nodiscard]] std::optional<CodeIndex::Found> find_caller(const void *host_sp) const;
     u32 run_interpreted(const ir::Predecoded &predecoded);
     void link(const ExitInfo &exit, u64 pc, TranslationBlock &to);
 
@@ -100,6 +106,7 @@ private:
     ir::Optimiser optimiser_;
     ir::Predecoder predecoder_;
     Stopwatch stopwatch_;
+    std::atomic<bool> in_code_ = false; ///< of T1 or T2, or in what it has called; for position()
     u32 sample_countdown_ = 0;
     Slice slice_; ///< the last one
     std::array<Recent, 1u << kRecentBits> recent_{};
