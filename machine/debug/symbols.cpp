@@ -1,5 +1,7 @@
 #include "machine/debug/symbols.h"
 
+#include "machine/debug/elf_symbols.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -8,7 +10,9 @@
 #include <cstring>
 #include <fstream>
 #include <iterator>
+#include <span>
 #include <sstream>
+#include <utility>
 
 namespace tandem::machine {
 namespace {
@@ -28,21 +32,41 @@ std::string_view take_word(std::string_view &line) {
     return word;
 }
 
+/// "FILE[@OFFSET]", the offset in hexadecimal. Other @ signs belong to the name.
+std::pair<std::string, u64> split(const std::string &file) {
+    const std::size_t at = file.rfind("@0x");
+    if (at == std::string::npos) return {file, 0};
+    u64 offset = 0;
+    const char *end = file.data() + file.size();
+    const auto [stop, error] = std::from_chars(file.data() + at + 3, end, offset, 16);
+    if (error != std::errc{} || stop != end) return {file, 0};
+    return {file.substr(0, at), offset};
+}
+
 } // namespace
 
-Result<> Symbols::read(const std::string &path) {
-    std::ifstream file(path);
-    std::stringstream text;
-    if (!file || !(text << file.rdbuf()))
-        return failure(
-            fmt::format("--symbols {}: {}; name a file that nm made", path, std::strerror(errno)));
-    if (!parse(text.view()))
-        return failure(fmt::format(
-            "--symbols {}: has lines other than ADDRESS TYPE NAME; name what nm printed", path));
+Result<> Symbols::read(const std::string &file) {
+    const auto [path, offset] = split(file);
+    std::ifstream stream(path, std::ios::binary);
+    std::stringstream content;
+    if (!stream || !(content << stream.rdbuf()))
+        return failure(fmt::format("--symbols {}: {}; name a program of the guest or what nm "
+                                   "printed of it",
+                                   path, std::strerror(errno)));
+    const std::string_view text = content.view();
+    if (const auto bytes = std::as_bytes(std::span(text)); is_elf(bytes)) {
+        if (const auto added = add_elf_symbols(bytes, offset, *this); !added.has_value())
+            return failure(fmt::format("--symbols {}: {}", path, added.error().message));
+        return {};
+    }
+    if (!parse(text, offset))
+        return failure(fmt::format("--symbols {}: has lines other than ADDRESS TYPE NAME; name an "
+                                   "ELF file or what nm printed",
+                                   path));
     return {};
 }
 
-bool Symbols::parse(std::string_view text) {
+bool Symbols::parse(std::string_view text, u64 offset) {
     while (!text.empty()) {
         const std::size_t end = std::min(text.find('\n'), text.size());
         std::string_view line = text.substr(0, end);
@@ -59,19 +83,28 @@ bool Symbols::parse(std::string_view text) {
         if (error != std::errc{} || stop != address.data() + address.size() || type.size() != 1 ||
             name.empty())
             return false;
-        // Mapping symbols ($x, $d) say what bytes are, not whose.
-        if (kCodeTypes.find(type[0]) != std::string_view::npos && name[0] != '$')
-            symbols_.insert_or_assign(va, std::string(name));
+        add(va + offset, type[0], name);
     }
     return true;
 }
 
-std::string Symbols::name(u64 va) const {
+void Symbols::add(u64 va, char type, std::string_view name) {
+    // Mapping symbols ($x, $d) say what bytes are, not whose.
+    if (kCodeTypes.find(type) != std::string_view::npos && !name.starts_with('$'))
+        symbols_.insert_or_assign(va, std::string(name));
+}
+
+std::optional<Symbols::Found> Symbols::nearest(u64 va) const {
     const auto after = symbols_.upper_bound(va);
-    if (after == symbols_.begin()) return {};
+    if (after == symbols_.begin()) return std::nullopt;
     const auto &[address, name] = *std::prev(after);
-    if (va - address >= kMaxSize) return {};
-    return fmt::format("{}+{:#x}", name, va - address);
+    if (va - address >= kMaxSize) return std::nullopt;
+    return Found{name, address};
+}
+
+std::string Symbols::name(u64 va) const {
+    const auto found = nearest(va);
+    return found.has_value() ? fmt::format("{}+{:#x}", found->name, va - found->address) : "";
 }
 
 } // namespace tandem::machine
