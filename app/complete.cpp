@@ -31,6 +31,7 @@ const Choices kChoices[] = {
     {"--gic",            {"2", "3"}},
     {"--incoming",       {"unix:", "tcp:", "fd:"}},
     {"--net",            {"user", "none"}},
+    {"--profile-clock",  {"cpu", "guest"}},
     {"--qcow2-version",  {"2", "3"}},
     {"--qmp",            {"unix:"}},
     {"--refcount-bits",  {"1", "2", "4", "8", "16", "32", "64"}},

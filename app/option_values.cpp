@@ -354,6 +354,23 @@ Result<> parse_deterministic(const DeterministicTexts &texts, machine::MachineCo
     return {};
 }
 
+Result<std::optional<machine::ProfileConfig>> parse_profile(const ProfileTexts &texts) {
+    if (texts.path.empty()) {
+        for (const auto &[option, text] :
+             {std::pair{"--profile-rate", &texts.rate}, {"--profile-clock", &texts.clock}})
+            if (!text->empty())
+                return failure(fmt::format("{}: there is no profile; add --profile F", option));
+        return std::nullopt;
+    }
+    machine::ProfileConfig config;
+    config.path = texts.path;
+    if (!texts.rate.empty()) config.rate_hz = TRY(parse_count("--profile-rate", texts.rate));
+    if (!texts.clock.empty() && texts.clock != "cpu" && texts.clock != "guest")
+        return failure(fmt::format("--profile-clock {}: unknown; use cpu or guest", texts.clock));
+    config.by_guest_time = texts.clock == "guest";
+    return config;
+}
+
 Result<> parse_trace(std::string_view text, machine::TraceConfig &trace) {
     while (!text.empty()) {
         const std::size_t comma = std::min(text.find(','), text.size());

@@ -3,6 +3,7 @@
 #include "machine/board/machine_config.h"
 #include "support/result.h"
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -43,6 +44,12 @@ struct DeterministicTexts {
     std::string seed, schedule, until, record;
 };
 [[nodiscard]] Result<> parse_deterministic(const DeterministicTexts &, machine::MachineConfig &);
+/// The profiler's options as typed.
+struct ProfileTexts {
+    std::string path, rate, clock;
+};
+/// Nothing if no file is named.
+[[nodiscard]] Result<std::optional<machine::ProfileConfig>> parse_profile(const ProfileTexts &);
 /// A list of decode, ir, opt, asm.
 [[nodiscard]] Result<> parse_trace(std::string_view text, machine::TraceConfig &);
 /// "FIRST..LAST" or "FIRST+LENGTH", in any C notation.

@@ -15,6 +15,8 @@ namespace tandem::app {
 struct ReplayCommand::Options {
     std::string file, until, serial, console, accel, tier = "t1", timeout, trace, trace_filter;
     std::string gdb, checkpoint_memory;
+    ProfileTexts profile;
+    std::vector<std::string> symbols;
     bool stats = false, gdb_wait = false;
 
     [[nodiscard]] Result<> apply(machine::MachineConfig &) const;
@@ -43,6 +45,8 @@ Result<> ReplayCommand::Options::apply(machine::MachineConfig &config) const {
     }
     config.starts_stopped = gdb_wait;
     config.statistics = stats;
+    config.profile = TRY(parse_profile(profile));
+    config.symbols = symbols;
     return machine::check_config(config);
 }
 
@@ -66,6 +70,14 @@ ReplayCommand::ReplayCommand(CLI::App &program)
     option("--gdb", o.gdb, "WHERE", "serve a debugger at :PORT, HOST:PORT or unix:PATH");
     option("--checkpoint-memory", o.checkpoint_memory, "SIZE",
            "for going backwards, such as 2G (512M)");
+    option("--profile", o.profile.path, "F", "say where time goes, as for run");
+    option("--profile-rate", o.profile.rate, "HZ", "look so many times a second (default 1000)");
+    option("--profile-clock", o.profile.clock, "KIND", "cpu (default; the host's) or guest");
+    verb_->add_option("--symbols", o.symbols, "name guest code in the profile; repeatable")
+        ->option_text("FILE")
+        ->expected(1)
+        ->take_all()
+        ->allow_extra_args(false);
     verb_->add_flag("--gdb-wait,-S", o.gdb_wait, "start stopped, for a debugger");
     verb_->add_flag("--stats", o.stats, "print statistics at the end");
 }
@@ -90,9 +102,12 @@ int ReplayCommand::run() {
     const auto outcome = (*machine)->run();
     const std::string statistics = (*machine)->statistics_report();
     const machine::replay::ReplayResult result = (*machine)->replay_result();
+    const auto profile = (*machine)->finish_profile();
     machine->reset(); // restores the terminal before anything more is printed
     if (!statistics.empty()) fmt::print(stderr, "{}", statistics);
+    if (profile.has_value()) fmt::print(stderr, "{}", *profile);
     if (!outcome.has_value()) return fail(outcome.error(), kExitFailure);
+    if (!profile.has_value()) return fail(profile.error(), kExitFailure);
     if (outcome->reason == machine::StopReason::Timeout)
         return fail({fmt::format("--timeout {}: the time is over", options_->timeout)},
                     kExitTimeout);

@@ -31,6 +31,7 @@ struct RunCommand::Options {
     std::string net, serial, console, display = "none", timeout, trace, trace_filter;
     std::string cloud_init = "auto", name, qmp, gdb, snapshots;
     std::string seed, schedule, until, record;
+    ProfileTexts profile;
     bool deterministic = false;
     bool gdb_wait = false, no_reboot = false, no_acpi = false, stats = false, perf_map = false;
     std::vector<std::string> symbols;
@@ -98,7 +99,8 @@ RunCommand::Options::to_config(std::unique_ptr<machine::move::Arrival> &arrival)
     if (no_acpi) config.acpi = false;
     if (!timeout.empty()) config.timeout_ns = TRY(parse_seconds("--timeout", timeout));
     config.statistics = stats;
-    config.perf_map = perf_map || !symbols.empty();
+    config.profile = TRY(parse_profile(profile));
+    config.perf_map = perf_map || (!symbols.empty() && !config.profile.has_value());
     config.symbols = symbols;
     TRY(parse_trace(trace, config.trace));
     if (!trace_filter.empty()) TRY(parse_trace_filter(trace_filter, config.trace));
@@ -177,6 +179,9 @@ std::vector<RunCommand::Options::Row> RunCommand::Options::rows() {
         {"--schedule",&o.schedule,     "KIND",   "whose turn it is: round-robin (default), random, pct or chaos"},
         {"--until",   &o.until,        "TIME",   "stop a deterministic machine at this guest time, such as 1.5s or 1500000000"},
         {"--record",  &o.record,       "F",      "make a recording that tandem replay runs again; disks and nvram stay as they are"},
+        {"--profile", &o.profile.path, "F",      "say where time goes: F.html (a flame graph), F.json (speedscope) or F.folded"},
+        {"--profile-rate", &o.profile.rate, "HZ", "look so many times a second (default 1000)"},
+        {"--profile-clock", &o.profile.clock, "KIND", "cpu (default; the host's) or guest (instructions of a deterministic machine)"},
         {"--timeout", &o.timeout,      "SECONDS","stop after this time with status 124"},
         {"-d",        &o.trace,        "STAGES", "print translated blocks: decode,ir,opt,asm; regions: llvm"},
         {"--dfilter", &o.trace_filter, "RANGE",  "only blocks there: FIRST..LAST or FIRST+LENGTH"},
@@ -299,9 +304,12 @@ int RunCommand::start(PlannedRun &planned) {
         fmt::print(stderr, "{}", plan_as_screen(*planned.plan, planned.config));
     const auto outcome = (*machine)->run();
     const std::string statistics = (*machine)->statistics_report();
+    const auto profile = (*machine)->finish_profile();
     machine->reset(); // restores the terminal before anything more is printed
     if (!statistics.empty()) fmt::print(stderr, "{}", statistics);
+    if (profile.has_value()) fmt::print(stderr, "{}", *profile);
     if (!outcome.has_value()) return fail(outcome.error(), kExitFailure);
+    if (!profile.has_value()) return fail(profile.error(), kExitFailure);
     switch (outcome->reason) {
     case machine::StopReason::Timeout:
         fmt::print(stderr, "tandem: --timeout {}: the time is over\n", options_->timeout);

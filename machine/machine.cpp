@@ -91,6 +91,8 @@ Result<> check_config(const MachineConfig &config) {
         return failure("nothing to run; name a kernel (tandem run KERNEL) or firmware (--bios F)");
     if (config.starts_stopped && !config.gdb.has_value() && config.control.empty())
         return failure("--gdb-wait: nobody could start the machine; add --gdb or --qmp");
+    if (config.profile.has_value())
+        TRY(profile::check_profile(*config.profile, config.deterministic.has_value()));
     if (config.kernel.empty() && !config.initrd.empty())
         return failure(fmt::format("{}: an initrd needs a kernel; add --kernel F", config.initrd));
     return {};
@@ -108,6 +110,7 @@ Result<std::unique_ptr<Machine>> Machine::create(const MachineConfig &config,
     if (!config.restore.empty()) machine->start_from_ = TRY(machine->open_saved(config.restore));
     TRY(machine->open_backends());
     TRY(machine->open_session());
+    TRY(machine->open_profiler());
     return machine;
 }
 
@@ -314,6 +317,19 @@ Result<> Machine::open_backends() {
     return {};
 }
 
+Result<> Machine::open_profiler() {
+    if (!config_.profile.has_value()) return {};
+    const std::string &what = !config_.name.empty()     ? config_.name
+                              : !config_.kernel.empty() ? config_.kernel
+                                                        : config_.bios;
+    profiler_ = TRY(profile::Profiler::create(*config_.profile, config_.symbols, what));
+    return {};
+}
+
+Result<std::string> Machine::finish_profile() {
+    return profiler_ != nullptr ? profiler_->finish() : Result<std::string>{};
+}
+
 void Machine::tell(MachineEvent event, EventCause cause) {
     if (server_ != nullptr) server_->machine_event(event, cause);
     const std::lock_guard lock(gdb_mutex_);
@@ -447,6 +463,7 @@ Result<RunOutcome> Machine::run_boards() {
     for (const auto &share : shares_) backends.shares.push_back(share.get());
     backends.entropy = &entropy_;
     backends.watchdog_expired = [this] { watchdog_expired(); };
+    backends.profiler = profiler_.get();
     if (session_ != nullptr) backends = session_->wrap(backends);
     open_timeline();
     for (;;) {

@@ -70,6 +70,8 @@ public:
     [[nodiscard]] const replay::ReplayResult &replay_result() const { return replay_result_; }
     /// Of the last board that ran.
     [[nodiscard]] const std::string &statistics_report() const { return statistics_; }
+    /// After run(): what the profiler has to say, once its file is complete; empty without one.
+    [[nodiscard]] Result<std::string> finish_profile();
 
 private:
     explicit Machine(const MachineConfig &);
@@ -94,6 +96,7 @@ private:
     /// Ends the wait of load().
     void loaded(Result<>);
     [[nodiscard]] Result<> open_session();
+    [[nodiscard]] Result<> open_profiler();
     void execute(replay::Command);
     /// A replay that a debugger may be attached to gets a history.
     void open_timeline();
@@ -161,6 +164,7 @@ private:
     StopReason guest_end_ = StopReason::None;     ///< as stays_at_end() knows it
     replay::ReplayResult replay_result_;
     std::string statistics_;
+    std::unique_ptr<profile::Profiler> profiler_;
     /// One at a time: saving, pressing keys, pausing, replacing the board. Before mutex_.
     std::mutex control_mutex_;
     mutable std::mutex mutex_; ///< guards what follows, up to the watcher

@@ -221,6 +221,8 @@ Result<> Board::add_accelerator() {
     options.trace = config_.trace;
     options.perf_map = config_.perf_map;
     options.symbols = config_.symbols;
+    options.profiler = backends_.profiler;
+    options.ram = ram_.get();
     accelerator_ = TRY(JitAccelerator::create(*model, wiring, options));
     return {};
 }
@@ -357,7 +359,12 @@ Result<> Board::prepare() {
 Result<StopReason> Board::run() {
     TRY(prepare());
     if (is_restored_) release(GuestClock::Runs);
-    return cpus_.run();
+    if (backends_.profiler == nullptr) return cpus_.run();
+    backends_.profiler->begin(*ram_);
+    cpus_.set_sampler(backends_.profiler->sampler());
+    const StopReason reason = cpus_.run();
+    backends_.profiler->end();
+    return reason;
 }
 
 // ------------------------------------------------------------------------------------- snapshots

@@ -17,6 +17,7 @@
 #include "machine/host/clock.h"
 #include "machine/memory/guest_memory.h"
 #include "machine/memory/physical_map.h"
+#include "machine/profile/profiler.h"
 #include "machine/snapshot/page_loader.h"
 #include "machine/snapshot/writer.h"
 
@@ -48,6 +49,7 @@ struct HostBackends {
     // Of a deterministic machine; null: the CPUs have threads, and guest time is the host's.
     devices::Clock *clock = nullptr;
     CpuSequencer *sequencer = nullptr;
+    profile::Profiler *profiler = nullptr; ///< null: nobody profiles
 };
 
 class Board {

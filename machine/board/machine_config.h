@@ -4,6 +4,7 @@
 #include "machine/debug/gdb/gdb_address.h"
 #include "machine/host/net/net_config.h"
 #include "machine/host/share/share_config.h"
+#include "machine/profile/profile_config.h"
 #include "machine/replay/deterministic_config.h"
 #include "machine/storage/host_file.h"
 #include "machine/storage/image_format.h"
@@ -97,12 +98,13 @@ struct MachineConfig {
     u64 timeout_ns = 0; ///< of host time; 0: none
     bool statistics = false;
     bool perf_map = false;            ///< tell Linux perf of translated code
-    std::vector<std::string> symbols; ///< files that name guest code there
-    std::string name;                 ///< of the machine, for whoever controls it
-    std::string control;              ///< path of the control socket; empty: none
-    std::string snapshots = ".";      ///< folder of those the control socket makes
-    std::optional<GdbAddress> gdb;    ///< where a debugger is served
-    bool starts_stopped = false;      ///< until somebody has it go on
+    std::vector<std::string> symbols; ///< files that name guest code there, and in a profile
+    std::optional<ProfileConfig> profile;
+    std::string name;              ///< of the machine, for whoever controls it
+    std::string control;           ///< path of the control socket; empty: none
+    std::string snapshots = ".";   ///< folder of those the control socket makes
+    std::optional<GdbAddress> gdb; ///< where a debugger is served
+    bool starts_stopped = false;   ///< until somebody has it go on
     TraceConfig trace;
     std::optional<DeterministicConfig> deterministic; ///< else CPUs and time are the host's
 

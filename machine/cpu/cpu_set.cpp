@@ -150,6 +150,7 @@ void CpuSet::run_cpu(u32 index) {
     current_cpu = index;
     // Sleeps end at guest timer deadlines; the default slack of 50 us would make each late.
     ::prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL);
+    const profile::Sampler::ThreadScope sampled(sampler_);
     Vcpu &cpu = *cpus_[index];
     cpu.thread_id = ::gettid();
     for (;;) {
@@ -179,6 +180,7 @@ std::optional<CpuStart> CpuSet::take_start(Vcpu &cpu) {
 }
 
 void CpuSet::run_in_turns() {
+    const profile::Sampler::ThreadScope sampled(sampler_);
     for (const auto &cpu : cpus_) cpu->thread_id = ::gettid();
     for (;;) {
         {

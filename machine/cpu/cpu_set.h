@@ -8,6 +8,7 @@
 #include "machine/accel/accelerator.h"
 #include "machine/cpu/cpu_sequencer.h"
 #include "machine/cpu/psci.h"
+#include "machine/profile/sampler.h"
 
 #include <atomic>
 #include <condition_variable>
@@ -42,6 +43,8 @@ public:
     explicit CpuSet(std::vector<u64> affinities, CpuSequencer *sequencer = nullptr);
     ~CpuSet() override;
 
+    /// Before run(): the threads that execute CPUs are sampled. The sampler outlives the set.
+    void set_sampler(profile::Sampler *sampler) { sampler_ = sampler; }
     /// Creates the CPUs; once, before run().
     void attach(Accelerator &);
     /// Destroys the CPUs, before their accelerator; after run().
@@ -118,6 +121,7 @@ private:
     bool must_leave() const override;
 
     CpuSequencer *const sequencer_;
+    profile::Sampler *sampler_ = nullptr;
     std::vector<std::unique_ptr<Vcpu>> cpus_;
     mutable std::mutex mutex_;
     std::condition_variable changed_; ///< a CPU may go on, or the machine stops

@@ -52,6 +52,11 @@ public:
             source->need(offset, length);
     }
 
+    /// All bytes may be touched as they are.
+    [[nodiscard]] bool is_complete() const {
+        return source_.load(std::memory_order_acquire) == nullptr;
+    }
+
     [[nodiscard]] DirtyLog &dirty_log() { return dirty_log_; }
 
     struct Range {

@@ -36,9 +36,12 @@ constexpr std::array kTimers{arm::TimerChannel::Physical, arm::TimerChannel::Vir
 } // namespace
 
 CountedJitCpu::CountedJitCpu(jit::Engine &engine, arm::Mmu &mmu, const arm::CpuModel &model,
-                             const JitWiring &wiring, const JitDebug &debug, u32 index)
+                             const JitWiring &wiring, const JitDebug &debug,
+                             JitProfiling *profiling, u32 index)
     : engine_(engine), memory_(*wiring.memory), clock_(*wiring.counted_clock),
-      core_(engine, mmu, model, wiring, index, *this, *this), debug_(core_, mmu, debug) {}
+      core_(engine, mmu, model, wiring, index, *this, *this), debug_(core_, mmu, debug) {
+    if (profiling != nullptr) profile_.emplace(core_.state, *profiling);
+}
 
 void CountedJitCpu::start(const CpuStart &start) {
     core_.start(start);
@@ -119,8 +122,7 @@ CountedCpu::TurnEnd CountedJitCpu::run_turn(u64 instructions) {
     const bool passes = steps ? debug_.passes_points() : debug_.stands_at_told_access();
     const u64 budget = steps || passes ? 1 : instructions;
     TurnEnd end = TurnEnd::Attention;
-    switch (engine_.run(state, static_cast<i64>(budget), jit::StopAt::Exactly,
-                        {.passes_points = passes})) {
+    switch (execute(budget, {.passes_points = passes})) {
     case jit::ExitReason::BudgetUsed:
         if (budget == instructions) end = TurnEnd::Used;
         break;
@@ -135,6 +137,21 @@ CountedCpu::TurnEnd CountedJitCpu::run_turn(u64 instructions) {
     }
     if (steps) debug_.stepped();
     return end;
+}
+
+/// In pieces that end where the profiler looks; nothing else tells one piece from several.
+jit::ExitReason CountedJitCpu::execute(u64 instructions, jit::StepControl control) {
+    arm::ArmState &state = core_.state;
+    if (!profile_.has_value())
+        return engine_.run(state, static_cast<i64>(instructions), jit::StopAt::Exactly, control);
+    const profile::Sampler::CpuScope sampled(&*profile_);
+    for (const u64 end = state.retired + instructions;;) {
+        const u64 left = std::min(end - state.retired, profile_->instructions_left(state.retired));
+        const jit::ExitReason reason =
+            engine_.run(state, static_cast<i64>(left), jit::StopAt::Exactly, control);
+        profile_->has_executed(state.retired);
+        if (reason != jit::ExitReason::BudgetUsed || state.retired == end) return reason;
+    }
 }
 
 void CountedJitCpu::begin_wait() {

@@ -3,13 +3,14 @@
 /// timers follow guest time, which grows with each instruction, and nothing here asks the host.
 #include "devices/core/clock.h"
 #include "machine/accel/jit/jit_cpu_debug.h"
+#include "machine/accel/jit/jit_cpu_profile.h"
 
 namespace tandem::machine {
 
 class CountedJitCpu final : public CountedCpu, private arm::TimerPort, private arm::PmuPort {
 public:
     CountedJitCpu(jit::Engine &, arm::Mmu &, const arm::CpuModel &, const JitWiring &,
-                  const JitDebug &, u32 index);
+                  const JitDebug &, JitProfiling *, u32 index);
 
     void start(const CpuStart &) override;
     void leave() override;
@@ -44,6 +45,7 @@ private:
     void set_line(bool high) override { core_.set_pmu_line(high); }
     void set_overflow_deadline(u64 instructions, u64 counter) override;
     void begin_wait();
+    [[nodiscard]] jit::ExitReason execute(u64 instructions, jit::StepControl);
 
     jit::Engine &engine_;
     PhysicalMap &memory_;
@@ -56,6 +58,7 @@ private:
     u64 nap_end_ = kNever; ///< of a wait for an event
     JitCpuCore core_;      ///< uses everything above
     JitCpuDebug debug_;
+    std::optional<JitCpuProfile> profile_; ///< none: nobody profiles
 };
 
 } // namespace tandem::machine

@@ -45,6 +45,10 @@ Result<std::unique_ptr<JitAccelerator>> JitAccelerator::create(const arm::CpuMod
             [symbols = &self->symbols_](u64 va) { return symbols->name(va); }));
         engine_options.perf_map = self->perf_map_.get();
     }
+    if (options.profiler != nullptr) {
+        self->profiling_ = std::make_unique<JitProfiling>(*options.profiler, *options.ram);
+        engine_options.index_code = true;
+    }
     engine_options.poll_interrupts = [](ir::ExecContext &context) {
         arm::take_interrupt(static_cast<arm::ArmState &>(context));
     };
@@ -56,7 +60,8 @@ Result<std::unique_ptr<JitAccelerator>> JitAccelerator::create(const arm::CpuMod
 
 template <typename Cpu>
 std::unique_ptr<Cpu> JitAccelerator::make_cpu(u32 index) {
-    auto cpu = std::make_unique<Cpu>(*engine_, mmu_, model_, wiring_, debug_, index);
+    auto cpu =
+        std::make_unique<Cpu>(*engine_, mmu_, model_, wiring_, debug_, profiling_.get(), index);
     debugged_.resize(std::max<std::size_t>(debugged_.size(), index + 1));
     debugged_[index] = &cpu->debug();
     return cpu;

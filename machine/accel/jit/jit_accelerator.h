@@ -6,6 +6,7 @@
 #include "jit/tiering/engine.h"
 #include "machine/accel/accelerator.h"
 #include "machine/accel/jit/jit_cpu_debug.h"
+#include "machine/accel/jit/jit_cpu_profile.h"
 #include "machine/accel/jit/jit_wiring.h"
 #include "machine/debug/block_printer.h"
 #include "machine/debug/symbols.h"
@@ -19,8 +20,10 @@ struct JitOptions {
     jit::Optimise optimise = jit::Optimise::Never;
     bool deterministic = false; ///< for counted CPUs
     TraceConfig trace;
-    bool perf_map = false;            ///< tell Linux perf of translated code
-    std::vector<std::string> symbols; ///< files that name guest code there
+    bool perf_map = false;                 ///< tell Linux perf of translated code
+    std::vector<std::string> symbols;      ///< files that name guest code there
+    profile::Profiler *profiler = nullptr; ///< outlives the accelerator; null: none
+    const GuestMemory *ram = nullptr;      ///< for the profiler; likewise
 };
 
 class JitAccelerator final : public Accelerator, private AcceleratorDebug {
@@ -58,6 +61,7 @@ private:
     std::unique_ptr<jit::PerfMap> perf_map_;
     std::unique_ptr<jit::Engine> engine_;
     JitDebug debug_;
+    std::unique_ptr<JitProfiling> profiling_;
     std::vector<JitCpuDebug *> debugged_; ///< CPUs by index
 };
 

@@ -12,12 +12,15 @@
 namespace tandem::machine {
 
 JitCpu::JitCpu(jit::Engine &engine, arm::Mmu &mmu, const arm::CpuModel &model,
-               const JitWiring &wiring, const JitDebug &debug, u32 index)
+               const JitWiring &wiring, const JitDebug &debug, JitProfiling *profiling, u32 index)
     : engine_(engine), clock_(*wiring.clock),
       may_poll_(wiring.affinities.size() <= std::thread::hardware_concurrency()),
-      core_(engine, mmu, model, wiring, index, *this, *this), debug_(core_, mmu, debug) {}
+      core_(engine, mmu, model, wiring, index, *this, *this), debug_(core_, mmu, debug) {
+    if (profiling != nullptr) profile_.emplace(state_, *profiling);
+}
 
 void JitCpu::run() {
+    const profile::Sampler::CpuScope sampled(profile_.has_value() ? &*profile_ : nullptr);
     while (!leaving_.exchange(false) && !stopped_) run_planned();
     stopped_ = false;
 }
@@ -139,6 +142,7 @@ bool JitCpu::may_wake() const {
 }
 
 void JitCpu::wait() {
+    const profile::Sampler::IdleScope idle;
     if (state_.waits_for_event) {
         wait_for_event();
     } else {

@@ -3,6 +3,7 @@
 /// the CPU's own timers, so that a running CPU needs no timer thread and a sleeping one sleeps
 /// exactly until its next deadline.
 #include "machine/accel/jit/jit_cpu_debug.h"
+#include "machine/accel/jit/jit_cpu_profile.h"
 #include "machine/host/parking.h"
 
 #include <atomic>
@@ -12,7 +13,7 @@ namespace tandem::machine {
 class JitCpu final : public AcceleratedCpu, private arm::TimerPort, private arm::PmuPort {
 public:
     JitCpu(jit::Engine &, arm::Mmu &, const arm::CpuModel &, const JitWiring &, const JitDebug &,
-           u32 index);
+           JitProfiling *, u32 index);
 
     void start(const CpuStart &start) override { core_.start(start); }
     void run() override;
@@ -72,6 +73,7 @@ private:
     JitCpuCore core_; ///< uses everything above
     arm::ArmState &state_ = core_.state;
     JitCpuDebug debug_;
+    std::optional<JitCpuProfile> profile_; ///< none: nobody profiles
 };
 
 } // namespace tandem::machine
