@@ -71,7 +71,7 @@ ReplayCommand::ReplayCommand(CLI::App &program)
     option("--checkpoint-memory", o.checkpoint_memory, "SIZE",
            "for going backwards, such as 2G (512M)");
     option("--profile", o.profile.path, "F", "say where time goes, as for run");
-    option("--profile-rate", o.profile.rate, "HZ", "look so many times a second (default 1000)");
+    option("--profile-rate", o.profile.rate, "HZ", "look so many times a second (default 100)");
     option("--profile-clock", o.profile.clock, "KIND", "cpu (default; the host's) or guest");
     verb_->add_option("--symbols", o.symbols, "name guest code in the profile; repeatable")
         ->option_text("FILE")

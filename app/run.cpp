@@ -180,7 +180,7 @@ std::vector<RunCommand::Options::Row> RunCommand::Options::rows() {
         {"--until",   &o.until,        "TIME",   "stop a deterministic machine at this guest time, such as 1.5s or 1500000000"},
         {"--record",  &o.record,       "F",      "make a recording that tandem replay runs again; disks and nvram stay as they are"},
         {"--profile", &o.profile.path, "F",      "say where time goes: F.html (a flame graph), F.json (speedscope) or F.folded"},
-        {"--profile-rate", &o.profile.rate, "HZ", "look so many times a second (default 1000)"},
+        {"--profile-rate", &o.profile.rate, "HZ", "look so many times a second (default 100)"},
         {"--profile-clock", &o.profile.clock, "KIND", "cpu (default; the host's) or guest (instructions of a deterministic machine)"},
         {"--timeout", &o.timeout,      "SECONDS","stop after this time with status 124"},
         {"-d",        &o.trace,        "STAGES", "print translated blocks: decode,ir,opt,asm; regions: llvm"},

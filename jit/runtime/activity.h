@@ -18,7 +18,6 @@ enum class Activity : u8 {
     Softmmu, ///< filling TLBs: table walks
     Device,  ///< an access to a device
 };
-inline constexpr unsigned kActivities = 10;
 
 /// Written by the thread itself, read by its signal handlers.
 using ActivityMark = std::atomic<Activity>;

@@ -1,7 +1,6 @@
 #include "jit/tiering/vcpu.h"
 
 #include "ir/verifier/verifier.h"
-#include "jit/baseline/frame.h"
 #include "support/check.h"
 
 #include <x86intrin.h>
@@ -409,29 +408,30 @@ u32 Vcpu::run_uncached(u32 max_instructions) {
 
 ExitInfo Vcpu::run_code(const void *code) {
     const ActivityScope executing(softmmu_.activity, Activity::Baseline);
-    in_code_.store(true, std::memory_order_relaxed);
+    code_stack_.store(__builtin_frame_address(0), std::memory_order_relaxed);
     const ExitInfo exit = shared_.runtime->enter(context_, code);
-    in_code_.store(false, std::memory_order_relaxed);
+    code_stack_.store(nullptr, std::memory_order_relaxed);
     return exit;
 }
 
-/// What translated code has called is to return there; the frame of such code is larger than this
-/// search. AddressSanitizer would have it that frames of C++ code are none of ours.
+/// What translated code has called is to return there. AddressSanitizer would have it that frames
+/// of other functions are none of ours.
 [[gnu::no_sanitize_address]] std::optional<CodeIndex::Found>
 Vcpu::find_caller(const void *host_sp) const {
     static constexpr std::size_t kDepth = 512;
-    static_assert(kDepth * sizeof(void *) < sizeof(Frame));
     const auto *slot = static_cast<const void *const *>(host_sp);
-    for (std::size_t i = 0; i < kDepth; ++i) {
-        if (!shared_.code_memory.contains(slot[i])) continue;
-        if (const auto found = shared_.code_index->find(slot[i]); found.has_value()) return found;
+    const auto *end = static_cast<const void *const *>(code_stack_.load(std::memory_order_relaxed));
+    for (std::size_t i = 0; i < kDepth && slot < end; ++i, ++slot) {
+        if (!shared_.code_memory.contains(*slot)) continue;
+        if (const auto found = shared_.code_index->find(*slot); found.has_value()) return found;
     }
     return std::nullopt;
 }
 
 Position Vcpu::position(const void *host_pc, const void *host_sp) const {
     Position position{softmmu_.activity.load(std::memory_order_relaxed), context_.pc};
-    if (!in_code_.load(std::memory_order_relaxed) || shared_.code_index == nullptr) return position;
+    if (code_stack_.load(std::memory_order_relaxed) == nullptr || shared_.code_index == nullptr)
+        return position;
     const bool is_baseline = position.activity == Activity::Baseline;
     std::optional<CodeIndex::Found> found;
     if (shared_.code_memory.contains(host_pc)) {

@@ -106,7 +106,8 @@ private:
     ir::Optimiser optimiser_;
     ir::Predecoder predecoder_;
     Stopwatch stopwatch_;
-    std::atomic<bool> in_code_ = false; ///< of T1 or T2, or in what it has called; for position()
+    /// Above the stack of the running code of T1 or T2; null: none runs. For position().
+    std::atomic<const void *> code_stack_ = nullptr;
     u32 sample_countdown_ = 0;
     Slice slice_; ///< the last one
     std::array<Recent, 1u << kRecentBits> recent_{};

@@ -78,6 +78,22 @@ std::optional<Tokens> tokens_around(const Bytes &bytes, std::size_t digits) {
     return tokens;
 }
 
+std::optional<Tokens> find_tokens(const Bytes &bytes) {
+    using namespace std::string_view_literals;
+    static constexpr std::string_view kDigits =
+        "0\0001\0002\0003\0004\0005\0006\0007\0008\0009\0"sv;
+    const std::string_view all = bytes.text();
+    for (std::size_t at = 0; at < all.size();) {
+        const void *found =
+            ::memmem(all.data() + at, all.size() - at, kDigits.data(), kDigits.size());
+        if (found == nullptr) break;
+        at = static_cast<std::size_t>(static_cast<const char *>(found) - all.data());
+        if (auto tokens = tokens_around(bytes, at); tokens.has_value()) return tokens;
+        ++at;
+    }
+    return std::nullopt;
+}
+
 /// The length of a name, moving `at` behind it: above 127 it takes two bytes.
 std::optional<std::size_t> take_length(const Bytes &bytes, std::size_t &at) {
     const auto low = bytes.get<u8>(at++);
@@ -192,31 +208,26 @@ std::optional<std::vector<KernelSymbol>> read_symbols(const Bytes &bytes, const 
 
 } // namespace
 
+std::optional<std::size_t> find_token_table(std::span<const std::byte> memory) {
+    const auto tokens = find_tokens(Bytes(memory));
+    return tokens.has_value() ? std::optional(tokens->table) : std::nullopt;
+}
+
 std::optional<std::vector<KernelSymbol>> find_kallsyms(std::span<const std::byte> memory, u64 va) {
-    using namespace std::string_view_literals;
-    static constexpr std::string_view kDigits =
-        "0\0001\0002\0003\0004\0005\0006\0007\0008\0009\0"sv;
     const Bytes bytes(memory);
-    const std::string_view all = bytes.text();
-    for (std::size_t at = all.find(kDigits); at != std::string_view::npos;
-         at = all.find(kDigits, at + 1)) {
-        const auto tokens = tokens_around(bytes, at);
-        if (!tokens.has_value()) continue;
-        auto names = names_by_markers(bytes, tokens->table);
-        if (!names.has_value()) names = names_by_order(bytes, tokens->table);
-        if (!names.has_value()) continue;
-        const std::size_t offsets_size = align_up(std::size_t{4} * names->count, 8);
-        const std::size_t behind = tokens->index + 2 * kTokens;
-        const u64 table_va = va + tokens->table;
-        auto symbols =
-            read_symbols(bytes, *tokens, *names, {behind, behind + offsets_size}, table_va);
-        if (!symbols.has_value() && names->count_at >= offsets_size + 8)
-            symbols =
-                read_symbols(bytes, *tokens, *names,
-                             {names->count_at - 8 - offsets_size, names->count_at - 8}, table_va);
-        if (symbols.has_value()) return symbols;
-    }
-    return std::nullopt;
+    const auto tokens = find_tokens(bytes);
+    if (!tokens.has_value()) return std::nullopt;
+    auto names = names_by_markers(bytes, tokens->table);
+    if (!names.has_value()) names = names_by_order(bytes, tokens->table);
+    if (!names.has_value()) return std::nullopt;
+    const std::size_t offsets_size = align_up(std::size_t{4} * names->count, 8);
+    const std::size_t behind = tokens->index + 2 * kTokens;
+    const u64 table_va = va + tokens->table;
+    auto symbols = read_symbols(bytes, *tokens, *names, {behind, behind + offsets_size}, table_va);
+    if (!symbols.has_value() && names->count_at >= offsets_size + 8)
+        symbols = read_symbols(bytes, *tokens, *names,
+                               {names->count_at - 8 - offsets_size, names->count_at - 8}, table_va);
+    return symbols;
 }
 
 } // namespace tandem::machine::profile

@@ -16,6 +16,10 @@ struct KernelSymbol {
     std::string name;
 };
 
+/// Where in memory that may change meanwhile there is something like such a table; nothing if there
+/// is none: a quick look, which saves many a copy.
+[[nodiscard]] std::optional<std::size_t> find_token_table(std::span<const std::byte> memory);
+
 /// The symbols of the kernel whose read-only data is in `memory`, which is mapped at `va`; nothing
 /// if there is no sound table, or one of a kernel that has not relocated itself to where it is.
 [[nodiscard]] std::optional<std::vector<KernelSymbol>>

@@ -11,6 +11,8 @@ namespace {
 
 /// The vectors are in the kernel's text, and its read-only data follows within this.
 constexpr u64 kMaxImage = u64{64} << 20;
+/// The tables lie so near to their tokens.
+constexpr std::size_t kMaxTables = std::size_t{8} << 20;
 constexpr u64 kMaxTask = 16384;
 constexpr u32 kFirstInterval = 100, kMaxInterval = 10'000;
 
@@ -35,9 +37,13 @@ bool LinuxGuest::find_symbols(const Sample &sample) {
     const u64 ram_end = memory_.base().value() + memory_.size();
     if (!memory_.contains(begin, 1)) return false;
     const auto live = memory_.span(begin, std::min(kMaxImage, ram_end - begin.value()));
+    const auto table = find_token_table(live);
+    if (!table.has_value()) return false;
     // From a copy: the guest may write meanwhile.
-    const std::vector<std::byte> image(live.begin(), live.end());
-    const auto found = find_kallsyms(image, sample.vectors);
+    const std::size_t first = *table - std::min(*table, kMaxTables);
+    const auto tables = live.subspan(first, std::min(live.size() - first, 2 * kMaxTables));
+    const std::vector<std::byte> copy(tables.begin(), tables.end());
+    const auto found = find_kallsyms(copy, sample.vectors + first);
     if (!found.has_value()) return false;
     for (const KernelSymbol &symbol : *found)
         symbols_.add(symbol.address, symbol.type, symbol.name);

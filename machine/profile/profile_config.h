@@ -5,7 +5,7 @@
 namespace tandem::machine {
 
 struct ProfileConfig {
-    static constexpr unsigned kDefaultRate = 1000, kMaxRate = 10'000;
+    static constexpr unsigned kDefaultRate = 100, kMaxRate = 10'000;
 
     std::string path;                ///< its extension says which format
     unsigned rate_hz = kDefaultRate; ///< samples in a second

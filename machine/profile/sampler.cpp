@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <utility>
 
 namespace tandem::machine::profile {
 namespace {
@@ -25,7 +26,10 @@ u64 cpu_time() {
 struct Sampler::Slot {
     static constexpr u32 kRing = 64;
 
+    Slot() { ::pthread_getcpuclockid(thread, &clock); }
+
     pthread_t thread = ::pthread_self();
+    clockid_t clock{}; ///< its CPU time, for other threads
     std::atomic<const SampledCpu *> cpu = nullptr;
     std::atomic<bool> is_idle = false;
     std::atomic<u64> sampled_until = cpu_time(); ///< of the thread's CPU time; its own
@@ -98,11 +102,15 @@ void Sampler::work() {
         // What was missed is not made up for: samples weigh what they stand for.
         timespec now{};
         ::clock_gettime(CLOCK_MONOTONIC, &now);
-        if (now.tv_sec > next.tv_sec) next = now;
+        if (std::pair(now.tv_sec, now.tv_nsec) > std::pair(next.tv_sec, next.tv_nsec)) next = now;
         const std::lock_guard lock(mutex_);
         for (const auto &slot : slots_) {
             drain(*slot);
-            if (!slot->is_idle.load(std::memory_order_relaxed))
+            // One that has hardly run, as on a busy host, has nothing new to say.
+            const bool has_run =
+                nanoseconds(slot->clock) >=
+                slot->sampled_until.load(std::memory_order_relaxed) + interval_ns_ / 2;
+            if (has_run && !slot->is_idle.load(std::memory_order_relaxed))
                 ::pthread_kill(slot->thread, kSignal);
         }
     }

@@ -64,6 +64,7 @@ def check_shares(stacks, tolerance):
 def rom(tandem, program, folder):
     machine = [tandem, "run", "--kernel", program, "--serial", "none", "--net", "none", "--symbols", program]
     counted = [*machine, "--deterministic", "--stats"]
+    often = ["--profile-rate", "1000"]
     by_guest = ["--profile-clock", "guest", "--profile-rate", "10000"]
 
     # By instructions all is exact, and nothing depends on the host.
@@ -83,16 +84,16 @@ def rom(tandem, program, folder):
     for tier, mark, least, unit in ((["--accel", "interp"], "[T0]", 0.2, 1000000), (["--tier", "t1"], "[T1]", 0.7, 20000000),
                                     (["--tier", "t2"], "[T2]", 0.4, 60000000)):
         path = f"{folder}/time.folded"
-        run(*machine, "--append", f"unit={unit}", "--profile", path, *tier)
+        run(*machine, "--append", f"unit={unit}", "--profile", path, *often, *tier)
         stacks = stacks_of(path)
         check_shares({stack: weight for stack, weight in stacks.items() if stack[-1] == mark}, 0.15)
         check(share(stacks, mark) > least, f"{mark} has {share(stacks, mark)}")
-        time = run(*counted, "--profile", path, *tier)
+        time = run(*counted, "--profile", path, *often, *tier)
         check(STATE.search(time.stderr).group() == without, f"{tier} under signals makes another run")
 
     # What other programs read.
     path = f"{folder}/a.json"
-    run(*machine, "--append", "unit=20000000", "--profile", path)
+    run(*machine, "--append", "unit=20000000", "--profile", path, *often)
     profile = json.loads(read(path))
     frames = profile["shared"]["frames"]
     for only in profile["profiles"]:
@@ -101,7 +102,7 @@ def rom(tandem, program, folder):
         check(sum(only["weights"]) == only["endValue"], "weights do not add up")
         check(all(frames[frame]["name"] for stack in only["samples"] for frame in stack), "a frame has no name")
     path = f"{folder}/a.html"
-    run(*machine, "--append", "unit=20000000", "--profile", path)
+    run(*machine, "--append", "unit=20000000", "--profile", path, *often)
     page = read(path)
     names = json.loads(re.search(r"^const names = (.*);$", page, re.M).group(1))
     tree = json.loads(re.search(r"^root.callees = nodes\((.*), root\);$", page, re.M).group(1))
@@ -131,7 +132,7 @@ def initramfs(guests):
 
 def linux(tandem, guests, folder):
     path = f"{folder}/linux.folded"
-    run(tandem, "run", *initramfs(guests), "--profile", path)
+    run(tandem, "run", *initramfs(guests), "--profile", path, "--profile-rate", "1000")
     stacks = stacks_of(path)
     check(share(stacks, "start_kernel_[k]") > 0.02, "the kernel has no symbols")
     check(any(stack[0].startswith("swapper") for stack in stacks), "no process has a name")
@@ -153,7 +154,7 @@ def replay(tandem, guests, folder):
     for options in (["--profile-clock", "cpu"], ["--profile-clock", "guest"],
                     ["--profile-clock", "guest", "--tier", "auto"]):
         path = f"{folder}/replay.folded"
-        done = run(*plain, "--profile", path, *options)
+        done = run(*plain, "--profile", path, "--profile-rate", "1000", *options)
         check(STATE.search(done.stderr).group() == expected, f"{options}: another run")
         profiles.append(read(path))
     check(profiles[1] == profiles[2], "the same run has another profile")
