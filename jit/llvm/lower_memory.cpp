@@ -59,23 +59,76 @@ void full_barrier(Lowering &l) {
                                         "~{memory},~{dirflag},~{fpsr},~{flags}", true));
 }
 
-/// The hot path at `host`; its results, if any.
-template <typename Fast>
-void hot_or_cold(Lowering &l, const Inst &in, llvm::Value *miss, llvm::Value *entry,
-                 llvm::Value *known_addend, llvm::Value *address, Lowering::PageCheck *check,
-                 std::span<llvm::Value *> results, std::span<const Type> types, Fast fast) {
+/// Ways to find the page of an access. Each ends the LLVM block, goes on in `hot`, and returns what
+/// is to be added to the address there; else the code is to be in `cold`.
+struct Look {
+    llvm::Value *base;
+    i64 first, end; ///< bytes from the base
+    bool is_aligned;
+    MemoryOp op;
+    bool is_write;
+};
+llvm::Value *by_tlb(Lowering &l, const Look &look, llvm::BasicBlock *cold, llvm::BasicBlock *hot) {
+    llvm::Value *entry = nullptr;
+    llvm::Value *miss =
+        look_up(l, look.base, look.first, look.end, look.is_aligned, look.op, look.is_write, entry);
+    l.branch_unlikely(miss, cold, hot);
+    return load_addend(l, entry);
+}
+/// By what an access before it has found. That is 0 if it found nothing, often because its bytes
+/// and those of others after it were on two pages: these may be on one.
+llvm::Value *by_check(Lowering &l, const Look &look, llvm::Value *addend, llvm::BasicBlock *cold,
+                      llvm::BasicBlock *hot) {
+    llvm::BasicBlock *alone = l.new_block("alone");
+    llvm::BasicBlock *found = l.new_block("found");
+    llvm::BasicBlock *from = l.b.GetInsertBlock();
+    l.branch_unlikely(l.b.CreateICmpEQ(addend, l.const64(0)), alone, hot);
+    l.b.SetInsertPoint(alone);
+    llvm::Value *own = by_tlb(l, look, cold, found);
+    l.b.CreateBr(hot);
+    l.b.SetInsertPoint(hot);
+    llvm::PHINode *phi = l.b.CreatePHI(l.b.getInt64Ty(), 2);
+    phi->addIncoming(addend, from);
+    phi->addIncoming(own, found);
+    return phi;
+}
+/// By the page of the stream's last access, else by the TLB.
+llvm::Value *by_stream(Lowering &l, const Look &look, const Lowering::StreamVariables &stream,
+                       llvm::BasicBlock *cold, llvm::BasicBlock *hot) {
+    llvm::Type *word = l.b.getInt64Ty();
+    llvm::BasicBlock *other_page = l.new_block("page");
+    llvm::BasicBlock *found = l.new_block("found");
+    llvm::Value *first = l.b.CreateAdd(look.base, l.const64(static_cast<u64>(look.first)));
+    llvm::Value *distance = l.b.CreateSub(first, l.b.CreateLoad(word, stream.page));
+    llvm::Value *limit = l.b.CreateLoad(word, stream.limit, true);
+    l.branch_unlikely(l.b.CreateICmpUGE(distance, limit), other_page, hot);
+    l.b.SetInsertPoint(other_page);
+    llvm::Value *addend = by_tlb(l, look, cold, found);
+    l.b.CreateStore(addend, stream.addend);
+    l.b.CreateStore(l.b.CreateAnd(first, l.const64(~u64{0xfff})), stream.page);
+    l.b.CreateStore(l.const64(stream.full_limit), stream.limit, true);
+    l.b.CreateBr(hot);
+    l.b.SetInsertPoint(hot);
+    return l.b.CreateLoad(word, stream.addend);
+}
+
+/// An access whose page `find` finds, as above; `fast` makes it on the host and sets its results.
+/// `slow(i)` is result i when it was made out of line.
+template <typename Find, typename Slow, typename Fast>
+void hot_or_cold(Lowering &l, const Inst &in, Find find, llvm::Value *address,
+                 Lowering::PageCheck *check, std::span<llvm::Value *> results, Slow slow,
+                 Fast fast) {
     llvm::BasicBlock *hot = l.new_block("hot");
     llvm::BasicBlock *cold = l.new_block("miss");
     llvm::BasicBlock *on = l.new_block("on");
-    l.branch_unlikely(miss, cold, hot);
-    llvm::Value *addend = known_addend != nullptr ? known_addend : load_addend(l, entry);
+    llvm::Value *addend = find(cold, hot);
     fast(l.raw_host_pointer(l.b.CreateAdd(addend, address)));
     llvm::BasicBlock *hot_end = l.b.GetInsertBlock();
     l.b.CreateBr(on);
     l.b.SetInsertPoint(cold);
     l.call_memory(in);
-    std::array<llvm::Value *, 2> slow{};
-    for (unsigned i = 0; i < results.size(); ++i) slow[i] = l.load_result(types[i], i);
+    std::array<llvm::Value *, 2> others{};
+    for (unsigned i = 0; i < results.size(); ++i) others[i] = slow(i);
     llvm::BasicBlock *cold_end = l.b.GetInsertBlock();
     l.b.CreateBr(on);
     l.b.SetInsertPoint(on);
@@ -85,7 +138,7 @@ void hot_or_cold(Lowering &l, const Inst &in, llvm::Value *miss, llvm::Value *en
         phi->addIncoming(b, cold_end);
         return phi;
     };
-    for (unsigned i = 0; i < results.size(); ++i) results[i] = join(results[i], slow[i]);
+    for (unsigned i = 0; i < results.size(); ++i) results[i] = join(results[i], others[i]);
     if (check != nullptr) check->addend = join(addend, l.const64(0));
 }
 
@@ -133,23 +186,30 @@ void access_parts(Lowering &l, const Inst &in, const PlainAccess &access, llvm::
     }
 }
 
-/// General registers: one access, single-copy atomic within aligned 16 bytes (FEAT_LSE2).
+llvm::Type *pair_type(Lowering &l, const PlainAccess &access) {
+    return llvm::FixedVectorType::get(l.b.getIntNTy(access.bytes * 8), 2);
+}
+/// Two values as one of a pair's type.
+llvm::Value *join_pair(Lowering &l, const PlainAccess &access,
+                       std::array<llvm::Value *, 2> values) {
+    llvm::Value *pair = llvm::PoisonValue::get(pair_type(l, access));
+    for (u64 i = 0; i < 2; ++i)
+        pair = l.b.CreateInsertElement(
+            pair, l.b.CreateTrunc(values[i], l.b.getIntNTy(access.bytes * 8)), i);
+    return pair;
+}
+
+/// General registers: one access, single-copy atomic within aligned 16 bytes (FEAT_LSE2). What is
+/// loaded stays together, for a store of both.
 void access_pair(Lowering &l, const Inst &in, const PlainAccess &access, llvm::Value *host,
-                 std::span<llvm::Value *> values) {
-    llvm::Type *both = llvm::FixedVectorType::get(l.b.getIntNTy(access.bytes * 8), 2);
+                 llvm::Value *&value) {
+    llvm::Type *both = pair_type(l, access);
     llvm::Type *whole = access.bytes == 8 ? both : l.b.getInt64Ty();
     if (access.is_write) {
-        llvm::Value *v = llvm::PoisonValue::get(both);
-        for (u64 i = 0; i < 2; ++i) {
-            llvm::Value *part =
-                l.b.CreateTrunc(l.value(in.args[1 + i]), l.b.getIntNTy(access.bytes * 8));
-            v = l.b.CreateInsertElement(v, part, i);
-        }
+        llvm::Value *v = join_pair(l, access, {l.value(in.args[1]), l.value(in.args[2])});
         return store_guest(l, l.b.CreateBitCast(v, whole), host);
     }
-    llvm::Value *v = l.b.CreateBitCast(load_guest(l, whole, host), both);
-    for (u64 i = 0; i < 2; ++i)
-        values[i] = l.b.CreateZExt(l.b.CreateExtractElement(v, i), l.b.getInt64Ty());
+    value = l.b.CreateBitCast(load_guest(l, whole, host), both);
 }
 
 void plain(Lowering &l, const Inst &in, ValueId id) {
@@ -161,7 +221,7 @@ void plain(Lowering &l, const Inst &in, ValueId id) {
     const ir::AccessAddress address = ir::address_of(l.block(), in.args[0]);
     i64 low = address.offset, high = address.offset + access.size();
 
-    llvm::Value *miss = nullptr, *entry = nullptr, *addend = nullptr;
+    llvm::Value *known = nullptr;
     Lowering::PageCheck *fresh = nullptr;
     if (op.alignment == Alignment::Any) {
         const auto check = std::ranges::find_if(l.checks, [&](const Lowering::PageCheck &c) {
@@ -169,32 +229,47 @@ void plain(Lowering &l, const Inst &in, ValueId id) {
                    c.is_write == access.is_write && low >= c.low && high <= c.high;
         });
         if (check != l.checks.end()) {
-            addend = check->addend;
-            miss = l.b.CreateICmpEQ(addend, l.const64(0));
+            known = check->addend;
         } else if (op.leads_check) {
             low -= op.check_before;
             high += op.check_after;
             fresh = &l.checks.emplace_back(address.base, low, high, op.regime, access.is_write);
         }
     }
-    if (miss == nullptr) {
-        const bool is_aligned =
-            fresh == nullptr && (op.alignment != Alignment::Any || access.size() == 1);
-        miss = look_up(l, l.value(address.base), low, high, is_aligned, op, access.is_write, entry);
-    }
+    const Look look{.base = l.value(address.base),
+                    .first = low,
+                    .end = high,
+                    .is_aligned =
+                        fresh == nullptr && (op.alignment != Alignment::Any || access.size() == 1),
+                    .op = op,
+                    .is_write = access.is_write};
+    const auto find = [&](llvm::BasicBlock *cold, llvm::BasicBlock *hot) {
+        if (known != nullptr) return by_check(l, look, known, cold, hot);
+        if (const Lowering::StreamVariables *stream = l.stream())
+            return by_stream(l, look, *stream, cold, hot);
+        return by_tlb(l, look, cold, hot);
+    };
 
-    const std::array<Type, 2> types{access.type, access.type};
     std::array<llvm::Value *, 2> values{};
-    hot_or_cold(l, in, miss, entry, addend, l.value(in.args[0]), fresh,
-                std::span(values).first(access.is_write ? 0 : access.parts), types,
+    const std::size_t results = access.is_write ? 0 : is_pair ? 1 : access.parts;
+    const auto slow = [&](unsigned i) {
+        llvm::Value *result = l.load_result(access.type, i);
+        return is_pair ? join_pair(l, access, {result, l.load_result(access.type, 1)}) : result;
+    };
+    hot_or_cold(l, in, find, l.value(in.args[0]), fresh, std::span(values).first(results), slow,
                 [&](llvm::Value *host) {
                     if (is_pair)
-                        access_pair(l, in, access, host, values);
+                        access_pair(l, in, access, host, values[0]);
                     else
                         access_parts(l, in, access, host, values);
                     if (access.is_write && op.release) full_barrier(l);
                 });
     if (access.is_write) return;
+    if (is_pair) {
+        llvm::Value *pair = values[0];
+        for (u64 i = 0; i < 2; ++i)
+            values[i] = l.b.CreateZExt(l.b.CreateExtractElement(pair, i), l.b.getInt64Ty());
+    }
     l.set(id, values[0]);
     if (access.parts == 2) set_second(l, id, values[1]);
 }
@@ -221,15 +296,17 @@ void atomic(Lowering &l, const Inst &in, ValueId id, Fast fast) {
     const MemoryOp op = MemoryOp::unpack(in.imm);
     const unsigned bytes = 1u << op.size_log2;
     llvm::Value *address = l.value(in.args[0]);
-    llvm::Value *entry = nullptr;
-    llvm::Value *miss = look_up(l, address, 0, bytes, true, op, true, entry);
-    const std::array<Type, 1> types{Type::I64};
+    const Look look{
+        .base = address, .first = 0, .end = bytes, .is_aligned = true, .op = op, .is_write = true};
+    const auto find = [&](llvm::BasicBlock *cold, llvm::BasicBlock *hot) {
+        return by_tlb(l, look, cold, hot);
+    };
     std::array<llvm::Value *, 1> result{};
+    const auto slow = [&](unsigned i) { return l.load_result(Type::I64, i); };
     llvm::Type *type = l.b.getIntNTy(bytes * 8);
-    hot_or_cold(
-        l, in, miss, entry, nullptr, address, nullptr, result, types, [&](llvm::Value *host) {
-            result[0] = l.b.CreateZExt(fast(host, type, llvm::Align(bytes)), l.b.getInt64Ty());
-        });
+    hot_or_cold(l, in, find, address, nullptr, result, slow, [&](llvm::Value *host) {
+        result[0] = l.b.CreateZExt(fast(host, type, llvm::Align(bytes)), l.b.getInt64Ty());
+    });
     l.set(id, result[0]);
 }
 

@@ -3,6 +3,7 @@
 #include "ir/exec_context.h"
 #include "ir/passes/state_slots.h"
 #include "jit/baseline/frame.h"
+#include "jit/regions/register_pairs.h"
 #include "support/check.h"
 
 #include <algorithm>
@@ -106,6 +107,7 @@ llvm::Function *Lowering::run() {
     used_up_.resize(region_.blocks.size());
     find_order();
     find_state();
+    find_streams();
 
     auto *entry = llvm::BasicBlock::Create(c, "entry", function_);
     b.SetInsertPoint(entry);
@@ -120,6 +122,7 @@ llvm::Function *Lowering::run() {
         for (llvm::AllocaInst *&part : slot.variables) part = b.CreateAlloca(b.getInt64Ty());
     }
     for (llvm::AllocaInst *&table : tlb_) table = b.CreateAlloca(b.getInt64Ty());
+    make_stream_variables();
     b.CreateStore(function_->getArg(argument_of(kBudgetRegister)), budget_);
     reload_state();
     for (unsigned i = 0; i < kArguments.size(); ++i)
@@ -181,6 +184,12 @@ void Lowering::find_slots() {
             unsigned &size = accesses[access.offset];
             size = std::max(size, access.size);
         }
+    for (const u64 offset : find_register_pairs(region_)) {
+        const auto is_pinned = [&](u64 at) {
+            return std::ranges::find(kPinned, at, &PinnedRegister::state_offset) != kPinned.end();
+        };
+        if (offset % 16 == 0 && !is_pinned(offset) && !is_pinned(offset + 8)) accesses[offset] = 16;
+    }
     for (const auto &[offset, size] : accesses) {
         if (!slots_.empty() && offset < slots_.back().offset + slots_.back().size) {
             Slot &last = slots_.back();
@@ -310,6 +319,40 @@ void Lowering::find_state() {
     }
 }
 
+void Lowering::find_streams() {
+    std::vector<std::vector<u32>> edges;
+    std::vector<bool> has_barrier;
+    for (const ir::Block &block : region_.blocks) {
+        edges.push_back(this->edges(block));
+        has_barrier.push_back(
+            std::ranges::any_of(block.insts, [&](const Inst &in) { return is_barrier(in); }));
+    }
+    page_streams_ = find_page_streams(region_, edges, order_, has_barrier);
+}
+
+void Lowering::make_stream_variables() {
+    if (page_streams_.count == 0) return;
+    stream_limits_ = b.CreateAlloca(llvm::ArrayType::get(b.getInt64Ty(), page_streams_.count));
+    for (u32 i = 0; i < page_streams_.count; ++i) {
+        StreamVariables &variables = streams_.emplace_back();
+        variables.page = b.CreateAlloca(b.getInt64Ty());
+        variables.addend = b.CreateAlloca(b.getInt64Ty());
+        variables.limit = b.CreateConstInBoundsGEP1_64(b.getInt64Ty(), stream_limits_, i);
+        variables.full_limit = 4096 - page_streams_.span[i] + 1;
+        b.CreateStore(const64(0), variables.page);
+        b.CreateStore(const64(0), variables.addend);
+    }
+}
+
+const Lowering::StreamVariables *Lowering::stream() const {
+    const auto it = page_streams_.of_access.find({block_index_, current_});
+    return it == page_streams_.of_access.end() ? nullptr : &streams_[it->second];
+}
+
+void Lowering::forget_streams() {
+    for (const StreamVariables &stream : streams_) b.CreateStore(const64(0), stream.limit, true);
+}
+
 // --- state
 // ------------------------------------------------------------------------------------------
 
@@ -429,6 +472,7 @@ void Lowering::reload_state() {
                       tlb_[regime]);
     if (block_ != nullptr) dirty_.assign(slots_.size(), false);
     forget_checks();
+    forget_streams();
 }
 
 llvm::Value *Lowering::tlb(unsigned regime) {
@@ -653,6 +697,7 @@ llvm::Value *Lowering::unless(llvm::Value *suspicious, llvm::Value *result, cons
 void Lowering::call_memory(const Inst &inst) {
     side_exit({.kind = SideExitKind::Memory, .op = inst.op, .retired = retired(), .imm = inst.imm},
               arguments(inst));
+    forget_streams();
 }
 
 // --- dispatch

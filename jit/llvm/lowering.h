@@ -11,6 +11,7 @@
 #include "ir/memory_op.h"
 #include "jit/baseline/host_features.h"
 #include "jit/llvm/llvm_headers.h"
+#include "jit/regions/page_streams.h"
 #include "jit/regions/region.h"
 #include "jit/regions/side_exits.h"
 
@@ -151,6 +152,18 @@ public:
     };
     std::vector<PageCheck> checks; ///< of this block
     void forget_checks() { checks.clear(); }
+    /// What is known of a stream's page, in variables: `addend` is good for addresses that are less
+    /// than `limit` above `page`. The limit is 0 if nothing is known; it is in memory, where code
+    /// out of line resets all at once.
+    struct StreamVariables {
+        llvm::AllocaInst *page = nullptr, *addend = nullptr;
+        llvm::Value *limit = nullptr;
+        u64 full_limit = 0; ///< what it is while the page is known
+    };
+    /// Of the current instruction; null if it is not in a stream.
+    [[nodiscard]] const StreamVariables *stream() const;
+    /// After what may have changed the TLB. What other CPUs remove from it they wait for.
+    void forget_streams();
 
 private:
     struct Slot {
@@ -180,6 +193,8 @@ private:
     void find_order();
     /// What is dirty, and the forms of flags, at the start of each block.
     void find_state();
+    void find_streams();
+    void make_stream_variables();
     bool join(u32 to, const std::vector<bool> &dirty, u32 forms);
     void load_slot(Slot &slot);
     void store_slot(Slot &slot);
@@ -203,6 +218,9 @@ private:
     llvm::Value *context_ = nullptr;
     llvm::AllocaInst *budget_ = nullptr;
     std::array<llvm::AllocaInst *, ir::kRegimeCount> tlb_{};
+    PageStreams page_streams_;
+    std::vector<StreamVariables> streams_;
+    llvm::AllocaInst *stream_limits_ = nullptr;
     std::vector<SideExit> side_exits_;
     llvm::MDNode *unlikely_ = nullptr;
 
