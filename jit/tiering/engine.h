@@ -53,9 +53,10 @@ struct EngineOptions {
     std::size_t block_memory = std::size_t{512} << 20;    ///< bytes of blocks and T0 code
     Optimise optimise = Optimise::Never;
     std::string region_compiler; ///< path of T2's module (jit/llvm)
-    u32 promotion_samples = 24;  ///< slices ending in a block before T2 is asked for its loop
-    unsigned host_level = 4;     ///< x86-64 micro-architecture level to use at most
-    bool verify = false;         ///< run the IR verifier on every block
+    /// Slices ending in a block before T2 is asked for its loop.
+    u32 promotion_samples = 1024;
+    unsigned host_level = 4; ///< x86-64 micro-architecture level to use at most
+    bool verify = false;     ///< run the IR verifier on every block
     /// An instruction that accesses a device runs alone, in T0: the access is made at the same
     /// count in every tier, and an interrupt that it causes comes before the next instruction.
     bool isolate_devices = false;
