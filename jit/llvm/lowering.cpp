@@ -332,12 +332,12 @@ void Lowering::find_streams() {
 
 void Lowering::make_stream_variables() {
     if (page_streams_.count == 0) return;
-    stream_limits_ = b.CreateAlloca(llvm::ArrayType::get(b.getInt64Ty(), page_streams_.count));
+    auto *limits = b.CreateAlloca(llvm::ArrayType::get(b.getInt64Ty(), page_streams_.count));
     for (u32 i = 0; i < page_streams_.count; ++i) {
         StreamVariables &variables = streams_.emplace_back();
         variables.page = b.CreateAlloca(b.getInt64Ty());
         variables.addend = b.CreateAlloca(b.getInt64Ty());
-        variables.limit = b.CreateConstInBoundsGEP1_64(b.getInt64Ty(), stream_limits_, i);
+        variables.limit = b.CreateConstInBoundsGEP1_64(b.getInt64Ty(), limits, i);
         variables.full_limit = 4096 - page_streams_.span[i] + 1;
         b.CreateStore(const64(0), variables.page);
         b.CreateStore(const64(0), variables.addend);

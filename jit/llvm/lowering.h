@@ -220,7 +220,6 @@ private:
     std::array<llvm::AllocaInst *, ir::kRegimeCount> tlb_{};
     PageStreams page_streams_;
     std::vector<StreamVariables> streams_;
-    llvm::AllocaInst *stream_limits_ = nullptr;
     std::vector<SideExit> side_exits_;
     llvm::MDNode *unlikely_ = nullptr;
 
