@@ -115,7 +115,9 @@ TEST(ElfSymbols, SurvivesAnything) {
             damaged[16 + random() % (damaged.size() - 16)] = static_cast<std::byte>(random());
         Symbols symbols;
         const Result<> result = add_elf_symbols(damaged, 0, symbols);
-        if (!result.has_value()) EXPECT_FALSE(result.error().message.empty());
+        if (!result.has_value()) {
+            EXPECT_FALSE(result.error().message.empty());
+        }
     }
 }
 
