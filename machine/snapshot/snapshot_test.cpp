@@ -326,17 +326,18 @@ TEST(Manifest, RoundTripsAndRefusesOtherMachines) {
     config.cpu_model = "neoverse-n1";
     config.append = "quiet \"x\"";
     config.kernel = "/boot/kernel";
+    config.watchdog = WatchdogAction::PowerOff;
     config.disks = {{.path = "/a", .snapshot = true, .bus = VirtioBus::Mmio}, {.path = "/b"}};
     manifest.disks = {{512, "512 7", ""}, {1024, "", "tandem-1"}};
     const std::string json = to_json(manifest);
     const Manifest read = parse_manifest(json, "F").value();
     EXPECT_EQ(to_json(read), json);
-    EXPECT_TRUE(check_same_machine(config, read.config, "F").has_value());
+    EXPECT_TRUE(check_same_machine(config, read.config, "F has").has_value());
 
     const auto refusal = [&](auto change) {
         MachineConfig other = config;
         change(other);
-        const auto result = check_same_machine(config, other, "F");
+        const auto result = check_same_machine(config, other, "F was saved with");
         return result.has_value() ? std::string() : result.error().message;
     };
     EXPECT_EQ(refusal([](auto &c) { c.cpus = 2; }),
@@ -345,6 +346,7 @@ TEST(Manifest, RoundTripsAndRefusesOtherMachines) {
               "--cpu max: F was saved with neoverse-n1; leave the option out");
     EXPECT_NE(refusal([](auto &c) { c.memory *= 2; }), "");
     EXPECT_NE(refusal([](auto &c) { c.gic_version = 2; }), "");
+    EXPECT_NE(refusal([](auto &c) { c.watchdog.reset(); }), "");
     EXPECT_NE(refusal([](auto &c) { c.net.kind = NetConfig::Kind::None; }), "");
     EXPECT_NE(refusal([](auto &c) { c.disks.pop_back(); }), "");
     EXPECT_NE(refusal([](auto &c) { c.disks[0].bus = VirtioBus::Pci; }), "");
