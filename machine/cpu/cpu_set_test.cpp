@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <functional>
+#include <latch>
 #include <semaphore>
 
 namespace tandem::machine {
@@ -49,14 +50,17 @@ TEST(CpuSet, StartsSecondaryAndPowersOff) {
     CpuSet cpus({0, 1});
     FakeAccelerator accelerator;
     u32 seen[2] = {9, 9};
+    std::latch is_on_already(1);
     accelerator.body = [&](u32 index, FakeAccelerator::Cpu &cpu) {
         seen[index] = cpus.current();
         if (index == 0) {
             EXPECT_TRUE(cpus.power_on(1, 0x4000'0000, 7));
             EXPECT_FALSE(cpus.power_on(1, 0x4000'0000, 7));
+            is_on_already.count_down();
             cpu.wake.acquire();
             cpus.system_off();
         } else {
+            is_on_already.wait();
             cpus.set_interrupt_lines(0, true, false);
             cpus.power_off(1);
         }
