@@ -91,9 +91,8 @@ struct MachineConfig {
     std::optional<SerialConfig> console;    ///< of a virtio console; without it there is none
     NetConfig net = {};
     std::vector<ShareConfig> shares;
-    std::string restore; ///< a snapshot to start from in place of a boot; empty: none
-    std::string
-        incoming; ///< where the machine comes from, out of another process; empty: it starts
+    std::string restore;  ///< a snapshot to start from in place of a boot; empty: none
+    std::string incoming; ///< the process that it comes from, in place of a boot; empty: none
     bool reboot_allowed = true;
     u64 timeout_ns = 0; ///< of host time; 0: none
     bool statistics = false;
