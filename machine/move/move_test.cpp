@@ -1,6 +1,7 @@
 #include "machine/move/address.h"
 #include "machine/move/source.h"
 #include "machine/move/target.h"
+#include "machine/move/testing/memory_sink.h"
 
 #include <gtest/gtest.h>
 #include <sys/socket.h>
@@ -77,28 +78,11 @@ public:
     bool is_stopped = false, has_disks = true, has_ended = false;
 };
 
-class MemorySink final : public PageSink {
-public:
-    explicit MemorySink(std::vector<std::byte> &memory) : memory_(memory) {}
-    u64 page_count() const override { return memory_.size() / kPageSize; }
-    bool put(u64 page, std::span<const std::byte, kPageSize> bytes) override {
-        std::memcpy(memory_.data() + page * kPageSize, bytes.data(), kPageSize);
-        return true;
-    }
-    bool put_zero(u64 page) override {
-        std::memset(memory_.data() + page * kPageSize, 0, kPageSize);
-        return true;
-    }
-
-private:
-    std::vector<std::byte> &memory_;
-};
-
 class FakeArriving final : public ArrivingMachine {
 public:
     std::vector<std::unique_ptr<PageSink>> sinks() override {
         std::vector<std::unique_ptr<PageSink>> sinks;
-        sinks.push_back(std::make_unique<MemorySink>(memory));
+        sinks.push_back(std::make_unique<testing::MemorySink>(memory));
         return sinks;
     }
     Result<> complete(const PartStates &got, std::string_view what) override {

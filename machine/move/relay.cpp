@@ -1,10 +1,12 @@
 #include "machine/move/relay.h"
 
 #include "machine/host/unix_socket.h"
+#include "machine/host/write_all.h"
 
 #include <fmt/format.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <array>
 #include <cerrno>
@@ -14,19 +16,6 @@
 #include <vector>
 
 namespace tandem::machine::move {
-namespace {
-
-bool write_all(int fd, std::span<const std::byte> bytes) {
-    while (!bytes.empty()) {
-        const ssize_t written = ::write(fd, bytes.data(), bytes.size());
-        if (written < 0 && errno == EINTR) continue;
-        if (written <= 0) return false;
-        bytes = bytes.subspan(static_cast<std::size_t>(written));
-    }
-    return true;
-}
-
-} // namespace
 
 Result<> relay(const std::string &socket_path, int in, int out) {
     const ScopedFd socket = connect_to(socket_path);

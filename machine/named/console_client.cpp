@@ -4,6 +4,7 @@
 #include "machine/host/terminal.h"
 #include "machine/host/unix_socket.h"
 #include "machine/host/watcher.h"
+#include "machine/host/write_all.h"
 
 #include <fmt/format.h>
 #include <poll.h>
@@ -19,16 +20,6 @@ namespace {
 
 constexpr std::string_view kHelp = "\r\nCtrl-A x leaves the console, Ctrl-A p presses the power "
                                    "key, Ctrl-A Ctrl-A sends Ctrl-A\r\n";
-
-bool write_all(int fd, std::span<const std::byte> bytes) {
-    while (!bytes.empty()) {
-        const ssize_t written = ::write(fd, bytes.data(), bytes.size());
-        if (written < 0 && errno == EINTR) continue;
-        if (written <= 0) return false;
-        bytes = bytes.subspan(static_cast<std::size_t>(written));
-    }
-    return true;
-}
 
 } // namespace
 
@@ -63,7 +54,7 @@ Result<> attach_console(const std::string &path, const std::function<void()> &pr
         if (command == EscapeFilter::Command::Quit) return {};
         if (command == EscapeFilter::Command::PowerKey) press_power_key();
         if (command == EscapeFilter::Command::Help)
-            write_all(STDOUT_FILENO, std::as_bytes(std::span(kHelp)));
+            static_cast<void>(write_all(STDOUT_FILENO, std::as_bytes(std::span(kHelp))));
     }
 }
 

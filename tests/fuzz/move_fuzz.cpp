@@ -2,11 +2,13 @@
 /// the raw stream, or cut into frames whose headers are good: a kind, a length of two bytes, a
 /// payload.
 #include "machine/move/target.h"
+#include "machine/move/testing/memory_sink.h"
 #include "support/check.h"
 
 #include <sys/socket.h>
 #include <xxhash.h>
 
+#include <array>
 #include <cstring>
 
 namespace {
@@ -17,34 +19,22 @@ using namespace tandem::machine::move;
 
 constexpr u64 kPages = 16;
 
-class Sink final : public PageSink {
-public:
-    u64 page_count() const override { return kPages; }
-    bool put(u64 page, std::span<const std::byte, kPageSize> bytes) override {
-        std::memcpy(memory_.data() + page * kPageSize, bytes.data(), kPageSize);
-        return true;
-    }
-    bool put_zero(u64 page) override {
-        std::memset(memory_.data() + page * kPageSize, 0, kPageSize);
-        return true;
-    }
-
-private:
-    std::vector<std::byte> memory_ = std::vector<std::byte>(kPages * kPageSize);
-};
-
 class Arriving final : public ArrivingMachine {
 public:
     std::vector<std::unique_ptr<PageSink>> sinks() override {
         std::vector<std::unique_ptr<PageSink>> sinks;
-        sinks.push_back(std::make_unique<Sink>());
-        sinks.push_back(std::make_unique<Sink>());
+        for (std::vector<std::byte> &memory : memories_)
+            sinks.push_back(std::make_unique<machine::move::testing::MemorySink>(memory));
         return sinks;
     }
     Result<> complete(const PartStates &states, std::string_view) override {
         if (states.empty()) return failure("no state");
         return {};
     }
+
+private:
+    std::array<std::vector<std::byte>, 2> memories_{std::vector<std::byte>(kPages * kPageSize),
+                                                    std::vector<std::byte>(kPages *kPageSize)};
 };
 
 std::vector<std::byte> with_headers(std::span<const std::byte> input) {
