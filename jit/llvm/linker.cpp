@@ -9,6 +9,7 @@
 #include <llvm/ExecutionEngine/JITLink/ELF_x86_64.h>
 #include <llvm/ExecutionEngine/JITLink/JITLink.h>
 #include <llvm/ExecutionEngine/JITLink/JITLinkMemoryManager.h>
+#include <llvm/ExecutionEngine/JITLink/x86_64.h>
 #pragma GCC diagnostic pop
 
 namespace tandem::jit::llvm_tier {
@@ -16,32 +17,31 @@ namespace {
 
 namespace jitlink = llvm::jitlink;
 constexpr const char *kStackMapSection = ".llvm_stackmaps";
+/// Where JITLink believes the code to be: anywhere aligned will do, as nothing may depend on it.
+constexpr u64 kBase = 0x10000;
 using llvm::orc::ExecutorAddr;
-using llvm::orc::ExecutorSymbolDef;
 
-/// All sections of an object in one piece of the arena: code is written through one view of it and
-/// runs, and finds its constants, in the other.
-class ArenaMemory final : public jitlink::JITLinkMemoryManager {
+/// All sections of an object in one piece.
+class ImageMemory final : public jitlink::JITLinkMemoryManager {
 public:
-    explicit ArenaMemory(CodeArena &arena) : arena_(arena) {}
+    explicit ImageMemory(std::vector<std::byte> &code) : code_(code) {}
 
     void allocate(const jitlink::JITLinkDylib *, jitlink::LinkGraph &graph,
                   OnAllocatedFunction on_allocated) override {
         jitlink::BasicLayout layout(graph);
         std::size_t size = 0;
-        for (auto &[group, segment] : layout.segments())
+        for (auto &[group, segment] : layout.segments()) {
+            if (segment.Alignment.value() > RegionImage::kAlignment)
+                return on_allocated(llvm::createStringError("a section is aligned too much"));
             size = align_up(size, segment.Alignment.value()) + segment.ContentSize +
                    segment.ZeroFillSize;
-        piece = ArenaPiece(arena_, size);
-        const CodeWindow &window = piece.window();
-        if (window.size == 0)
-            return on_allocated(llvm::createStringError("no room for the code of a region"));
+        }
+        code_.assign(size, std::byte{0});
         std::size_t offset = 0;
         for (auto &[group, segment] : layout.segments()) {
             offset = align_up(offset, segment.Alignment.value());
-            segment.WorkingMem = reinterpret_cast<char *>(window.writable + offset);
-            segment.Addr = ExecutorAddr::fromPtr(window.executable + offset);
-            std::fill_n(segment.WorkingMem + segment.ContentSize, segment.ZeroFillSize, '\0');
+            segment.WorkingMem = reinterpret_cast<char *>(code_.data() + offset);
+            segment.Addr = ExecutorAddr(kBase + offset);
             offset += segment.ContentSize + segment.ZeroFillSize;
         }
         if (llvm::Error error = layout.apply()) return on_allocated(std::move(error));
@@ -53,8 +53,6 @@ public:
         on_deallocated(llvm::Error::success());
     }
 
-    ArenaPiece piece;
-
 private:
     struct InFlight final : JITLinkMemoryManager::InFlightAlloc {
         void abandon(OnAbandonedFunction on_abandoned) override {
@@ -65,79 +63,118 @@ private:
         }
         using JITLinkMemoryManager::InFlightAlloc::finalize;
     };
-    CodeArena &arena_;
+    std::vector<std::byte> &code_;
 };
+
+/// What the passes find on their way.
+struct Link {
+    /// A reference to something outside. Its place is known once sections have theirs.
+    struct Outside {
+        const jitlink::Block *block;
+        u32 offset;
+        Relocation relocation;
+    };
+    std::string_view entry;
+    FindSymbol find;
+    RegionImage image{};
+    std::vector<Outside> outside{};
+    bool has_entry = false;
+    std::string error{};
+
+    llvm::Error take_outside_edges(jitlink::Block &block);
+};
+
+/// Leaves the block without references to what the object lacks, or that depend on an address.
+llvm::Error Link::take_outside_edges(jitlink::Block &block) {
+    for (auto edge = block.edges().begin(); edge != block.edges().end();) {
+        if (!edge->isRelocation()) {
+            ++edge;
+            continue;
+        }
+        const bool counts_from_end = edge->getKind() == jitlink::x86_64::BranchPCRel32 ||
+                                     edge->getKind() == jitlink::x86_64::PCRel32;
+        if (!counts_from_end && edge->getKind() != jitlink::x86_64::Delta32)
+            return llvm::createStringError("a reference of a kind unknown to us");
+        const jitlink::Symbol &target = edge->getTarget();
+        if (target.isDefined()) {
+            ++edge;
+            continue;
+        }
+        const std::string_view name(target.hasName() ? target.getName().data() : "",
+                                    target.hasName() ? target.getName().size() : 0);
+        Outside &added = outside.emplace_back(&block, edge->getOffset(), Relocation{});
+        if (!find(name, added.relocation))
+            return llvm::createStringError("unknown symbol " + std::string(name));
+        added.relocation.addend = static_cast<i32>(edge->getAddend() - (counts_from_end ? 4 : 0));
+        edge = block.removeEdge(edge);
+    }
+    return llvm::Error::success();
+}
 
 class Context final : public jitlink::JITLinkContext {
 public:
-    Context(ArenaMemory &memory, std::string_view entry,
-            const std::function<const void *(std::string_view)> &resolve, std::string &error,
-            const void *&address)
-        : JITLinkContext(nullptr), memory_(memory), entry_(entry), resolve_(resolve), error_(error),
-          address_(address) {}
+    Context(ImageMemory &memory, Link &link)
+        : JITLinkContext(nullptr), memory_(memory), link_(link) {}
 
     jitlink::JITLinkMemoryManager &getMemoryManager() override { return memory_; }
-    void notifyFailed(llvm::Error error) override { error_ = llvm::toString(std::move(error)); }
+    void notifyFailed(llvm::Error error) override {
+        link_.error = llvm::toString(std::move(error));
+    }
     void lookup(const LookupMap &symbols,
                 std::unique_ptr<jitlink::JITLinkAsyncLookupContinuation> then) override {
-        jitlink::AsyncLookupResult result;
-        for (const auto &[name, flags] : symbols) {
-            const void *address = resolve_({name.data(), name.size()});
-            if (address == nullptr)
-                return then->run(llvm::createStringError("unknown symbol " + name.str()));
-            result[name] =
-                ExecutorSymbolDef(ExecutorAddr::fromPtr(address), llvm::JITSymbolFlags::Exported);
-        }
-        then->run(std::move(result));
+        if (!symbols.empty()) return then->run(llvm::createStringError("unresolved symbols"));
+        then->run(jitlink::AsyncLookupResult{});
     }
     llvm::Error notifyResolved(jitlink::LinkGraph &graph) override {
-        for (const jitlink::Symbol *symbol : graph.defined_symbols())
-            if (symbol->hasName() && std::string_view(symbol->getName()) == entry_)
-                address_ = symbol->getAddress().toPtr<const void *>();
+        for (const jitlink::Symbol *symbol : graph.defined_symbols()) {
+            if (!symbol->hasName() || std::string_view(symbol->getName()) != link_.entry) continue;
+            link_.image.entry = static_cast<u32>(symbol->getAddress().getValue() - kBase);
+            link_.has_entry = true;
+        }
+        for (Link::Outside &each : link_.outside) {
+            each.relocation.offset =
+                static_cast<u32>(each.block->getAddress().getValue() - kBase) + each.offset;
+            link_.image.relocations.push_back(each.relocation);
+        }
         return llvm::Error::success();
     }
     void notifyFinalized(jitlink::JITLinkMemoryManager::FinalizedAlloc allocation) override {
-        allocation.release(); // the arena's piece owns the memory
+        allocation.release(); // the image owns the memory
     }
     jitlink::LinkGraphPassFunction getMarkLivePass(const llvm::Triple &) const override {
         return jitlink::markAllSymbolsLive;
     }
     llvm::Error modifyPassConfig(jitlink::LinkGraph &,
                                  jitlink::PassConfiguration &passes) override {
-        passes.PrePrunePasses.push_back([](jitlink::LinkGraph &graph) {
+        passes.PrePrunePasses.push_back([this](jitlink::LinkGraph &graph) -> llvm::Error {
             if (jitlink::Section *maps = graph.findSectionByName(kStackMapSection))
                 graph.removeSection(*maps);
+            for (jitlink::Block *block : graph.blocks())
+                if (llvm::Error error = link_.take_outside_edges(*block)) return error;
             return llvm::Error::success();
         });
         return llvm::Error::success();
     }
 
 private:
-    ArenaMemory &memory_;
-    std::string_view entry_;
-    const std::function<const void *(std::string_view)> &resolve_;
-    std::string &error_;
-    const void *&address_;
+    ImageMemory &memory_;
+    Link &link_;
 };
 
 } // namespace
 
-Result<LinkedObject> link_object(std::span<const char> object, CodeArena &arena,
-                                 std::string_view entry,
-                                 const std::function<const void *(std::string_view)> &resolve) {
+Result<RegionImage> link_object(std::span<const char> object, std::string_view entry,
+                                FindSymbol find) {
     auto graph = jitlink::createLinkGraphFromELFObject_x86_64(
         llvm::MemoryBufferRef(llvm::StringRef(object.data(), object.size()), "region"));
     if (!graph) return failure(llvm::toString(graph.takeError()));
-    ArenaMemory memory(arena);
-    std::string error;
-    LinkedObject result;
+    Link link{.entry = entry, .find = find};
+    ImageMemory memory(link.image.code);
     // Everything here runs on this thread, before the call returns.
-    jitlink::link_ELF_x86_64(
-        std::move(*graph), std::make_unique<Context>(memory, entry, resolve, error, result.entry));
-    if (!error.empty()) return failure(error);
-    if (result.entry == nullptr) return failure("the object lacks its function");
-    result.code = std::move(memory.piece);
-    return result;
+    jitlink::link_ELF_x86_64(std::move(*graph), std::make_unique<Context>(memory, link));
+    if (!link.error.empty()) return failure(link.error);
+    if (!link.has_entry) return failure("the object lacks its function");
+    return std::move(link.image);
 }
 
 } // namespace tandem::jit::llvm_tier

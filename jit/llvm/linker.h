@@ -1,23 +1,20 @@
 #pragma once
-/// Puts an object file's code into a CodeArena, by JITLink. No execution session stands behind it:
-/// an object refers to nothing but the symbols it is given. Its stack maps stay behind.
-#include "jit/regions/code_arena.h"
+/// From an object file to a RegionImage, by JITLink: sections are laid out and what they refer to
+/// in each other is settled; what they refer to outside becomes relocations. Its stack maps stay
+/// behind.
+#include "jit/regions/region_image.h"
 #include "support/result.h"
 
-#include <functional>
 #include <span>
 #include <string_view>
 
 namespace tandem::jit::llvm_tier {
 
-struct LinkedObject {
-    ArenaPiece code{};
-    const void *entry = nullptr;
-};
+/// Says what a symbol that the object lacks is; false if nothing.
+using FindSymbol = bool (*)(std::string_view name, Relocation &out);
 
-/// `entry` is the function wanted; `resolve` gives addresses, null for what it does not know.
-[[nodiscard]] Result<LinkedObject>
-link_object(std::span<const char> object, CodeArena &arena, std::string_view entry,
-            const std::function<const void *(std::string_view)> &resolve);
+/// Code, entry and relocations of the image; `entry` names its function.
+[[nodiscard]] Result<RegionImage> link_object(std::span<const char> object, std::string_view entry,
+                                              FindSymbol find);
 
 } // namespace tandem::jit::llvm_tier

@@ -58,6 +58,29 @@ void initialise_llvm() {
     });
 }
 
+/// What a name of lowering.h stands for.
+bool find_symbol(std::string_view name, Relocation &out) {
+    struct Row {
+        std::string_view name;
+        Relocation::Target target;
+        bool is_numbered;
+    };
+    using Target = Relocation::Target;
+    static constexpr Row kRows[] = {{kLookupSymbol, Target::ExitLookup, false},
+                                    {kPcSetSymbol, Target::ExitPcSet, false},
+                                    {kExitSymbol, Target::Exit, true},
+                                    {kHelperSymbol, Target::Helper, true}};
+    for (const Row &row : kRows) {
+        if (!name.starts_with(row.name)) continue;
+        out.target = row.target;
+        if (!row.is_numbered) return name == row.name;
+        const char *const end = name.data() + name.size();
+        const auto [at, error] = std::from_chars(name.data() + row.name.size(), end, out.index);
+        return error == std::errc{} && at == end;
+    }
+    return false;
+}
+
 class Compiler final : public RegionCompiler {
 public:
     Compiler(std::span<const ir::Helper> helpers, unsigned host_level)
@@ -103,8 +126,7 @@ public:
 
     bool has_code_for(ir::Opcode op) const override { return lowering(op, host_) != nullptr; }
 
-    Result<CompiledRegion> compile(const Region &region, const RegionSymbols &symbols,
-                                   CodeArena &arena, std::string *text) override {
+    Result<RegionImage> compile(const Region &region, std::string *text) override {
         llvm::LLVMContext context;
         context.setDiscardValueNames(text == nullptr);
         llvm::Module module("region", context);
@@ -122,12 +144,11 @@ public:
         object_.clear();
         codegen_.run(module);
 
-        auto linked = TRY(link_object({object_.data(), object_.size()}, arena, kFunctionSymbol,
-                                      [&](std::string_view name) { return find(symbols, name); }));
-        auto side_table =
-            TRY(make_side_table({object_.data(), object_.size()}, std::move(lowering.side_exits()),
-                                linked.code.window(), linked.entry, symbols.side_exit));
-        return CompiledRegion{std::move(linked.code), linked.entry, std::move(side_table)};
+        const std::span<const char> object(object_.data(), object_.size());
+        RegionImage image = TRY(link_object(object, kFunctionSymbol, find_symbol));
+        image.exits = std::move(lowering.side_exits());
+        TRY(add_sites(object, image));
+        return image;
     }
 
 private:
@@ -136,16 +157,6 @@ private:
         llvm::raw_string_ostream(text) << function;
         return text;
     }
-    static const void *find(const RegionSymbols &symbols, std::string_view name) {
-        if (name == kLookupSymbol) return symbols.exit_lookup;
-        if (name == kPcSetSymbol) return symbols.exit_pc_set;
-        std::size_t index = ~std::size_t{0};
-        constexpr std::string_view kExit = "exit";
-        if (!name.starts_with(kExit)) return nullptr;
-        std::from_chars(name.data() + kExit.size(), name.data() + name.size(), index);
-        return index < symbols.exits.size() ? symbols.exits[index] : nullptr;
-    }
-
     std::span<const ir::Helper> helpers_;
     HostFeatures host_;
     std::unique_ptr<llvm::TargetMachine> machine_;

@@ -70,6 +70,16 @@ void pc_relative(Lowering &l, const Inst &in, ValueId id) {
     l.set(id, l.b.CreateAdd(l.pc_page(), l.const64(in.imm)));
 }
 
+/// Code may outlive the process: it takes the address from where the next one has it.
+llvm::Value *helper_address(Lowering &l, u64 index) {
+    llvm::Module &module = *l.b.GetInsertBlock()->getModule();
+    auto *place = llvm::cast<llvm::GlobalVariable>(
+        module.getOrInsertGlobal(kHelperSymbol + std::to_string(index), l.b.getPtrTy()));
+    place->setConstant(true);
+    place->setDSOLocal(true);
+    return l.b.CreateLoad(l.b.getPtrTy(), place);
+}
+
 /// As jit/baseline's stubs call helpers.
 llvm::Value *call(Lowering &l, const ir::Helper &helper, std::span<llvm::Value *const> args,
                   u64 imm) {
@@ -94,8 +104,7 @@ llvm::Value *call(Lowering &l, const ir::Helper &helper, std::span<llvm::Value *
     all.insert(all.end(), args.begin(), args.end());
     all.resize(5, l.const64(0));
     all.push_back(l.const64(imm >> 16));
-    llvm::Value *function = l.raw_host_pointer(l.const64(reinterpret_cast<u64>(helper.function)));
-    llvm::CallInst *result = l.b.CreateCall(type, function, all);
+    llvm::CallInst *result = l.b.CreateCall(type, helper_address(l, imm & 0xffff), all);
     result->addFnAttr(llvm::Attribute::NoUnwind);
     result->addFnAttr(llvm::Attribute::StrictFP);
     // The helper may have changed it; compilers also use FP instructions for integer code.
@@ -140,11 +149,7 @@ void dispatch_if(Lowering &l, const Inst &in, ValueId) {
 }
 void raise_if(Lowering &l, const Inst &in, ValueId) {
     conditionally(l, in, l.unlikely(), [&] {
-        l.side_exit({.kind = SideExitKind::Raise,
-                     .retired = l.retired(),
-                     .imm = in.imm,
-                     .helper = l.helper(in.imm).function},
-                    {});
+        l.side_exit({.kind = SideExitKind::Raise, .retired = l.retired(), .imm = in.imm}, {});
     });
 }
 

@@ -567,7 +567,7 @@ void Lowering::lower_exits() {
         if (exits_[i].entry == nullptr) continue;
         llvm::Value *budget = begin(exits_[i]);
         write_back();
-        tail_call(("exit" + std::to_string(i)).c_str(), budget, nullptr);
+        tail_call((kExitSymbol + std::to_string(i)).c_str(), budget, nullptr);
     }
     for (std::size_t i = 0; i < used_up_.size(); ++i) {
         if (used_up_[i].entry == nullptr) continue;
@@ -617,7 +617,8 @@ void Lowering::return_to(llvm::Value *target) {
 
 void Lowering::side_exit(SideExit exit, llvm::ArrayRef<llvm::Value *> arguments) {
     // A call of nothing, for which LLVM leaves room and says where the values are.
-    std::vector<llvm::Value *> values{const64(side_exits_.size()), const32(kSideExitCallBytes),
+    std::vector<llvm::Value *> values{const64(side_exits_.size()),
+                                      const32(RegionImage::kSideExitCallBytes),
                                       llvm::ConstantPointerNull::get(b.getPtrTy()), const32(0)};
     if (exit.kind != SideExitKind::Thunk) {
         values.push_back(b.CreateLoad(b.getInt64Ty(), budget_));

@@ -13,7 +13,7 @@
 #include "jit/llvm/llvm_headers.h"
 #include "jit/regions/page_streams.h"
 #include "jit/regions/region.h"
-#include "jit/regions/side_exits.h"
+#include "jit/regions/region_image.h"
 
 #include <array>
 #include <map>
@@ -25,13 +25,13 @@ using ir::Inst;
 using ir::Opcode;
 using ir::ValueId;
 
-/// Names of the symbols that a function refers to; exits are "exit0", "exit1"...
-inline constexpr const char *kLookupSymbol = "exit_lookup";
-inline constexpr const char *kPcSetSymbol = "exit_pc_set";
+/// Names of the symbols that a function refers to. Exits and helpers have a number behind theirs;
+/// a helper's is a variable that holds its address.
+inline constexpr const char *kLookupSymbol = "lookup";
+inline constexpr const char *kPcSetSymbol = "pc_set";
+inline constexpr const char *kExitSymbol = "exit";
+inline constexpr const char *kHelperSymbol = "helper";
 inline constexpr const char *kFunctionSymbol = "region";
-
-/// The size of the call that a side exit becomes.
-inline constexpr u32 kSideExitCallBytes = 5;
 
 /// A Flags value: how it was made, and N, Z, C, V as i1 where they have been wanted.
 struct FlagsValue {

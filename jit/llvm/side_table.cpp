@@ -1,7 +1,5 @@
 #include "jit/llvm/side_table.h"
 
-#include "jit/llvm/lowering.h"
-
 // LLVM's headers are not written for our warnings.
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wconversion"
@@ -14,7 +12,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cstring>
 
 namespace tandem::jit::llvm_tier {
 namespace {
@@ -43,7 +40,7 @@ bool place(u32 dwarf, HostLocation &where) {
     return true;
 }
 
-bool convert(const Parser &parser, const Parser::LocationAccessor &location, SideTable &table,
+bool convert(const Parser &parser, const Parser::LocationAccessor &location, RegionImage &image,
              HostLocation &where) {
     where.bytes = static_cast<u16>(location.getSizeInBytes());
     switch (location.getKind()) {
@@ -60,38 +57,20 @@ bool convert(const Parser &parser, const Parser::LocationAccessor &location, Sid
         return true;
     case LocationKind::ConstantIndex:
         where.kind = HostLocation::Kind::WideConstant;
-        where.value = static_cast<i32>(table.constants.size());
-        table.constants.push_back(parser.getConstant(location.getConstantIndex()).getValue());
+        where.value = static_cast<i32>(image.constants.size());
+        image.constants.push_back(parser.getConstant(location.getConstantIndex()).getValue());
         return true;
     case LocationKind::Direct: return false;
     }
     return false;
 }
 
-/// A relative call; the code may not run yet.
-bool write_call(const CodeWindow &code, std::size_t offset, const void *target) {
-    const auto distance =
-        static_cast<const std::byte *>(target) - (code.executable + offset + kSideExitCallBytes);
-    const auto displacement = static_cast<i32>(distance);
-    if (displacement != distance) return false;
-    code.writable[offset] = std::byte{0xe8};
-    std::memcpy(code.writable + offset + 1, &displacement, sizeof displacement);
-    return true;
-}
-
 } // namespace
 
-Result<std::unique_ptr<SideTable>> make_side_table(std::span<const char> object,
-                                                   std::vector<SideExit> exits,
-                                                   const CodeWindow &code, const void *entry,
-                                                   const void *target) {
-    auto table = std::make_unique<SideTable>();
-    table->exits = std::move(exits);
-    const auto *const function = static_cast<const std::byte *>(entry);
+Result<> add_sites(std::span<const char> object, RegionImage &image) {
     auto file = llvm::object::ObjectFile::createELFObjectFile(
         llvm::MemoryBufferRef(llvm::StringRef(object.data(), object.size()), "region"));
     if (!file) return failure(llvm::toString(file.takeError()));
-    const auto entry_offset = static_cast<std::size_t>(function - code.executable);
     for (const llvm::object::SectionRef &section : (*file)->sections()) {
         auto name = section.getName();
         if (!name || *name != ".llvm_stackmaps") {
@@ -104,19 +83,16 @@ Result<std::unique_ptr<SideTable>> make_side_table(std::span<const char> object,
             llvm::ArrayRef(reinterpret_cast<const uint8_t *>(content->data()), content->size()));
         for (const Parser::RecordAccessor &record : parser.records()) {
             const u32 offset = record.getInstructionOffset();
-            table->sites.push_back({.return_offset = offset + kSideExitCallBytes,
-                                    .exit = static_cast<u32>(record.getID()),
-                                    .first_location = static_cast<u32>(table->locations.size())});
+            image.sites.push_back({.return_offset = offset + RegionImage::kSideExitCallBytes,
+                                   .exit = static_cast<u32>(record.getID()),
+                                   .first_location = static_cast<u32>(image.locations.size())});
             for (const Parser::LocationAccessor &location : record.locations())
-                if (!convert(parser, location, *table, table->locations.emplace_back()))
+                if (!convert(parser, location, image, image.locations.emplace_back()))
                     return failure("a value of a region is in a place unknown to us");
-            if (!write_call(code, entry_offset + offset, target))
-                return failure("the stub of side exits is out of reach");
         }
     }
-    std::ranges::sort(table->sites, {}, &SideTable::Site::return_offset);
-    table->code.store(function, std::memory_order_release);
-    return table;
+    std::ranges::sort(image.sites, {}, &SideTable::Site::return_offset);
+    return {};
 }
 
 } // namespace tandem::jit::llvm_tier

@@ -8,33 +8,13 @@
 /// keeps rbp, which points to its frame meanwhile, as T1's context pointer is there. It ends by
 /// jumping to one of the exits, with r14 reduced by what it retired (perhaps below 0: exits look),
 /// all state but the pinned registers in the context, and its frame gone.
-#include "jit/regions/code_arena.h"
 #include "jit/regions/region.h"
-#include "jit/regions/side_exits.h"
+#include "jit/regions/region_image.h"
 #include "support/result.h"
 
-#include <memory>
 #include <string>
 
 namespace tandem::jit {
-
-/// Addresses that a region's function refers to.
-struct RegionSymbols {
-    /// What all sites of SideTable call. It preserves all registers but r11.
-    const void *side_exit = nullptr;
-    /// To the guest address in rsi.
-    const void *exit_lookup = nullptr;
-    /// To ExecContext::pc, by the dispatcher.
-    const void *exit_pc_set = nullptr;
-    /// To Region::exit_targets.
-    std::vector<const void *> exits{};
-};
-
-struct CompiledRegion {
-    ArenaPiece code{};
-    const void *entry = nullptr;
-    std::unique_ptr<SideTable> side_table{};
-};
 
 /// Not thread-safe: one per compiling thread.
 class RegionCompiler {
@@ -42,10 +22,9 @@ public:
     virtual ~RegionCompiler() = default;
     /// Whether it has code of its own for an operation: all others call their definition.
     [[nodiscard]] virtual bool has_code_for(ir::Opcode op) const = 0;
-    /// `text`, unless null, gets its own IR before and after the passes, for people.
-    [[nodiscard]] virtual Result<CompiledRegion> compile(const Region &region,
-                                                         const RegionSymbols &symbols,
-                                                         CodeArena &arena, std::string *text) = 0;
+    /// `text`, unless null, gets its own IR before and after the passes, for people. The image is
+    /// the same whenever the region is.
+    [[nodiscard]] virtual Result<RegionImage> compile(const Region &region, std::string *text) = 0;
 };
 
 /// The module's only function.

@@ -153,7 +153,9 @@ void relative_jump(Emitter &e, CodeWindow window, const void *target) {
 
 } // namespace
 
-RegionStubs::RegionStubs(const Runtime &runtime, CodeWindow window) {
+RegionStubs::RegionStubs(const Runtime &runtime, std::span<const ir::Helper> helpers,
+                         CodeWindow window)
+    : helpers_(helpers) {
     CHECK(window.size >= kSize);
     Emitter e(window);
     const auto here = [&] {
@@ -170,11 +172,16 @@ RegionStubs::RegionStubs(const Runtime &runtime, CodeWindow window) {
     e.add(e.rsp, 8);
     e.far_jump(dispatcher);
     exit_direct_ = runtime.code() + stubs.exit_direct;
+    helper_table_ = static_cast<const void *const *>(here());
+    for (const ir::Helper &helper : helpers) e.dq(reinterpret_cast<u64>(helper.function));
 }
 
 RegionSymbols RegionStubs::symbols(const Region &region, CodeWindow gate) const {
-    RegionSymbols result{
-        .side_exit = gate.executable, .exit_lookup = exit_lookup_, .exit_pc_set = exit_pc_set_};
+    RegionSymbols result{.side_exit = gate.executable,
+                         .exit_lookup = exit_lookup_,
+                         .exit_pc_set = exit_pc_set_,
+                         .helpers = helpers_,
+                         .helper_table = helper_table_};
     for (std::size_t i = 0; i < region.exit_targets.size(); ++i)
         result.exits.push_back(gate.executable + exit_offset(region, i));
     return result;

@@ -8,8 +8,9 @@ namespace tandem::jit {
 /// What all regions share.
 class RegionStubs {
 public:
-    static constexpr std::size_t kSize = 4096;
-    RegionStubs(const Runtime &runtime, CodeWindow window);
+    static constexpr std::size_t kSize = 8192;
+    /// Emits into `window`, of kSize bytes. All must outlive this.
+    RegionStubs(const Runtime &runtime, std::span<const ir::Helper> helpers, CodeWindow window);
 
     /// Bytes of a region's gate: what stands between its function and the rest.
     [[nodiscard]] static std::size_t gate_size(const Region &region) {
@@ -34,6 +35,8 @@ private:
         return kSideExitSize + region.entries.size() * kEntrySize + index * kExitSize;
     }
 
+    std::span<const ir::Helper> helpers_;
+    const void *const *helper_table_ = nullptr;
     const std::byte *exit_direct_ = nullptr;
     const void *exit_lookup_ = nullptr;
     const void *exit_pc_set_ = nullptr;

@@ -36,7 +36,8 @@ bool is_covered(const RegionCompiler &compiler, const Region &region) {
 RegionService::RegionService(const EngineOptions &options, std::span<const ir::Helper> helpers,
                              const Runtime &runtime, CodeWindow stubs, CodeArena &arena,
                              BlockCache &cache)
-    : options_(options), helpers_(helpers), stubs_(runtime, stubs), arena_(arena), cache_(cache) {}
+    : options_(options), helpers_(helpers), stubs_(runtime, helpers, stubs), arena_(arena),
+      cache_(cache) {}
 
 RegionService::~RegionService() {
     {
@@ -139,8 +140,9 @@ void RegionService::compile(Request &request) {
     TranslationObserver *const observer = options_.observer;
     std::string text;
     const bool is_observed = observer != nullptr && observer->wants(request.va);
-    auto compiled = compiler->compile(region, stubs_.symbols(region, gate.window()), arena_,
-                                      is_observed ? &text : nullptr);
+    auto image = compiler->compile(region, is_observed ? &text : nullptr);
+    if (!image.has_value()) return drop(image.error().message);
+    auto compiled = place_image(std::move(*image), stubs_.symbols(region, gate.window()), arena_);
     if (!compiled.has_value()) return drop(compiled.error().message);
     const std::span code(compiled->code.window().executable, compiled->code.window().size);
     if (is_observed) observer->optimised(request.va, text, code);

@@ -96,7 +96,8 @@ Subject::Subject(Tier tier, MemoryPath path, unsigned host_level)
         static_assert(kArena < kCodeSize);
         std::byte *bytes = code_.writable;
         stubs_ = std::make_unique<jit::RegionStubs>(
-            *runtime_, jit::CodeWindow{bytes + kStubs, bytes + kStubs, jit::RegionStubs::kSize});
+            *runtime_, frontend_.helpers(),
+            jit::CodeWindow{bytes + kStubs, bytes + kStubs, jit::RegionStubs::kSize});
         arena_ = std::make_unique<jit::CodeArena>(
             jit::CodeWindow{bytes + kArena, bytes + kArena, kCodeSize - kArena});
         void *module = dlopen(TANDEM_LLVM_MODULE, RTLD_NOW | RTLD_LOCAL);
@@ -176,8 +177,10 @@ void Subject::run_optimised(const ir::Block &block) {
     };
     const jit::Region region = jit::form_trace(block.page_offset, block.mode, only_this);
     const jit::ArenaPiece gate(*arena_, jit::RegionStubs::gate_size(region));
+    auto image = region_compiler_->compile(region, nullptr);
+    CHECK(image.has_value());
     const auto compiled =
-        region_compiler_->compile(region, stubs_->symbols(region, gate.window()), *arena_, nullptr);
+        jit::place_image(std::move(*image), stubs_->symbols(region, gate.window()), *arena_);
     CHECK(compiled.has_value());
     jit::CompiledBlock links;
     stubs_->emit_gate(region, 1, region_entries_, *compiled, gate.window(), links);
