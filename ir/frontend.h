@@ -25,6 +25,10 @@ public:
     /// those may code found under one address space be run under another (where it is global).
     [[nodiscard]] virtual u32 privileged_mode_mask() const { return 0; }
 
+    /// What else decides how code is translated, such as the features of the guest's CPU:
+    /// frontends with equal ones translate alike.
+    [[nodiscard]] virtual u64 configuration() const { return 0; }
+
     /// Functions that CallN refers to, by index.
     [[nodiscard]] virtual std::span<const Helper> helpers() const = 0;
 

@@ -14,6 +14,7 @@ public:
     void translate(std::span<const std::byte, 4096> page, u32 page_offset, u32 mode,
                    u32 max_instructions, ir::Block &out) const override;
     [[nodiscard]] u32 privileged_mode_mask() const override { return Mode::kEl1; }
+    [[nodiscard]] u64 configuration() const override { return features_.bits(); }
     [[nodiscard]] std::span<const ir::Helper> helpers() const override;
     [[nodiscard]] std::string state_name(i64 offset) const override;
 

@@ -102,6 +102,8 @@ public:
         result.bits_ |= mask(Feature::Base);
         return result;
     }
+    /// A bit for each feature, in the order of the table.
+    [[nodiscard]] constexpr u64 bits() const { return bits_; }
     /// Every feature this program knows.
     [[nodiscard]] static constexpr FeatureSet all() {
         FeatureSet result;

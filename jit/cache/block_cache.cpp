@@ -75,7 +75,10 @@ TranslationBlock &BlockCache::add(CodePage &page, std::unique_ptr<TranslationBlo
     page.blocks = block.get();
     bytes_.fetch_add(size_of(*block), std::memory_order_relaxed);
     TranslationBlock &added = *block.release();
-    if (added.is_region) return added;
+    if (added.is_region) {
+        ++page.regions;
+        return added;
+    }
     Bucket &head = bucket(added.physical, added.mode);
     added.next_in_bucket.store(head.load(std::memory_order_relaxed), std::memory_order_relaxed);
     head.store(&added, std::memory_order_release);
@@ -105,16 +108,25 @@ void BlockCache::cancel(const Reservation &reservation) {
     end(reservation);
 }
 
-bool BlockCache::promote(std::unique_ptr<TranslationBlock> region,
-                         std::span<const RegionEntry> entries, const Reservation &reservation) {
+bool BlockCache::gains_by(const TranslationBlock &region, u64 physical) const {
+    const TranslationBlock *block = find(physical, region.mode);
+    const TranslationBlock *other =
+        block != nullptr ? block->region.load(std::memory_order_relaxed) : nullptr;
+    return other == nullptr || other->guest_instructions < region.guest_instructions;
+}
+
+bool BlockCache::promote(std::unique_ptr<TranslationBlock> region, const Reservation &reservation) {
     const std::lock_guard guard(mutex_);
     CodePage &page = *reservation.page;
-    const bool usable = is_current(*region, reservation);
+    const bool usable = is_current(*region, reservation) &&
+                        std::ranges::any_of(region->entry_points, [&](const RegionEntry &entry) {
+                            return gains_by(*region, page.physical_page | entry.page_offset);
+                        });
     if (usable) page.covered |= CodePage::mask(region->page_offset(), region->guest_bytes);
     end(reservation);
     if (!usable) return false;
     TranslationBlock &added = add(page, std::move(region));
-    for (const RegionEntry &entry : entries) {
+    for (const RegionEntry &entry : added.entry_points) {
         TranslationBlock *block = find(page.physical_page | entry.page_offset, added.mode);
         if (block == nullptr || block->code.load(std::memory_order_relaxed) == nullptr) continue;
         block->region.store(&added, std::memory_order_release);
@@ -161,6 +173,25 @@ void BlockCache::set_code(TranslationBlock &block, CodeWindow window,
     bytes_.fetch_add(block.links.size() * sizeof(TranslationBlock::Link),
                      std::memory_order_relaxed);
     block.code.store(window.executable, std::memory_order_release);
+    if (block.page->regions != 0) enter_waiting_region(block);
+}
+
+void BlockCache::enter_waiting_region(TranslationBlock &block) {
+    const void *code = nullptr;
+    TranslationBlock *largest = nullptr;
+    for (TranslationBlock *each = block.page->blocks; each != nullptr; each = each->next_in_page) {
+        if (!each->is_region || each->mode != block.mode ||
+            (largest != nullptr && largest->guest_instructions >= each->guest_instructions))
+            continue;
+        const auto entry =
+            std::ranges::find(each->entry_points, block.page_offset(), &RegionEntry::page_offset);
+        if (entry == each->entry_points.end()) continue;
+        largest = each;
+        code = entry->code;
+    }
+    if (largest == nullptr) return;
+    block.region.store(largest, std::memory_order_release);
+    block.code.store(code, std::memory_order_release);
 }
 
 bool BlockCache::link(TranslationBlock &from, u32 link, TranslationBlock &to) {
@@ -181,7 +212,9 @@ bool BlockCache::link(TranslationBlock &from, u32 link, TranslationBlock &to) {
 void BlockCache::invalidate(TranslationBlock &block) {
     block.is_invalid.store(true, std::memory_order_seq_cst);
 
-    if (!block.is_region) {
+    if (block.is_region) {
+        --block.page->regions;
+    } else {
         Bucket *at = &bucket(block.physical, block.mode);
         while (at->load(std::memory_order_relaxed) != &block)
             at = &at->load(std::memory_order_relaxed)->next_in_bucket;
@@ -266,6 +299,7 @@ void BlockCache::clear() {
             page->blocks = block->next_in_page;
             delete block;
         }
+        page->regions = 0;
         page->covered = 0;
         page->granules.store(0, std::memory_order_seq_cst);
         page->is_listed = false;

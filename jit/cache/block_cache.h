@@ -47,16 +47,11 @@ public:
 
     /// Ends a reservation whose translation is not wanted any more.
     void cancel(const Reservation &reservation);
-    /// Where T1 code gets into a region.
-    struct RegionEntry {
-        u32 page_offset = 0; ///< of the block that it takes the place of
-        const void *code = nullptr;
-    };
-    /// Adds a region compiled since `reservation`, which ends, and makes the blocks at its entries
-    /// enter it, with all that was linked to them. False if code has been written meanwhile, or the
-    /// cache been cleared.
-    bool promote(std::unique_ptr<TranslationBlock> region, std::span<const RegionEntry> entries,
-                 const Reservation &reservation);
+    /// Adds a region made since `reservation`, which ends, and makes the blocks at its entries
+    /// enter it, with all that was linked to them; those without code will when they get some.
+    /// False if code has been written meanwhile, the cache been cleared, or all enter a region as
+    /// large already.
+    bool promote(std::unique_ptr<TranslationBlock> region, const Reservation &reservation);
     /// Takes a region back: the blocks that enter it have T1's code again. Its memory stays until
     /// collect().
     void demote(TranslationBlock &region);
@@ -99,6 +94,10 @@ private:
     void forget_in_jump_caches(const TranslationBlock &block);
     /// Has all that enters a block do so at `code`.
     void redirect(TranslationBlock &block, const void *code);
+    /// The block at the offset enters no region as large as this one.
+    [[nodiscard]] bool gains_by(const TranslationBlock &region, u64 physical) const;
+    /// Has a block that has just got its code enter the region that waits for it, if there is one.
+    void enter_waiting_region(TranslationBlock &block);
     void end(const Reservation &reservation);
     void invalidate(TranslationBlock &block);
     void invalidate_in_page(CodePage &page, u64 physical, u64 length, Statistics &statistics);

@@ -6,13 +6,21 @@
 #include "jit/regions/code_arena.h"
 #include "jit/regions/side_exits.h"
 
+#include <array>
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <vector>
 
 namespace tandem::jit {
 
 struct CodePage;
+
+/// Where T1 code gets into a region.
+struct RegionEntry {
+    u32 page_offset = 0; ///< of the block that it takes the place of
+    const void *code = nullptr;
+};
 
 /// The least time of slices that began and ended at one place; approximate.
 struct SliceTimes {
@@ -57,6 +65,8 @@ struct alignas(64) TranslationBlock {
     /// Of a region: how often it was entered; counted by its gate, approximate.
     std::atomic<u64> entries = 0;
     u64 baseline_ticks = 0; ///< of a region: the time of a slice in T1; 0: not known
+    std::vector<RegionEntry> entry_points{};           ///< of a region
+    std::optional<std::array<u64, 2>> disk_cache_id{}; ///< of a region, if it is there
     /// The entry point: T1's code, or a region's gate; null before there is any. Set after `window`
     /// and `links`.
     std::atomic<const void *> code = nullptr;

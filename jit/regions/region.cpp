@@ -173,6 +173,19 @@ int Region::find_exit(i64 page_offset) const {
     return -1;
 }
 
+RegionOutline outline_of(const Region &region) {
+    RegionOutline outline{.mode = region.mode,
+                          .exit_targets = region.exit_targets,
+                          .guest_instructions = region.guest_instructions,
+                          .first_byte = region.first_byte,
+                          .end_byte = region.end_byte};
+    for (const ir::Block &block : region.blocks)
+        outline.extents.push_back({block.page_offset, block.guest_bytes});
+    for (const u32 entry : region.entries)
+        outline.entries.push_back(region.blocks[entry].page_offset);
+    return outline;
+}
+
 std::vector<u32> successors(const ir::Block &block) {
     std::vector<u32> result;
     const ir::Inst &last = block.insts.back();

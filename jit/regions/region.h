@@ -34,6 +34,24 @@ struct Region {
     [[nodiscard]] int find_exit(i64 page_offset) const;
 };
 
+/// What is known of a region without its IR: where it is entered and left, and which guest code it
+/// was made from. Region's members of the same name say more.
+struct RegionOutline {
+    struct Extent {
+        u32 page_offset = 0, bytes = 0;
+        bool operator==(const Extent &) const = default;
+    };
+    u32 mode = 0;
+    std::vector<Extent> extents{}; ///< of its blocks
+    std::vector<u32> entries{};    ///< page offsets
+    std::vector<u32> exit_targets{};
+    u32 guest_instructions = 0;
+    u32 first_byte = 0, end_byte = 0;
+
+    bool operator==(const RegionOutline &) const = default;
+};
+[[nodiscard]] RegionOutline outline_of(const Region &region);
+
 /// Where a block may continue within its page, by direct exits or after a call it makes.
 [[nodiscard]] std::vector<u32> successors(const ir::Block &block);
 

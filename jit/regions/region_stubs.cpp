@@ -176,7 +176,7 @@ RegionStubs::RegionStubs(const Runtime &runtime, std::span<const ir::Helper> hel
     for (const ir::Helper &helper : helpers) e.dq(reinterpret_cast<u64>(helper.function));
 }
 
-RegionSymbols RegionStubs::symbols(const Region &region, CodeWindow gate) const {
+RegionSymbols RegionStubs::symbols(const RegionOutline &region, CodeWindow gate) const {
     RegionSymbols result{.side_exit = gate.executable,
                          .exit_lookup = exit_lookup_,
                          .exit_pc_set = exit_pc_set_,
@@ -187,7 +187,7 @@ RegionSymbols RegionStubs::symbols(const Region &region, CodeWindow gate) const 
     return result;
 }
 
-void RegionStubs::emit_gate(const Region &region, u64 owner, std::atomic<u64> &entries,
+void RegionStubs::emit_gate(const RegionOutline &region, u64 owner, std::atomic<u64> &entries,
                             const CompiledRegion &compiled, CodeWindow gate,
                             CompiledBlock &out) const {
     Emitter e(gate);

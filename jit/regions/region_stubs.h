@@ -13,25 +13,25 @@ public:
     RegionStubs(const Runtime &runtime, std::span<const ir::Helper> helpers, CodeWindow window);
 
     /// Bytes of a region's gate: what stands between its function and the rest.
-    [[nodiscard]] static std::size_t gate_size(const Region &region) {
+    [[nodiscard]] static std::size_t gate_size(const RegionOutline &region) {
         return exit_offset(region, region.exit_targets.size());
     }
     /// What the function at a gate will refer to.
-    [[nodiscard]] RegionSymbols symbols(const Region &region, CodeWindow gate) const;
+    [[nodiscard]] RegionSymbols symbols(const RegionOutline &region, CodeWindow gate) const;
     /// Where T1 code enters the region, for each of its entries.
     [[nodiscard]] static const void *entry(CodeWindow gate, std::size_t index) {
         return gate.executable + kSideExitSize + index * kEntrySize;
     }
     /// Emits the gate. Its exits are links like T1's.
     /// Each entry counts in `entries`.
-    void emit_gate(const Region &region, u64 owner, std::atomic<u64> &entries,
+    void emit_gate(const RegionOutline &region, u64 owner, std::atomic<u64> &entries,
                    const CompiledRegion &compiled, CodeWindow gate, CompiledBlock &out) const;
 
 private:
     static constexpr std::size_t kSideExitSize = 32;
     static constexpr std::size_t kEntrySize = 64;
     static constexpr std::size_t kExitSize = 48;
-    static std::size_t exit_offset(const Region &region, std::size_t index) {
+    static std::size_t exit_offset(const RegionOutline &region, std::size_t index) {
         return kSideExitSize + region.entries.size() * kEntrySize + index * kExitSize;
     }
 

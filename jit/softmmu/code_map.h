@@ -20,6 +20,7 @@ struct CodePage {
     /// a storing vCPU reads it before and after its store.
     std::atomic<u64> granules = 0;
     TranslationBlock *blocks = nullptr; ///< guarded by BlockCache's mutex
+    u32 regions = 0;                    ///< how many of them are T2's; guarded likewise
     u64 covered = 0;                    ///< granules of `blocks`; guarded likewise
     u32 reservations = 0;               ///< translations under way; guarded likewise
     /// Of these, how many wait for stores that began before the page's were slowed down; guarded

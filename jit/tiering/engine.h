@@ -39,6 +39,8 @@ struct StepControl {
     bool passes_points = false;    ///< breakpoints and watchpoints do not stop it
 };
 
+class DiskCache;
+
 /// When T2 compiles.
 enum class Optimise : u8 {
     Never,
@@ -63,9 +65,10 @@ struct EngineOptions {
     /// Called by the vCPU's thread between blocks while ExecContext::interrupt_lines is not 0:
     /// takes an interrupt (changes pc and mode) if one is deliverable.
     void (*poll_interrupts)(ir::ExecContext &) = nullptr;
-    TranslationObserver *observer = nullptr; ///< outlives the engine, as does the next
+    TranslationObserver *observer = nullptr; ///< outlives the engine, as do the next
     PerfMap *perf_map = nullptr;
-    bool index_code = false; ///< for Engine::position()
+    bool index_code = false;         ///< for Engine::position()
+    DiskCache *disk_cache = nullptr; ///< of T2's code; null: none
 };
 
 /// Where a vCPU's thread is, in its guest's terms.

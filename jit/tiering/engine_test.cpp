@@ -1,5 +1,7 @@
 #include "jit/tiering/engine.h"
 
+#include "jit/disk_cache/disk_cache.h"
+#include "jit/disk_cache/test_record.h"
 #include "jit/softmmu/fake_machine.h"
 #include "jit/tiering/toy_frontend.h"
 
@@ -729,6 +731,72 @@ TEST_F(CompileServiceTest, RegionsThatAreLeftAtOnceAreTakenBack) {
     run();
     EXPECT_EQ(engine->statistics().slices_in_regions, before);
     engine->detach(cpu);
+}
+
+/// A machine whose T2 keeps its code in a directory.
+class DiskCacheEngineTest : public test::DirectoryTest {
+protected:
+    DiskCacheEngineTest() {
+        // The first page's code jumps to a loop of two blocks on the second.
+        bus.poke(kStart, ToyInstruction{Toy::Branch, 0, 0x1000 / 4});
+        bus.poke(kLoop, ToyInstruction{Toy::Add, 0, -1});
+        bus.poke(kLoop + 4, ToyInstruction{Toy::Helper, 0, kComplete});
+        bus.poke(kLoop + 8, ToyInstruction{Toy::BranchNonZero, 0, -2});
+        bus.poke(kLoop + 12, ToyInstruction{Toy::Halt});
+    }
+    std::unique_ptr<DiskCache> open_cache() {
+        return std::make_unique<DiskCache>(
+            DiskCacheOptions{.directory = folder_,
+                             .identity = {.value = {1, 2}, .made_for = "this test"},
+                             .warn = [](const std::string &what) { ADD_FAILURE() << what; }});
+    }
+    /// Whether the loop comes to run in T2 within this time.
+    bool gets_to_t2(DiskCache *cache, const char *compiler, std::chrono::milliseconds patience) {
+        auto engine = std::move(Engine::create(frontend, mmu, bus,
+                                               {.compile_threshold = 0,
+                                                .optimise = Optimise::Hot,
+                                                .region_compiler = compiler,
+                                                .promotion_samples = 1,
+                                                .disk_cache = cache}))
+                          .value();
+        ToyState cpu;
+        cpu.engine = engine.get();
+        cpu.mmu = &mmu;
+        engine->attach(cpu);
+        const auto end = std::chrono::steady_clock::now() + patience;
+        while (engine->statistics().slices_in_regions == 0 &&
+               std::chrono::steady_clock::now() < end) {
+            cpu.pc = kStart;
+            cpu.gpr[0] = 20'000;
+            const u64 before = cpu.retired;
+            EXPECT_EQ(engine->run(cpu, 1'000'000), ExitReason::Halt);
+            EXPECT_EQ(cpu.retired - before, 60'002u);
+        }
+        engine->detach(cpu);
+        return engine->statistics().slices_in_regions != 0;
+    }
+
+    static constexpr u64 kStart = 0x1000, kLoop = 0x2000;
+    static constexpr const char *kNoCompiler = "/nonexistent/compiler";
+    static constexpr std::chrono::milliseconds kLong{60'000}, kShort{200};
+    FakeBus bus;
+    FakeMmu mmu;
+    const ToyFrontend frontend{kHelpers};
+};
+
+TEST_F(DiskCacheEngineTest, WhatOneEngineCompilesAnotherRunsWithoutCompiler) {
+    EXPECT_FALSE(gets_to_t2(open_cache().get(), kNoCompiler, kShort));
+    EXPECT_TRUE(gets_to_t2(open_cache().get(), TANDEM_LLVM_MODULE, kLong));
+    EXPECT_TRUE(gets_to_t2(open_cache().get(), kNoCompiler, kLong));
+    EXPECT_FALSE(gets_to_t2(nullptr, kNoCompiler, kShort));
+}
+
+TEST_F(DiskCacheEngineTest, OtherGuestCodeIsNotMistakenForIt) {
+    EXPECT_TRUE(gets_to_t2(open_cache().get(), TANDEM_LLVM_MODULE, kLong));
+    bus.poke(kLoop + 16, ToyInstruction{Toy::Undefined}); // behind it
+    EXPECT_TRUE(gets_to_t2(open_cache().get(), kNoCompiler, kLong));
+    bus.poke(kLoop + 4, ToyInstruction{Toy::Add, 1, 5});
+    EXPECT_FALSE(gets_to_t2(open_cache().get(), kNoCompiler, kShort));
 }
 
 } // namespace

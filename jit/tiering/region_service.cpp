@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <ctime>
 #include <utility>
 
@@ -12,7 +13,9 @@ namespace tandem::jit {
 namespace {
 
 /// More would be stale before its turn came.
-constexpr std::size_t kMaxQueue = 64;
+constexpr std::size_t kMaxQueue = 64, kMaxRecalls = 1024;
+/// How often it looks whether the disk cache wants saving.
+constexpr std::chrono::seconds kSaveCheck{1};
 /// How much the compiling thread gives way to vCPUs where cores are scarce.
 constexpr int kNiceness = 5;
 
@@ -47,14 +50,19 @@ RegionService::~RegionService() {
     wake_.notify_all();
     if (thread_.joinable()) thread_.join();
     for (const Request &request : queue_) cache_.cancel(request.reservation);
+    for (const Request &request : recalls_) cache_.cancel(request.reservation);
 }
 
 void RegionService::submit(Request &&request) {
     BlockCache::Reservation unwanted = request.reservation;
     {
         const std::lock_guard guard(mutex_);
-        if (!is_unavailable_) {
-            queue_.push_back(std::move(request));
+        const bool is_recall = request.region.blocks.empty();
+        if (is_recall ? recalls_.size() < kMaxRecalls : !is_unavailable_) {
+            if (is_recall)
+                recalls_.push_back(std::move(request));
+            else
+                queue_.push_back(std::move(request));
             if (!thread_.joinable()) thread_ = std::thread([this] { work(); });
             wake_.notify_one();
             if (queue_.size() <= kMaxQueue) return;
@@ -82,7 +90,7 @@ bool RegionService::raise(u64 physical, u32 mode, u32 weight) {
 
 void RegionService::compile_now(Request &&request) {
     Request own = std::move(request);
-    compile(own);
+    serve(own);
 }
 
 void RegionService::work() {
@@ -91,17 +99,35 @@ void RegionService::work() {
     ::setpriority(PRIO_PROCESS, self, ::getpriority(PRIO_PROCESS, self) + kNiceness);
     std::unique_lock lock(mutex_);
     for (;;) {
-        wake_.wait(lock, [&] { return is_stopping_ || !queue_.empty(); });
+        const auto has_work = [&] { return is_stopping_ || !queue_.empty() || !recalls_.empty(); };
+        while (!has_work() && options_.disk_cache != nullptr) {
+            wake_.wait_for(lock, kSaveCheck, has_work);
+            lock.unlock();
+            options_.disk_cache->save_if_due();
+            lock.lock();
+        }
+        wake_.wait(lock, has_work);
         if (is_stopping_) return;
-        // Of equal ones the newest: it is what runs now.
-        const auto heaviest = std::prev(
-            std::ranges::max_element(queue_.rbegin(), queue_.rend(), {}, &Request::weight).base());
-        Request request = std::move(*heaviest);
-        queue_.erase(heaviest);
+        Request request = take();
         lock.unlock();
-        compile(request);
+        serve(request);
         lock.lock();
     }
+}
+
+RegionService::Request RegionService::take() {
+    Request request;
+    if (!recalls_.empty()) {
+        request = std::move(recalls_.front());
+        recalls_.pop_front();
+        return request;
+    }
+    // Of equal ones the newest: it is what runs now.
+    const auto heaviest = std::prev(
+        std::ranges::max_element(queue_.rbegin(), queue_.rend(), {}, &Request::weight).base());
+    request = std::move(*heaviest);
+    queue_.erase(heaviest);
+    return request;
 }
 
 /// Null when there is none. Under compile_mutex_.
@@ -122,30 +148,38 @@ RegionCompiler *RegionService::compiler() {
     return nullptr;
 }
 
-void RegionService::compile(Request &request) {
-    const std::lock_guard compiling(compile_mutex_);
+std::optional<RegionRecord> RegionService::recall(const Request &request) {
+    if (request.guest_code.empty()) return std::nullopt;
+    if (request.region.blocks.empty())
+        return options_.disk_cache->find(request.key, request.range, request.guest_code, nullptr);
+    const RegionOutline outline = outline_of(request.region);
+    return options_.disk_cache->find(request.key, request.range, request.guest_code, &outline);
+}
+
+Result<RegionRecord> RegionService::compile(const Request &request, std::string *text) {
     RegionCompiler *const compiler = this->compiler();
-    const Region &region = request.region;
-    const auto drop = [&](std::string trouble) {
-        cache_.cancel(request.reservation);
-        const std::lock_guard guard(mutex_);
-        ++statistics_.dropped;
-        if (!trouble.empty()) statistics_.trouble = std::move(trouble);
-    };
-    if (compiler == nullptr) return drop({});
-    if (!request.is_forced && !is_covered(*compiler, region)) return drop({});
-    const u64 start = thread_nanoseconds();
-    ArenaPiece gate(arena_, RegionStubs::gate_size(region));
-    if (gate.window().size == 0) return drop("no room for the code of regions");
-    TranslationObserver *const observer = options_.observer;
-    std::string text;
-    const bool is_observed = observer != nullptr && observer->wants(request.va);
-    auto image = compiler->compile(region, is_observed ? &text : nullptr);
-    if (!image.has_value()) return drop(image.error().message);
-    auto compiled = place_image(std::move(*image), stubs_.symbols(region, gate.window()), arena_);
-    if (!compiled.has_value()) return drop(compiled.error().message);
-    const std::span code(compiled->code.window().executable, compiled->code.window().size);
-    if (is_observed) observer->optimised(request.va, text, code);
+    if (compiler == nullptr) return failure("");
+    if (!request.is_forced && !is_covered(*compiler, request.region)) return failure("");
+    RegionRecord record;
+    record.image = TRY(compiler->compile(request.region, text));
+    record.outline = outline_of(request.region);
+    if (!request.guest_code.empty())
+        record.guest_code = guest_code_of(record.outline, request.guest_code);
+    return record;
+}
+
+/// True if vCPUs may run it now; the reservation has ended, unless this failed. The record keeps
+/// its image only if it is not recalled.
+Result<bool> RegionService::publish(Request &request, RegionRecord &record, bool is_recalled,
+                                    const std::string &text) {
+    const RegionOutline &outline = record.outline;
+    ArenaPiece gate(arena_, RegionStubs::gate_size(outline));
+    if (gate.window().size == 0) return failure("no room for the code of regions");
+    CompiledRegion compiled =
+        TRY(place_image(is_recalled ? std::move(record.image) : RegionImage(record.image),
+                        stubs_.symbols(outline, gate.window()), arena_));
+    const std::span code(compiled.code.window().executable, compiled.code.window().size);
+    if (!text.empty()) options_.observer->optimised(request.va, text, code);
     if (options_.perf_map != nullptr) {
         options_.perf_map->add("t2", request.va, code);
         options_.perf_map->add("t2-gate", request.va,
@@ -160,36 +194,67 @@ void RegionService::compile(Request &request) {
 
     auto block = std::make_unique<TranslationBlock>();
     CompiledBlock links;
-    stubs_.emit_gate(region, reinterpret_cast<u64>(block.get()), block->entries, *compiled,
+    stubs_.emit_gate(outline, reinterpret_cast<u64>(block.get()), block->entries, compiled,
                      gate.window(), links);
     block->is_region = true;
-    block->physical = request.page | region.first_byte;
-    block->mode = region.mode;
-    block->guest_bytes = region.end_byte - region.first_byte;
-    block->guest_instructions = region.guest_instructions;
+    block->physical = request.page | outline.first_byte;
+    block->mode = outline.mode;
+    block->guest_bytes = outline.end_byte - outline.first_byte;
+    block->guest_instructions = outline.guest_instructions;
     block->window = gate.window();
     block->baseline_ticks = request.baseline_ticks;
+    if (!request.guest_code.empty()) block->disk_cache_id = record.id();
     for (const LinkSite &site : links.links) block->links.push_back({site, nullptr});
-    std::vector<BlockCache::RegionEntry> entries;
-    for (std::size_t i = 0; i < region.entries.size(); ++i)
-        entries.push_back(
-            {region.blocks[region.entries[i]].page_offset, RegionStubs::entry(gate.window(), i)});
-    const u64 code_bytes = gate.window().size + compiled->code.window().size;
-    block->side_table = std::move(compiled->side_table);
+    for (std::size_t i = 0; i < outline.entries.size(); ++i)
+        block->entry_points.push_back({outline.entries[i], RegionStubs::entry(gate.window(), i)});
+    const u64 code_bytes = gate.window().size + code.size();
+    block->side_table = std::move(compiled.side_table);
     block->owned_code.push_back(std::move(gate));
-    block->owned_code.push_back(std::move(compiled->code));
-    const bool is_published = cache_.promote(std::move(block), entries, request.reservation);
+    block->owned_code.push_back(std::move(compiled.code));
+    if (!cache_.promote(std::move(block), request.reservation)) return false;
+    const std::lock_guard guard(mutex_);
+    statistics_.code_bytes += code_bytes;
+    return true;
+}
+
+void RegionService::serve(Request &request) {
+    const std::lock_guard compiling(compile_mutex_);
+    const u64 start = thread_nanoseconds();
+    TranslationObserver *const observer = options_.observer;
+    const bool is_observed = observer != nullptr && observer->wants(request.va);
+    std::string text;
+    // Who wants to see how it is compiled has it compiled.
+    std::optional<RegionRecord> recalled = is_observed ? std::nullopt : recall(request);
+    const bool is_recalled = recalled.has_value();
+    const auto published = [&]() -> Result<bool> {
+        if (!is_recalled && request.region.blocks.empty()) return failure("");
+        RegionRecord record = is_recalled ? std::move(*recalled)
+                                          : TRY(compile(request, is_observed ? &text : nullptr));
+        if (!TRY(publish(request, record, is_recalled, text))) return false;
+        if (!request.guest_code.empty()) {
+            if (!is_recalled)
+                options_.disk_cache->add(record, !request.is_forced);
+            else if (!request.is_forced)
+                options_.disk_cache->set_hot(record.id(), true);
+        }
+        const std::lock_guard guard(mutex_);
+        ++statistics_.regions;
+        statistics_.recalled += is_recalled;
+        statistics_.blocks += record.outline.extents.size();
+        statistics_.guest_instructions += record.outline.guest_instructions;
+        if (!is_recalled) statistics_.compiled_instructions += record.outline.guest_instructions;
+        return true;
+    }();
+    if (!published.has_value()) cache_.cancel(request.reservation);
+    if (options_.disk_cache != nullptr) options_.disk_cache->save_if_due();
 
     const std::lock_guard guard(mutex_);
-    statistics_.nanoseconds += thread_nanoseconds() - start;
-    if (!is_published) {
-        ++statistics_.dropped;
-        return;
-    }
-    ++statistics_.regions;
-    statistics_.blocks += region.blocks.size();
-    statistics_.guest_instructions += region.guest_instructions;
-    statistics_.code_bytes += code_bytes;
+    (is_recalled ? statistics_.recalling_nanoseconds : statistics_.nanoseconds) +=
+        thread_nanoseconds() - start;
+    const bool is_lost = request.region.blocks.empty() && !is_recalled;
+    if (!is_lost && !published.value_or(false)) ++statistics_.dropped;
+    if (!published.has_value() && !published.error().message.empty())
+        statistics_.trouble = published.error().message;
 }
 
 RegionStatistics RegionService::statistics() const {

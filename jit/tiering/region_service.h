@@ -1,14 +1,18 @@
 #pragma once
 /// The compile service of T2: regions are queued by vCPUs and compiled by a thread of its own,
 /// which loads the compiler's module when the first one comes. A vCPU never waits for it, unless
-/// the engine's options say that regions are compiled at once.
+/// the engine's options say that regions are compiled at once. What the disk cache has is taken
+/// from there, without the compiler.
 #include "jit/cache/block_cache.h"
+#include "jit/disk_cache/disk_cache.h"
 #include "jit/regions/region_compiler.h"
 #include "jit/regions/region_stubs.h"
 #include "jit/runtime/code_index.h"
 #include "jit/tiering/engine.h"
 
 #include <condition_variable>
+#include <deque>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -18,7 +22,10 @@ namespace tandem::jit {
 /// What T2 has done.
 struct RegionStatistics {
     u64 regions = 0, blocks = 0, guest_instructions = 0, code_bytes = 0;
-    u64 nanoseconds = 0; ///< of CPU time
+    u64 compiled_instructions = 0; ///< of the guest's: without those of recalled regions
+    u64 nanoseconds = 0;           ///< of CPU time, to compile
+    u64 recalled = 0;              ///< regions of the disk cache, among the others
+    u64 recalling_nanoseconds = 0; ///< of CPU time
     u64 dropped = 0;     ///< not worth it, their code was written meanwhile, or there was no room
     std::string trouble; ///< why there is no compiler, or the last failure
 };
@@ -26,7 +33,12 @@ struct RegionStatistics {
 class RegionService {
 public:
     struct Request {
-        Region region;
+        Region region; ///< without blocks: nothing to compile, what is recalled will do
+        /// What memory holds at `range`, read since the reservation; none: the disk cache is not
+        /// asked. `key` is of the block to enter at.
+        std::vector<std::byte> guest_code{};
+        DiskCache::Range range{};
+        u64 key = 0;
         u64 baseline_ticks = 0; ///< as TranslationBlock has it
         u64 page = 0;           ///< its physical address
         u64 va = 0;             ///< of its first block, as it was promoted; for people
@@ -57,7 +69,14 @@ public:
 
 private:
     void work();
-    void compile(Request &request);
+    /// Of those queued, the one to serve next. Under the mutex.
+    [[nodiscard]] Request take();
+    void serve(Request &request);
+    /// From the disk cache.
+    [[nodiscard]] std::optional<RegionRecord> recall(const Request &request);
+    [[nodiscard]] Result<RegionRecord> compile(const Request &request, std::string *text);
+    [[nodiscard]] Result<bool> publish(Request &request, RegionRecord &record, bool is_recalled,
+                                       const std::string &text);
     [[nodiscard]] RegionCompiler *compiler();
 
     const EngineOptions options_;
@@ -74,6 +93,7 @@ private:
     mutable std::mutex mutex_; ///< guards what follows
     std::condition_variable wake_;
     std::vector<Request> queue_;
+    std::deque<Request> recalls_;
     RegionStatistics statistics_;
     bool is_stopping_ = false;
     bool is_unavailable_ = false;

@@ -306,6 +306,39 @@ void Vcpu::review(TranslationBlock &region) {
     if (!is_left_soon && !is_slower) return;
     shared_.cache.demote(region);
     ++softmmu_.statistics.regions_demoted;
+    if (region.disk_cache_id.has_value())
+        shared_.options.disk_cache->set_hot(*region.disk_cache_id, false);
+}
+
+bool Vcpu::uses_disk_cache() const {
+    // Breakpoints cut blocks: code that knows nothing of them would run across, and code that does
+    // is no good for others.
+    return shared_.options.disk_cache != nullptr && !shared_.softmmu.debug_points.has_breakpoints();
+}
+
+void Vcpu::read_guest_code(RegionService::Request &request) const {
+    if (!uses_disk_cache()) return;
+    bool writable = false;
+    const std::byte *page = shared_.softmmu.bus.page(request.page, writable);
+    if (page == nullptr || request.range.end_byte > 4096) return;
+    request.guest_code.assign(page + request.range.first_byte, page + request.range.end_byte);
+}
+
+void Vcpu::recall(const Where &where, const TranslationBlock &block) {
+    if (!uses_disk_cache() || block.region.load(std::memory_order_relaxed) != nullptr) return;
+    const u64 key = entry_key(block.mode, block.page_offset(),
+                              {where.page.host + where.page_offset(), block.guest_bytes});
+    const DiskCache::Range range = shared_.options.disk_cache->hot_range(key);
+    if (range.is_empty()) return;
+    RegionService::Request request;
+    request.range = range;
+    request.key = key;
+    request.page = where.page.physical_page;
+    request.va = where.pc;
+    request.reservation = shared_.cache.reserve(request.page | range.first_byte,
+                                                range.end_byte - range.first_byte, softmmu_);
+    read_guest_code(request);
+    shared_.regions->submit(std::move(request));
 }
 
 void Vcpu::promote(TranslationBlock &block) {
@@ -346,6 +379,15 @@ void Vcpu::promote(TranslationBlock &block) {
         shared_.cache.cancel(request.reservation);
         block.is_promoted.store(false, std::memory_order_relaxed);
         return;
+    }
+    request.range = {region.first_byte, region.end_byte};
+    read_guest_code(request);
+    if (!request.guest_code.empty()) {
+        const ir::Block &first = region.blocks[0];
+        const std::span code(request.guest_code);
+        request.key =
+            entry_key(region.mode, first.page_offset,
+                      code.subspan(first.page_offset - region.first_byte, first.guest_bytes));
     }
     u64 best_ticks = ~u64{0};
     for (TranslationBlock *each : sources) {
@@ -522,9 +564,11 @@ ExitReason Vcpu::run(i64 budget, StopAt stop, StepControl control) {
                 exit = {};
                 continue;
             }
-            if (is_due && shared_.regions != nullptr &&
-                shared_.options.optimise == Optimise::Always) {
-                promote(*block);
+            if (is_due && shared_.regions != nullptr) {
+                if (shared_.options.optimise == Optimise::Always)
+                    promote(*block);
+                else
+                    recall(where, *block);
             }
             if (block != nullptr) {
                 code = block->code.load(std::memory_order_acquire);

@@ -89,6 +89,11 @@ private:
     void review(TranslationBlock &region);
     /// Asks T2 for the loop that a block is in, if it is in one.
     void promote(TranslationBlock &block);
+    /// Asks T2 for what was hot at a block in an earlier run, which the disk cache may have.
+    void recall(const Where &where, const TranslationBlock &block);
+    [[nodiscard]] bool uses_disk_cache() const;
+    /// For the disk cache, after the reservation: what memory holds at the request's range.
+    void read_guest_code(RegionService::Request &request) const;
     u32 run_uncached(u32 max_instructions);
     ExitInfo run_code(const void *code);
     [[nodiscard]] std::optional<CodeIndex::Found> find_caller(const void *host_sp) const;

@@ -25,6 +25,7 @@ TARGETS = {
     "qcow2_fuzz": (seeds.qcow2, 131072),
     "recording_fuzz": (seeds.recording, 4096),
     "state_fuzz": (None, 8192),
+    "translation_cache_fuzz": (seeds.translation_cache, 4096),
     "virtio_fuzz": (seeds.devices, 16384),
 }
 

@@ -108,6 +108,22 @@ def recording():
             "file": b"\x00TANDEM\x1aR" + struct.pack("<IIQQ", 1, 0, 0, 0)}
 
 
+def translation_cache():
+    """A region of one block with a side exit, an index with one region, and a file's beginning."""
+    outline = struct.pack("<4I", 0, 2, 0x100, 0x108) + struct.pack("<3I", 1, 0x100, 8)
+    outline += struct.pack("<2I", 1, 0x100) + struct.pack("<2I", 1, 0x80)
+    image = struct.pack("<I", 64) + bytes(64) + struct.pack("<I", 0)
+    image += struct.pack("<2IBIi", 1, 16, 2, 0, -4)  # relocations
+    image += struct.pack("<IQ", 1, 1 << 40)  # constants
+    image += struct.pack("<I2BHi", 1, 4, 0, 8, 0)  # locations
+    image += struct.pack("<IB3I2Q", 1, 2, 0, 0, 1, 0x100, 0) + struct.pack("<I", 0)  # side exits
+    image += struct.pack("<4I", 1, 40, 0, 0)  # sites
+    entry = bytes(16) + struct.pack("<IQ", 1, 7) + struct.pack("<3IB", 2, 0x100, 0x108, 1) + struct.pack("<2Q2I", 0, 80, 9, 9)
+    return {"region": b"\2" + outline + bytes(8) + image,
+            "index": b"\1" + struct.pack("<I", 4) + b"text" + struct.pack("<I", 1) + entry + bytes(16),
+            "file": b"\0TANDEM\x1aT" + struct.pack("<2I", 1, 80) + bytes(64)}
+
+
 def gdb():
     """Connections: what gdb sends at its start, when it looks around, and as it goes on and stops."""
     def record(kind, body):

@@ -6,6 +6,7 @@
 #include "ir/passes/passes.h"
 #include "ir/tlb_control.h"
 #include "ir/verifier/verifier.h"
+#include "jit/disk_cache/region_record.h"
 #include "support/check.h"
 
 #include <dlfcn.h>
@@ -176,14 +177,21 @@ void Subject::run_optimised(const ir::Block &block) {
         return offset == block.page_offset;
     };
     const jit::Region region = jit::form_trace(block.page_offset, block.mode, only_this);
-    const jit::ArenaPiece gate(*arena_, jit::RegionStubs::gate_size(region));
+    const jit::RegionOutline outline = jit::outline_of(region);
+    const jit::ArenaPiece gate(*arena_, jit::RegionStubs::gate_size(outline));
     auto image = region_compiler_->compile(region, nullptr);
     CHECK(image.has_value());
+    // As it comes from the translation cache in another run.
+    const jit::RegionRecord record{.outline = outline,
+                                   .guest_code = std::vector<std::byte>(block.guest_bytes),
+                                   .image = std::move(*image)};
+    auto kept = jit::decode(jit::encode(record));
+    CHECK(kept.has_value());
     const auto compiled =
-        jit::place_image(std::move(*image), stubs_->symbols(region, gate.window()), *arena_);
+        jit::place_image(std::move(kept->image), stubs_->symbols(outline, gate.window()), *arena_);
     CHECK(compiled.has_value());
     jit::CompiledBlock links;
-    stubs_->emit_gate(region, 1, region_entries_, *compiled, gate.window(), links);
+    stubs_->emit_gate(outline, 1, region_entries_, *compiled, gate.window(), links);
     state_->budget = 1000;
     std::ignore = runtime_->enter(*state_, jit::RegionStubs::entry(gate.window(), 0));
 }
