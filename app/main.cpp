@@ -1,3 +1,4 @@
+#include "app/cache.h"
 #include "app/complete.h"
 #include "app/image.h"
 #include "app/machines.h"
@@ -38,6 +39,7 @@ int main(int argc, char **argv) {
     tandem::app::SnapshotCommand snapshot(program);
     tandem::app::MoveCommand move(program);
     tandem::app::ReplayCommand replay(program);
+    tandem::app::CacheCommand cache(program);
     if (argc > 1 && std::string_view{argv[1]} == "complete") {
         fmt::print("{}", tandem::app::completions(program,
                                                   std::vector<std::string>(argv + 2, argv + argc)));
@@ -54,5 +56,6 @@ int main(int argc, char **argv) {
     if (snapshot.is_chosen()) return snapshot.run();
     if (move.is_chosen()) return move.run();
     if (replay.is_chosen()) return replay.run();
+    if (cache.is_chosen()) return cache.run();
     return explain.is_chosen() ? explain.run() : run.run();
 }

@@ -7,6 +7,7 @@
 #include <charconv>
 #include <cmath>
 #include <optional>
+#include <utility>
 
 namespace tandem::app {
 namespace {
@@ -321,6 +322,17 @@ Result<machine::WatchdogAction> parse_watchdog(std::string_view text) {
     if (choose(text, machine::kWatchdogActions, action)) return action;
     return failure(
         fmt::format("--watchdog {}: unknown; use reset, shutdown, poweroff or none", text));
+}
+
+Result<machine::TranslationCacheConfig> parse_cache(const CacheTexts &texts, std::string usual) {
+    machine::TranslationCacheConfig cache;
+    if (texts.is_off && !(texts.directory.empty() && texts.size.empty()))
+        return failure("--no-cache: there is nothing for --cache and --cache-size to say; leave "
+                       "one or the other out");
+    if (!texts.size.empty()) cache.max_bytes = TRY(parse_bytes("--cache-size", texts.size));
+    if (!texts.is_off)
+        cache.directory = texts.directory.empty() ? std::move(usual) : texts.directory;
+    return cache;
 }
 
 Result<> parse_deterministic(const DeterministicTexts &texts, machine::MachineConfig &config) {

@@ -32,6 +32,14 @@ namespace tandem::app {
 /// "auto", "t1" or "t2"; empty: as it is.
 [[nodiscard]] Result<machine::WatchdogAction> parse_watchdog(std::string_view text);
 [[nodiscard]] Result<> parse_tier(std::string_view text, machine::MachineConfig &);
+/// --cache, --cache-size and --no-cache as typed.
+struct CacheTexts {
+    std::string directory, size;
+    bool is_off = false;
+};
+/// `usual` is the directory where none is given.
+[[nodiscard]] Result<machine::TranslationCacheConfig> parse_cache(const CacheTexts &,
+                                                                  std::string usual);
 /// A number without sign, in range; `what` names the option.
 [[nodiscard]] Result<unsigned> parse_count(std::string_view what, std::string_view text);
 /// Seconds, with a fraction if you like, in nanoseconds.

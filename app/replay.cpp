@@ -2,6 +2,7 @@
 
 #include "app/option_values.h"
 #include "app/run.h"
+#include "machine/launch/state_directory.h"
 #include "machine/machine.h"
 
 #include <CLI/CLI.hpp>
@@ -17,6 +18,7 @@ struct ReplayCommand::Options {
     std::string gdb, checkpoint_memory;
     ProfileTexts profile;
     std::vector<std::string> symbols;
+    CacheTexts cache;
     bool stats = false, gdb_wait = false;
 
     [[nodiscard]] Result<> apply(machine::MachineConfig &) const;
@@ -33,6 +35,7 @@ Result<> ReplayCommand::Options::apply(machine::MachineConfig &config) const {
     }
     TRY(parse_accelerator(accel, config));
     TRY(parse_tier(tier, config));
+    config.translation_cache = TRY(parse_cache(cache, machine::cache_directory()));
     if (!timeout.empty()) config.timeout_ns = TRY(parse_seconds("--timeout", timeout));
     TRY(parse_trace(trace, config.trace));
     if (!trace_filter.empty()) TRY(parse_trace_filter(trace_filter, config.trace));
@@ -64,6 +67,9 @@ ReplayCommand::ReplayCommand(CLI::App &program)
     option("--console", o.console, "WHERE", "where the virtio console's goes, if there is one");
     option("--accel", o.accel, "KIND", "auto (default), jit or interp");
     option("--tier", o.tier, "TIER", "t1, auto or t2; any makes the same run");
+    option("--cache", o.cache.directory, "DIR",
+           "where LLVM's code is kept for later runs (~/.cache/tandem)");
+    option("--cache-size", o.cache.size, "SIZE", "keep no more than this there (default 256M)");
     option("--timeout", o.timeout, "SECONDS", "stop after this time with status 124");
     option("-d", o.trace, "STAGES", "print translated blocks: decode,ir,opt,asm");
     option("--dfilter", o.trace_filter, "RANGE", "only blocks there: FIRST..LAST or FIRST+LENGTH");
@@ -79,6 +85,7 @@ ReplayCommand::ReplayCommand(CLI::App &program)
         ->take_all()
         ->allow_extra_args(false);
     verb_->add_flag("--gdb-wait,-S", o.gdb_wait, "start stopped, for a debugger");
+    verb_->add_flag("--no-cache", o.cache.is_off, "neither use nor keep LLVM's code of other runs");
     verb_->add_flag("--stats", o.stats, "print statistics at the end");
 }
 

@@ -3,6 +3,7 @@
 #include "app/launch_report.h"
 #include "app/option_values.h"
 #include "machine/launch/launch_plan.h"
+#include "machine/launch/state_directory.h"
 #include "machine/machine.h"
 #include "support/check.h"
 
@@ -28,6 +29,7 @@ struct RunCommand::Options {
     std::vector<std::string> disks, shares;
     std::string cpus, memory, cpu, accel = "auto", gic, watchdog;
     std::string tier = "t1";
+    CacheTexts cache;
     std::string net, serial, console, display = "none", timeout, trace, trace_filter;
     std::string cloud_init = "auto", name, qmp, gdb, snapshots;
     std::string seed, schedule, until, record;
@@ -83,6 +85,7 @@ RunCommand::Options::to_config(std::unique_ptr<machine::move::Arrival> &arrival)
     if (!cpu.empty()) TRY(parse_cpu(cpu, config));
     TRY(parse_accelerator(accel, config));
     TRY(parse_tier(tier, config));
+    config.translation_cache = TRY(parse_cache(cache, machine::cache_directory()));
     if (!gic.empty()) config.gic_version = TRY(parse_count("--gic", gic));
     if (!watchdog.empty()) config.watchdog = TRY(parse_watchdog(watchdog));
     if (!net.empty()) config.net = TRY(parse_net(net));
@@ -164,6 +167,8 @@ std::vector<RunCommand::Options::Row> RunCommand::Options::rows() {
         {"--cpu",     &o.cpu,          "MODEL",  "cortex-a53, cortex-a72, neoverse-n1 or max (default)[,pauth=qarma5]"},
         {"--accel",   &o.accel,        "KIND",   "auto (default), jit or interp"},
         {"--tier",    &o.tier,         "TIER",   "t1 (default), auto (hot loops by LLVM) or t2 (all by LLVM at once)"},
+        {"--cache",   &o.cache.directory, "DIR", "where LLVM's code is kept for later runs (~/.cache/tandem)"},
+        {"--cache-size", &o.cache.size,"SIZE",   "keep no more than this there (default 256M)"},
         {"--gic",     &o.gic,          "VERSION","interrupt controller, 2 or 3 (default)"},
         {"--watchdog",&o.watchdog,    "ACTION", "adds one, and says what it does: reset, shutdown, poweroff or none"},
         {"--net",     &o.net,          "KIND",   "user[,hostfwd=tcp:ADDR:PORT-:PORT]... (default) or none"},
@@ -209,6 +214,7 @@ RunCommand::RunCommand(CLI::App &program, Verb verb)
         ->allow_extra_args(false);
     verb_->add_flag("--gdb-wait,-S", o.gdb_wait,
                     "start stopped, until a debugger or --qmp says go on");
+    verb_->add_flag("--no-cache", o.cache.is_off, "neither use nor keep LLVM's code of other runs");
     verb_->add_flag("--no-acpi", o.no_acpi, "firmware gets the device tree alone");
     verb_->add_flag("--deterministic", o.deterministic, "the same run for the same seed and input");
     verb_->add_flag("--no-reboot", o.no_reboot, "exit when the guest resets");

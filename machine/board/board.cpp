@@ -218,6 +218,7 @@ Result<> Board::add_accelerator() {
     case Tier::Optimising: options.optimise = jit::Optimise::Always; break;
     }
     options.deterministic = backends_.sequencer != nullptr;
+    options.translation_cache = config_.translation_cache;
     options.trace = config_.trace;
     options.perf_map = config_.perf_map;
     options.symbols = config_.symbols;

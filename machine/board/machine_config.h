@@ -74,6 +74,12 @@ inline constexpr std::pair<std::string_view, WatchdogAction> kWatchdogActions[] 
     return {};
 }
 
+/// Where T2's code is kept for later runs.
+struct TranslationCacheConfig {
+    std::string directory; ///< empty: none
+    u64 max_bytes = u64{256} << 20;
+};
+
 struct MachineConfig {
     std::string kernel, initrd, dtb, bios, nvram; ///< paths; empty: none
     std::string append;                           ///< kernel command line
@@ -84,6 +90,7 @@ struct MachineConfig {
     bool architected_pauth = false; ///< QARMA5 instead of the fast hash, where there is PAuth
     AcceleratorKind accelerator = AcceleratorKind::Auto;
     Tier tier = Tier::Auto;
+    TranslationCacheConfig translation_cache;
     unsigned gic_version = 3;
     bool acpi = true; ///< firmware gets ACPI tables, and with them passes on no device tree
     std::optional<WatchdogAction> watchdog; ///< without it there is none

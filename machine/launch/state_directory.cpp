@@ -37,6 +37,13 @@ Result<std::string> state_directory() {
     return home + "/.local/state/tandem";
 }
 
+std::string cache_directory() {
+    if (const std::string cache = directory_from("XDG_CACHE_HOME"); !cache.empty())
+        return cache + "/tandem";
+    const std::string home = home_directory();
+    return home.empty() ? "" : home + "/.cache/tandem";
+}
+
 std::string runtime_directory(const std::string &fallback) {
     const std::string runtime = directory_from("XDG_RUNTIME_DIR");
     return runtime.empty() ? fallback : runtime + "/tandem";

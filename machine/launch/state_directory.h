@@ -9,6 +9,8 @@ namespace tandem::machine {
 
 /// $XDG_STATE_HOME/tandem, or ~/.local/state/tandem. It may not exist yet.
 [[nodiscard]] Result<std::string> state_directory();
+/// $XDG_CACHE_HOME/tandem, or ~/.cache/tandem, for what can be made again; empty without a home.
+[[nodiscard]] std::string cache_directory();
 /// $XDG_RUNTIME_DIR/tandem, for sockets; without one, `fallback`.
 [[nodiscard]] std::string runtime_directory(const std::string &fallback);
 /// Makes a directory and those above it, for this user alone.

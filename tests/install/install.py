@@ -38,7 +38,7 @@ def main():
         version = subprocess.run([tandem, "--version"], text=True, capture_output=True)
         if not re.fullmatch(r"tandem \d+\.\d+\.\d+\n", version.stdout):
             faults.append(f"--version: prints {version.stdout!r}")
-        run = subprocess.run([tandem, "run", "--kernel", rom, "--tier", "t2", "--stats", "--timeout", "120"], text=True,
+        run = subprocess.run([tandem, "run", "--kernel", rom, "--tier", "t2", "--no-cache", "--stats", "--timeout", "120"], text=True,
                              stdin=subprocess.DEVNULL, capture_output=True)
         regions = re.search(r"(\d+) regions compiled by T2", run.stderr)
         if run.returncode != 0 or "PASS" not in run.stdout or regions is None or regions[1] == "0":

@@ -4,7 +4,10 @@
 #include "machine/accel/jit/counted_jit_cpu.h"
 #include "machine/accel/jit/jit_cpu.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <cstdio>
 #include <filesystem>
 
 namespace tandem::machine {
@@ -49,6 +52,10 @@ Result<std::unique_ptr<JitAccelerator>> JitAccelerator::create(const arm::CpuMod
         self->profiling_ = std::make_unique<JitProfiling>(*options.profiler, *options.ram);
         engine_options.index_code = true;
     }
+    if (options.optimise != jit::Optimise::Never && !options.translation_cache.directory.empty()) {
+        self->disk_cache_ = self->open_disk_cache(engine_options);
+        engine_options.disk_cache = self->disk_cache_.get();
+    }
     engine_options.poll_interrupts = [](ir::ExecContext &context) {
         arm::take_interrupt(static_cast<arm::ArmState &>(context));
     };
@@ -56,6 +63,22 @@ Result<std::unique_ptr<JitAccelerator>> JitAccelerator::create(const arm::CpuMod
         TRY(jit::Engine::create(self->frontend_, self->mmu_, *wiring.memory, engine_options));
     wiring.memory->set_observer(self.get());
     return self;
+}
+
+std::unique_ptr<jit::DiskCache>
+JitAccelerator::open_disk_cache(const jit::EngineOptions &engine) const {
+    auto identity =
+        jit::identify(engine.region_compiler, engine.host_level, frontend_.configuration());
+    const auto warn = [](const std::string &what) { fmt::print(stderr, "tandem: {}\n", what); };
+    if (!identity.has_value()) {
+        warn(fmt::format("translation cache: {}; going on without", identity.error().message));
+        return nullptr;
+    }
+    return std::make_unique<jit::DiskCache>(
+        jit::DiskCacheOptions{.directory = options_.translation_cache.directory,
+                              .max_bytes = options_.translation_cache.max_bytes,
+                              .identity = std::move(*identity),
+                              .warn = warn});
 }
 
 template <typename Cpu>

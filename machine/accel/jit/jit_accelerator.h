@@ -3,6 +3,7 @@
 #include "frontend-arm/a64/a64_frontend.h"
 #include "frontend-arm/mmu/mmu.h"
 #include "frontend-arm/state/cpu_model.h"
+#include "jit/disk_cache/disk_cache.h"
 #include "jit/tiering/engine.h"
 #include "machine/accel/accelerator.h"
 #include "machine/accel/jit/jit_cpu_debug.h"
@@ -19,6 +20,7 @@ struct JitOptions {
     bool compile = true; ///< false: interpret only
     jit::Optimise optimise = jit::Optimise::Never;
     bool deterministic = false; ///< for counted CPUs
+    TranslationCacheConfig translation_cache;
     TraceConfig trace;
     bool perf_map = false;                 ///< tell Linux perf of translated code
     std::vector<std::string> symbols;      ///< files that name guest code there
@@ -48,6 +50,7 @@ private:
     [[nodiscard]] std::unique_ptr<Cpu> make_cpu(u32 index);
     const RegisterFile &registers() const override { return debug_.registers.file; }
     CpuDebug &cpu(u32 index) override { return *debugged_[index]; }
+    [[nodiscard]] std::unique_ptr<jit::DiskCache> open_disk_cache(const jit::EngineOptions &) const;
     void set_points(std::span<const DebugPoint>) override;
     void set_listener(CpuStopListener *listener) override { debug_.listener = listener; }
 
@@ -59,6 +62,7 @@ private:
     BlockPrinter printer_;
     Symbols symbols_;
     std::unique_ptr<jit::PerfMap> perf_map_;
+    std::unique_ptr<jit::DiskCache> disk_cache_;
     std::unique_ptr<jit::Engine> engine_;
     JitDebug debug_;
     std::unique_ptr<JitProfiling> profiling_;
