@@ -55,8 +55,8 @@ DiskCache::~DiskCache() {
 void DiskCache::warn(const std::string &what) const {
     std::call_once(has_warned_, [&] {
         if (options_.warn)
-            options_.warn(fmt::format("translation cache: {}; going on without (--cache DIR names "
-                                      "another, --no-cache none)",
+            options_.warn(fmt::format("translation cache: {}; the run goes on without what it "
+                                      "cannot use (--cache DIR names another; --no-cache: none)",
                                       what));
     });
 }
@@ -110,24 +110,39 @@ DiskCache::Range DiskCache::hot_range(u64 key) const {
     const auto [first, last] = by_key_.equal_range(key);
     for (auto at = first; at != last; ++at) {
         const ShardEntry &entry = known_[at->second].entry;
-        if (!entry.is_hot) continue;
+        if (!entry.is_hot || !known_[at->second].has_code()) continue;
         range.first_byte = std::min(range.first_byte, entry.first_byte);
         range.end_byte = std::max(range.end_byte, entry.end_byte);
     }
     return range;
 }
 
-std::optional<RegionRecord> DiskCache::read(const Known &known) const {
-    if (known.packed != nullptr) return unpack(known.entry, *known.packed);
-    auto packed = known.shard->read(known.entry);
-    if (!packed.has_value()) {
-        discard(known.shard->path(), packed.error().message);
-        return std::nullopt;
-    }
+Result<RegionRecord> DiskCache::read(const Known &known) {
+    auto packed = known.packed;
+    if (packed == nullptr)
+        packed =
+            std::make_shared<const std::vector<std::byte>>(TRY(known.shard->read(known.entry)));
     auto record = unpack(known.entry, *packed);
     if (!record.has_value())
-        discard(known.shard->path(), known.shard->path() + ": a region makes no sense");
-    return record;
+        return failure(fmt::format("{}: a region makes no sense", known.shard->path()));
+    return std::move(*record);
+}
+
+void DiskCache::salvage(const Shard &damaged, const std::string &why) {
+    {
+        const std::lock_guard guard(mutex_);
+        for (Known &known : known_) {
+            if (known.shard.get() != &damaged) continue;
+            const auto shard = std::exchange(known.shard, nullptr);
+            auto packed = shard->read(known.entry);
+            if (packed.has_value() && unpack(known.entry, *packed).has_value())
+                known.packed = std::make_shared<const std::vector<std::byte>>(std::move(*packed));
+            else
+                by_id_.erase(known.entry.id);
+        }
+        has_news_ = true;
+    }
+    discard(damaged.path(), why);
 }
 
 std::optional<RegionRecord> DiskCache::find(u64 key, Range range, std::span<const std::byte> code,
@@ -141,7 +156,7 @@ std::optional<RegionRecord> DiskCache::find(u64 key, Range range, std::span<cons
             const bool is_wanted =
                 outline == nullptr ? known.entry.is_hot
                                    : known.entry.guest_instructions == outline->guest_instructions;
-            if (is_wanted && known.entry.first_byte >= range.first_byte &&
+            if (is_wanted && known.has_code() && known.entry.first_byte >= range.first_byte &&
                 known.entry.end_byte <= range.end_byte)
                 candidates.push_back(known);
         }
@@ -151,7 +166,11 @@ std::optional<RegionRecord> DiskCache::find(u64 key, Range range, std::span<cons
     });
     for (const Known &candidate : candidates) {
         auto record = read(candidate);
-        if (!record.has_value() || record->outline.first_byte != candidate.entry.first_byte ||
+        if (!record.has_value()) {
+            salvage(*candidate.shard, record.error().message);
+            continue;
+        }
+        if (record->outline.first_byte != candidate.entry.first_byte ||
             record->outline.end_byte != candidate.entry.end_byte ||
             (outline != nullptr && record->outline != *outline))
             continue;
@@ -159,10 +178,11 @@ std::optional<RegionRecord> DiskCache::find(u64 key, Range range, std::span<cons
                                                         range.first_byte)) != record->guest_code)
             continue;
         const std::lock_guard guard(mutex_);
-        Known &known = known_[by_id_.at(candidate.entry.id)];
-        known.is_used = true;
-        known.entry.last_used = now();
-        return record;
+        if (const auto known = by_id_.find(candidate.entry.id); known != by_id_.end()) {
+            known_[known->second].is_used = true;
+            known_[known->second].entry.last_used = now();
+        }
+        return std::move(*record);
     }
     return std::nullopt;
 }

@@ -65,6 +65,8 @@ private:
         std::shared_ptr<const std::vector<std::byte>> packed; ///< null unless it is new
         bool is_changed = false;                              ///< since it was saved
         bool is_used = false;                                 ///< in this run
+        /// Not any more if it was damaged.
+        [[nodiscard]] bool has_code() const { return shard != nullptr || packed != nullptr; }
     };
 
     void load();
@@ -73,7 +75,9 @@ private:
     void warn(const std::string &what) const;
     /// A shard that cannot be used: away with it.
     void discard(const std::string &path, const std::string &why) const;
-    [[nodiscard]] std::optional<RegionRecord> read(const Known &known) const;
+    [[nodiscard]] static Result<RegionRecord> read(const Known &known);
+    /// Away with a shard of which something cannot be read; what can is kept in this run's own.
+    void salvage(const Shard &damaged, const std::string &why);
     void touch_used() const;
     /// Many shards become one; too many bytes become fewer, longest unused first.
     void tidy_up();

@@ -80,7 +80,8 @@ def test_damage(guest, cache):
             expect(verified.returncode != 0 and len(verified.stderr.splitlines()) == 1,
                    f"{what}: verify says {verified.stderr!r}")
             guest.run(what, "--cache", damaged, warnings=1)
-            guest.run(f"after {what}", "--cache", damaged)
+            compiled, _ = guest.run(f"after {what}", "--cache", damaged)
+            expect(compiled == 0, f"after {what}: {compiled} regions compiled again")
 
 
 def mounted(cache, *options):
@@ -96,9 +97,12 @@ def mounted(cache, *options):
 def test_file_systems(guest, cache):
     with copy_of(cache) as other:
         if prefix := mounted(other, "--bind", "-o", "ro", other, other):
-            _, recalled = guest.run("read-only", "--cache", other, prefix=prefix, warnings=1)
-            expect(recalled > 0, "read-only: it was not read")
-        if prefix := mounted(other, "-t", "tmpfs", "-o", "size=16k,mode=700", "none", other):
+            compiled, recalled = guest.run("read-only", "--cache", other, prefix=prefix)
+            expect(compiled == 0 and recalled > 0, "read-only: it was not read")
+            for shard in shards(other):
+                os.unlink(shard)
+            guest.run("read-only and empty", "--cache", other, prefix=prefix, warnings=1)
+        if prefix := mounted(other, "-t", "tmpfs", "-o", "size=4k,mode=700", "none", other):
             guest.run("a full disk", "--cache", other, prefix=prefix, warnings=1)
     with tempfile.NamedTemporaryFile() as file:
         guest.run("a file in its place", "--cache", file.name, warnings=1)
