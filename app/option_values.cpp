@@ -81,6 +81,7 @@ Result<u64> parse_bytes(std::string_view what, std::string_view text) {
 
 Result<machine::DiskConfig> parse_disk(std::string_view text) {
     machine::DiskConfig disk;
+    std::optional<machine::DiskBus> bus;
     std::string_view name = text;
     while (const std::optional<std::string_view> last = last_option(name)) {
         const std::string_view option = *last;
@@ -88,13 +89,17 @@ Result<machine::DiskConfig> parse_disk(std::string_view text) {
             disk.readonly = true;
         } else if (option == "snapshot") {
             disk.snapshot = true;
-        } else if (option == "bus=pci") {
-            disk.bus = machine::VirtioBus::Pci;
-        } else if (option == "bus=mmio") {
-            disk.bus = machine::VirtioBus::Mmio;
         } else if (option.starts_with("bus=")) {
-            return failure(
-                fmt::format("--disk {}: {} is unknown; use bus=pci or bus=mmio", text, option));
+            const auto found = std::ranges::find(machine::kDiskBuses, option.substr(4),
+                                                 [](const auto &row) { return row.first; });
+            if (found == std::end(machine::kDiskBuses))
+                return failure(fmt::format(
+                    "--disk {}: unknown {}; use pci, mmio, scsi or scsi-mmio", text, option));
+            bus = found->second;
+        } else if (option == "media=cdrom") {
+            disk.is_cdrom = true;
+        } else if (option.starts_with("media=") && option != "media=disk") {
+            return failure(fmt::format("--disk {}: unknown {}; use disk or cdrom", text, option));
         } else if (option.starts_with("format=")) {
             disk.format = machine::format_named(option.substr(7));
             if (!disk.format.has_value())
@@ -114,6 +119,12 @@ Result<machine::DiskConfig> parse_disk(std::string_view text) {
     }
     if (name.empty()) return failure(fmt::format("--disk {}: no file; name one", text));
     disk.path = std::string{name};
+    disk.bus = bus.value_or(disk.is_cdrom ? machine::DiskBus::Scsi : machine::DiskBus::Pci);
+    if (disk.is_cdrom && !is_scsi(disk.bus))
+        return failure(fmt::format("--disk {}: a CD-ROM drive is a SCSI one; use bus=scsi or "
+                                   "bus=scsi-mmio",
+                                   text));
+    disk.readonly = disk.readonly || disk.is_cdrom;
     return disk;
 }
 

@@ -23,9 +23,15 @@ TEST(OptionValues, Disks) {
     EXPECT_TRUE(disk.snapshot);
     EXPECT_FALSE(disk.readonly);
     EXPECT_TRUE(parse_disk("x,readonly")->readonly);
-    EXPECT_EQ(disk.bus, machine::VirtioBus::Pci);
-    EXPECT_EQ(parse_disk("x,bus=mmio")->bus, machine::VirtioBus::Mmio);
+    EXPECT_EQ(disk.bus, machine::DiskBus::Pci);
+    EXPECT_EQ(parse_disk("x,bus=mmio")->bus, machine::DiskBus::Mmio);
     EXPECT_FALSE(parse_disk("x,bus=usb").has_value());
+    EXPECT_EQ(parse_disk("x,bus=scsi")->bus, machine::DiskBus::Scsi);
+    const auto cdrom = parse_disk("x.iso,media=cdrom").value();
+    EXPECT_TRUE(cdrom.is_cdrom && cdrom.readonly);
+    EXPECT_EQ(cdrom.bus, machine::DiskBus::Scsi);
+    EXPECT_FALSE(parse_disk("x.iso,media=cdrom,bus=pci").has_value());
+    EXPECT_FALSE(parse_disk("x.iso,media=tape").has_value());
     EXPECT_EQ(parse_disk("x,format=qcow2,cache=none")->format, machine::ImageFormat::Qcow2);
     EXPECT_EQ(parse_disk("x,cache=none")->cache, machine::CacheMode::None);
     EXPECT_FALSE(parse_disk("x,format=zip").has_value());

@@ -26,7 +26,7 @@ int fail(const Error &error, int status) {
 /// The options as typed.
 struct RunCommand::Options {
     std::string image, kernel, initrd, append, dtb, bios, nvram, restore, incoming;
-    std::vector<std::string> disks, shares;
+    std::vector<std::string> disks, cdroms, shares;
     std::string cpus, memory, cpu, accel = "auto", gic, watchdog;
     std::string tier = "t1";
     CacheTexts cache;
@@ -58,7 +58,8 @@ struct RunCommand::Options {
 };
 
 bool RunCommand::Options::names_no_machine() const {
-    return !incoming.empty() && image.empty() && kernel.empty() && bios.empty() && disks.empty();
+    return !incoming.empty() && image.empty() && kernel.empty() && bios.empty() && disks.empty() &&
+           cdroms.empty();
 }
 
 Result<MachineConfig>
@@ -77,8 +78,10 @@ RunCommand::Options::to_config(std::unique_ptr<machine::move::Arrival> &arrival)
         {&MachineConfig::bios, bios},     {&MachineConfig::nvram, nvram}};
     for (const auto &[member, text] : texts)
         if (!text.empty()) config.*member = text;
-    if (!disks.empty()) config.disks.clear();
+    if (!disks.empty() || !cdroms.empty()) config.disks.clear();
     for (const std::string &disk : disks) config.disks.push_back(TRY(parse_disk(disk)));
+    for (const std::string &image : cdroms)
+        config.disks.push_back(TRY(parse_disk(image + ",media=cdrom")));
     for (const std::string &share : shares) config.shares.push_back(TRY(parse_share(share)));
     if (!cpus.empty()) config.cpus = TRY(parse_count("--cpus", cpus));
     if (!memory.empty()) config.memory = TRY(parse_size(memory));
@@ -203,7 +206,13 @@ RunCommand::RunCommand(CLI::App &program, Verb verb)
     for (const Options::Row &row : o.rows())
         verb_->add_option(row.name, *row.value, row.help)->option_text(row.type);
     verb_->add_option("--disk", o.disks, "disk image, raw or qcow2; repeatable")
-        ->option_text("FILE[,format=F][,cache=MODE][,readonly][,snapshot][,bus=pci|mmio]")
+        ->option_text("FILE[,format=F][,cache=MODE][,readonly][,snapshot]"
+                      "[,bus=pci|mmio|scsi|scsi-mmio][,media=cdrom]")
+        ->expected(1)
+        ->take_all()
+        ->allow_extra_args(false);
+    verb_->add_option("--cdrom", o.cdroms, "a CD-ROM drive with this image in it; repeatable")
+        ->option_text("FILE")
         ->expected(1)
         ->take_all()
         ->allow_extra_args(false);

@@ -1,6 +1,7 @@
 #include "machine/machine.h"
 
 #include "devices/virtio/fs/virtio_fs.h"
+#include "devices/virtio/scsi/virtio_scsi.h"
 #include "machine/board/memory_map.h"
 #include "machine/boot/file_bytes.h"
 #include "machine/control/qmp_server.h"
@@ -21,9 +22,32 @@
 namespace tandem::machine {
 namespace {
 
+/// A SCSI adapter takes one slot for all of its units.
+std::size_t slots_of_disks(const MachineConfig &config, DiskBus own, DiskBus scsi) {
+    const auto on = [&config](DiskBus bus) {
+        return static_cast<std::size_t>(std::ranges::count(config.disks, bus, &DiskConfig::bus));
+    };
+    return on(own) + (on(scsi) != 0 ? 1 : 0);
+}
+
+Result<> check_disks(const MachineConfig &config) {
+    if (slots_of_disks(config, DiskBus::Pci, DiskBus::Scsi) > kPciDiskSlots ||
+        slots_of_disks(config, DiskBus::Mmio, DiskBus::ScsiMmio) > kVirtioSlots)
+        return failure(
+            fmt::format("--disk: {} disks; the board has slots for {} on PCI and {} with "
+                        "bus=mmio; bus=scsi takes more",
+                        config.disks.size(), kPciDiskSlots, kVirtioSlots));
+    for (const DiskBus bus : {DiskBus::Scsi, DiskBus::ScsiMmio})
+        if (std::ranges::count(config.disks, bus, &DiskConfig::bus) >
+            static_cast<std::ptrdiff_t>(devices::VirtioScsi::kMaxUnits))
+            return failure(fmt::format("--disk: more than {} disks with bus={}; use fewer",
+                                       devices::VirtioScsi::kMaxUnits, name_of(bus)));
+    return {};
+}
+
 Result<> check_shares(const MachineConfig &config) {
-    const auto disks = std::ranges::count(config.disks, VirtioBus::Pci, &DiskConfig::bus);
-    if (static_cast<std::size_t>(disks) + config.shares.size() > kPciDiskSlots)
+    const auto disks = slots_of_disks(config, DiskBus::Pci, DiskBus::Scsi);
+    if (disks + config.shares.size() > kPciDiskSlots)
         return failure(fmt::format("--share: {} shares and {} disks; the board has {} slots on PCI "
                                    "for both",
                                    config.shares.size(), disks, kPciDiskSlots));
@@ -61,14 +85,7 @@ Result<> check_config(const MachineConfig &config) {
                                    human_size(config.memory), human_size(kMaxMemory)));
     if (config.memory % (2u << 20) != 0)
         return failure("--memory: not a multiple of 2 MiB; round it");
-    for (const auto &[bus, slots] :
-         {std::pair{VirtioBus::Pci, kPciDiskSlots}, std::pair{VirtioBus::Mmio, kVirtioSlots}}) {
-        const auto count = std::ranges::count(config.disks, bus, &DiskConfig::bus);
-        if (static_cast<unsigned>(count) > slots)
-            return failure(fmt::format("--disk: {} disks; the board has slots for {} on PCI and {} "
-                                       "with bus=mmio",
-                                       count, kPciDiskSlots, kVirtioSlots));
-    }
+    TRY(check_disks(config));
     TRY(check_shares(config));
     if (config.serial.kind == SerialConfig::Kind::Stdio && config.console.has_value() &&
         config.console->kind == SerialConfig::Kind::Stdio)

@@ -15,6 +15,7 @@
 #include "devices/virtio/net/virtio_net.h"
 #include "devices/virtio/p9/virtio_9p.h"
 #include "devices/virtio/rng/virtio_rng.h"
+#include "devices/virtio/scsi/virtio_scsi.h"
 #include "devices/virtio/transport/virtio_mmio.h"
 #include "devices/virtio/transport/virtio_pci.h"
 #include "devices/watchdog/sbsa_watchdog.h"
@@ -186,6 +187,7 @@ struct Rings {
     explicit Rings(u64 queue) : descriptors(0x1000 * (queue + 1)) {}
     u64 descriptors, available = descriptors + 0x400, used = descriptors + 0x800;
     static constexpr u64 kSize = 16;
+    static constexpr u64 kQueues = 3; ///< that are started, if there are as many
 };
 
 struct MmioSlot : Specimen {
@@ -209,7 +211,7 @@ struct MmioSlot : Specimen {
             write(0x020, read(0x010)); // all features
         }
         write(0x070, 0xb); // FEATURES_OK
-        for (u64 queue = 0; queue < 2; ++queue) {
+        for (u64 queue = 0; queue < Rings::kQueues; ++queue) {
             write(0x030, queue); // QueueSel
             if (read(0x034) == 0) break;
             const Rings rings(queue);
@@ -257,7 +259,7 @@ struct PciSlot : Specimen {
             write(kCommon + 0x0c, 2, read(kCommon + 0x04, 2));
         }
         write(kCommon + 0x14, 0, 0xb);
-        for (u64 queue = 0; queue < 2; ++queue) {
+        for (u64 queue = 0; queue < Rings::kQueues; ++queue) {
             write(kCommon + 0x16, 1, queue);
             if (read(kCommon + 0x18, 1) == 0) break;
             const Rings rings(queue);
@@ -339,6 +341,31 @@ struct P9Specimen final : Slot {
         }
     }
 };
+/// A disk and a CD-ROM drive.
+template <typename Slot>
+struct ScsiSpecimen final : Slot {
+    ScsiSpecimen() {
+        std::vector<std::unique_ptr<ScsiUnit>> units;
+        units.push_back(std::make_unique<ScsiUnit>(this->disk, ScsiKind::Disk));
+        units.push_back(std::make_unique<ScsiUnit>(this->disk, ScsiKind::CdRom));
+        this->plug(std::make_unique<VirtioScsi>(std::move(units), 1));
+    }
+    /// The back end's manners, or commands as FsSpecimen has them.
+    void disturb(u32 choice) override {
+        if ((choice & 7) == 0) {
+            this->disk.holds_requests = (choice & 8) != 0;
+            this->disk.answer = (choice & 16) != 0 ? BlockStatus::IoError : BlockStatus::Ok;
+            if ((choice & 32) != 0) this->disk.complete_all();
+            return;
+        }
+        virtio_scsi::RequestHeader header;
+        header.lun = {1, static_cast<u8>(choice & 1), 0x40,
+                      static_cast<u8>(choice >> 1 & choice >> 2 & 1)};
+        this->memory.put(0, header);
+        this->memory.put(sizeof(header), static_cast<u8>(choice >> 3));
+        this->memory.put(sizeof(header) + 1 + (choice >> 11 & 15), static_cast<u8>(choice >> 15));
+    }
+};
 struct EmptySlotSpecimen final : MmioSlot {
     EmptySlotSpecimen() { plug(nullptr); }
 };
@@ -389,12 +416,14 @@ constexpr std::array kKinds{
     SpecimenKind{"virtio_console", make<ConsoleSpecimen<MmioSlot>>, false, true, true},
     SpecimenKind{"virtio_net", make<NetSpecimen<MmioSlot>>, false, true, true},
     SpecimenKind{"virtio_rng", make<RngSpecimen<MmioSlot>>, false, true, true},
+    SpecimenKind{"virtio_scsi", make<ScsiSpecimen<MmioSlot>>, false, true},
     SpecimenKind{"virtio_fs", make<FsSpecimen<MmioSlot>>, false, true},
     SpecimenKind{"virtio_9p", make<P9Specimen<MmioSlot>>, false, true},
     SpecimenKind{"virtio_blk_pci", make<BlkSpecimen<PciSlot>>, false, true, true},
     SpecimenKind{"virtio_console_pci", make<ConsoleSpecimen<PciSlot>>, false, true, true},
     SpecimenKind{"virtio_net_pci", make<NetSpecimen<PciSlot>>, false, true, true},
     SpecimenKind{"virtio_rng_pci", make<RngSpecimen<PciSlot>>, false, true, true},
+    SpecimenKind{"virtio_scsi_pci", make<ScsiSpecimen<PciSlot>>, false, true},
     SpecimenKind{"virtio_fs_pci", make<FsSpecimen<PciSlot>>, false, true},
     SpecimenKind{"virtio_9p_pci", make<P9Specimen<PciSlot>>, false, true},
     SpecimenKind{"virtio_empty_slot", make<EmptySlotSpecimen>},

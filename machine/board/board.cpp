@@ -13,6 +13,7 @@
 #include "devices/virtio/net/virtio_net.h"
 #include "devices/virtio/p9/virtio_9p.h"
 #include "devices/virtio/rng/virtio_rng.h"
+#include "devices/virtio/scsi/virtio_scsi.h"
 #include "devices/virtio/transport/virtio_mmio.h"
 #include "devices/virtio/transport/virtio_pci.h"
 #include "devices/watchdog/sbsa_watchdog.h"
@@ -41,6 +42,18 @@ std::vector<u64> affinities_of(const MachineConfig &config) {
     for (unsigned i = 0; i < config.cpus; ++i)
         affinities.push_back(arm::mpidr_of(i, config.gic_version == 3));
     return affinities;
+}
+
+std::vector<std::unique_ptr<devices::ScsiUnit>> scsi_units(const std::vector<DiskConfig> &configs,
+                                                           std::span<devices::Block *const> disks,
+                                                           DiskBus bus) {
+    std::vector<std::unique_ptr<devices::ScsiUnit>> units;
+    for (std::size_t i = 0; i < disks.size(); ++i)
+        if (configs[i].bus == bus)
+            units.push_back(std::make_unique<devices::ScsiUnit>(
+                *disks[i],
+                configs[i].is_cdrom ? devices::ScsiKind::CdRom : devices::ScsiKind::Disk));
+    return units;
 }
 
 struct ClockState {
@@ -157,9 +170,10 @@ void Board::add_pcie() {
 
 void Board::add_virtio() {
     std::vector<std::unique_ptr<devices::VirtioDevice>> in_slots;
-    const auto plug = [&](std::string name, VirtioBus bus,
+    enum class Bus : u8 { Pci, Mmio };
+    const auto plug = [&](std::string name, Bus bus,
                           std::unique_ptr<devices::VirtioDevice> device) {
-        if (bus == VirtioBus::Mmio) {
+        if (bus == Bus::Mmio) {
             in_slots.push_back(std::move(device));
         } else {
             CHECK(pcie_->add(
@@ -168,14 +182,18 @@ void Board::add_virtio() {
     };
     // Disks first, in the order given: Linux names them vda, vdb, ... in the order it meets them.
     for (std::size_t i = 0; i < backends_.disks.size(); ++i)
-        plug(fmt::format("disk{}", i), config_.disks[i].bus,
-             std::make_unique<devices::VirtioBlk>(*backends_.disks[i], config_.cpus));
+        if (const DiskBus bus = config_.disks[i].bus; !is_scsi(bus))
+            plug(fmt::format("disk{}", i), bus == DiskBus::Mmio ? Bus::Mmio : Bus::Pci,
+                 std::make_unique<devices::VirtioBlk>(*backends_.disks[i], config_.cpus));
+    for (const DiskBus bus : {DiskBus::Scsi, DiskBus::ScsiMmio})
+        if (auto units = scsi_units(config_.disks, backends_.disks, bus); !units.empty())
+            plug("scsi", bus == DiskBus::Scsi ? Bus::Pci : Bus::Mmio,
+                 std::make_unique<devices::VirtioScsi>(std::move(units), config_.cpus));
     if (backends_.net != nullptr)
-        plug("net", VirtioBus::Pci, std::make_unique<devices::VirtioNet>(*backends_.net));
-    plug("rng", VirtioBus::Pci, std::make_unique<devices::VirtioRng>(*backends_.entropy));
+        plug("net", Bus::Pci, std::make_unique<devices::VirtioNet>(*backends_.net));
+    plug("rng", Bus::Pci, std::make_unique<devices::VirtioRng>(*backends_.entropy));
     if (backends_.console != nullptr)
-        plug("console", VirtioBus::Pci,
-             std::make_unique<devices::VirtioConsole>(*backends_.console));
+        plug("console", Bus::Pci, std::make_unique<devices::VirtioConsole>(*backends_.console));
     for (std::size_t i = 0; i < backends_.shares.size(); ++i) {
         devices::FileSystem &files = *backends_.shares[i];
         const ShareConfig &share = config_.shares[i];
@@ -184,7 +202,7 @@ void Board::add_virtio() {
             device = std::make_unique<devices::Virtio9p>(files, share.tag);
         else
             device = std::make_unique<devices::VirtioFs>(files, share.tag);
-        plug(fmt::format("share{}", i), VirtioBus::Pci, std::move(device));
+        plug(fmt::format("share{}", i), Bus::Pci, std::move(device));
     }
     in_slots.resize(kVirtioSlots);
     for (unsigned slot = 0; slot < kVirtioSlots; ++slot) {

@@ -18,8 +18,23 @@
 
 namespace tandem::machine {
 
-/// How a virtio device is plugged into the board.
-enum class VirtioBus : u8 { Pci, Mmio };
+/// How a disk is plugged into the board: a virtio block device of its own, or a unit of the virtio
+/// SCSI adapter there.
+enum class DiskBus : u8 { Pci, Mmio, Scsi, ScsiMmio };
+inline constexpr std::pair<std::string_view, DiskBus> kDiskBuses[] = {
+    {"pci", DiskBus::Pci},
+    {"mmio", DiskBus::Mmio},
+    {"scsi", DiskBus::Scsi},
+    {"scsi-mmio", DiskBus::ScsiMmio}};
+
+[[nodiscard]] constexpr std::string_view name_of(DiskBus bus) {
+    for (const auto &[name, each] : kDiskBuses)
+        if (each == bus) return name;
+    return {};
+}
+[[nodiscard]] constexpr bool is_scsi(DiskBus bus) {
+    return bus == DiskBus::Scsi || bus == DiskBus::ScsiMmio;
+}
 
 struct DiskConfig {
     std::string path;
@@ -27,7 +42,8 @@ struct DiskConfig {
     bool snapshot = false; ///< writes go to a temporary overlay and are lost at the end
     std::optional<ImageFormat> format = {}; ///< else the content decides
     CacheMode cache = CacheMode::Writeback;
-    VirtioBus bus = VirtioBus::Pci;
+    DiskBus bus = DiskBus::Pci;
+    bool is_cdrom = false; ///< read only, and on SCSI
 };
 
 struct SerialConfig {

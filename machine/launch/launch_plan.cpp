@@ -119,9 +119,9 @@ private:
     }
 
     void plan_disk() {
-        const bool read_only = plan_.facts.is_iso;
-        choose("--disk", request_.image + (read_only ? ",readonly" : ""), "disk",
-               read_only ? "an ISO image is never written" : "kept: what the guest writes stays",
+        const bool is_iso = plan_.facts.is_iso;
+        choose("--disk", request_.image + (is_iso ? ",media=cdrom" : ""), "disk",
+               is_iso ? "an ISO image is in a CD-ROM drive" : "kept: what the guest writes stays",
                Choice::Place::First);
     }
 

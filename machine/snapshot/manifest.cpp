@@ -26,8 +26,9 @@ json disk_json(const DiskConfig &disk, const DiskRecord &record) {
     const auto cache =
         std::ranges::find(kCacheModes, disk.cache, [](const auto &mode) { return mode.first; });
     json out{{"path", absolute(disk.path)}, {"readonly", disk.readonly},
-             {"snapshot", disk.snapshot},   {"bus", disk.bus == VirtioBus::Mmio ? "mmio" : "pci"},
-             {"cache", cache->second},      {"size", record.size}};
+             {"snapshot", disk.snapshot},   {"bus", name_of(disk.bus)},
+             {"cache", cache->second},      {"size", record.size},
+             {"cdrom", disk.is_cdrom}};
     if (disk.format.has_value()) out["format"] = format_name(*disk.format);
     if (!record.content.empty()) out["content"] = record.content;
     if (!record.kept_as.empty()) out["kept-as"] = record.kept_as;
@@ -39,7 +40,11 @@ void read_disk(const json &in, Manifest &manifest) {
     disk.path = in.at("path");
     disk.readonly = in.at("readonly");
     disk.snapshot = in.at("snapshot");
-    disk.bus = in.at("bus") == "mmio" ? VirtioBus::Mmio : VirtioBus::Pci;
+    const auto bus = std::ranges::find(kDiskBuses, in.at("bus").get<std::string>(),
+                                       [](const auto &row) { return row.first; });
+    if (bus == std::end(kDiskBuses)) throw std::runtime_error("a disk on an unknown bus");
+    disk.bus = bus->second;
+    disk.is_cdrom = in.value("cdrom", false);
     for (const auto &[mode, name] : kCacheModes)
         if (in.at("cache") == name) disk.cache = mode;
     if (in.contains("format")) disk.format = format_named(in.at("format").get<std::string>());
@@ -136,9 +141,10 @@ Result<> check_same_machine(const MachineConfig &saved, const MachineConfig &wan
         return differs("--disk", owner, fmt::format("{} disks", saved.disks.size()));
     for (std::size_t i = 0; i < saved.disks.size(); ++i) {
         const DiskConfig &a = wanted.disks[i], &b = saved.disks[i];
-        if (a.bus != b.bus || a.readonly != b.readonly || a.snapshot != b.snapshot)
-            return failure(fmt::format("--disk {}: {} {}{}{}; give it the same", a.path, owner,
-                                       b.bus == VirtioBus::Mmio ? "bus=mmio" : "bus=pci",
+        if (a.bus != b.bus || a.is_cdrom != b.is_cdrom || a.readonly != b.readonly ||
+            a.snapshot != b.snapshot)
+            return failure(fmt::format("--disk {}: {} bus={}{}{}{}; give it the same", a.path,
+                                       owner, name_of(b.bus), b.is_cdrom ? ",media=cdrom" : "",
                                        b.readonly ? ",readonly" : "",
                                        b.snapshot ? ",snapshot" : ""));
     }

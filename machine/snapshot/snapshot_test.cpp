@@ -327,7 +327,7 @@ TEST(Manifest, RoundTripsAndRefusesOtherMachines) {
     config.append = "quiet \"x\"";
     config.kernel = "/boot/kernel";
     config.watchdog = WatchdogAction::PowerOff;
-    config.disks = {{.path = "/a", .snapshot = true, .bus = VirtioBus::Mmio}, {.path = "/b"}};
+    config.disks = {{.path = "/a", .snapshot = true, .bus = DiskBus::Mmio}, {.path = "/b"}};
     manifest.disks = {{512, "512 7", ""}, {1024, "", "tandem-1"}};
     const std::string json = to_json(manifest);
     const Manifest read = parse_manifest(json, "F").value();
@@ -349,7 +349,7 @@ TEST(Manifest, RoundTripsAndRefusesOtherMachines) {
     EXPECT_NE(refusal([](auto &c) { c.watchdog.reset(); }), "");
     EXPECT_NE(refusal([](auto &c) { c.net.kind = NetConfig::Kind::None; }), "");
     EXPECT_NE(refusal([](auto &c) { c.disks.pop_back(); }), "");
-    EXPECT_NE(refusal([](auto &c) { c.disks[0].bus = VirtioBus::Pci; }), "");
+    EXPECT_NE(refusal([](auto &c) { c.disks[0].bus = DiskBus::Pci; }), "");
 
     EXPECT_FALSE(parse_manifest("{}", "F").has_value());
     EXPECT_FALSE(parse_manifest("[", "F").has_value());

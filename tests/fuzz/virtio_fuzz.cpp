@@ -15,7 +15,7 @@ extern "C" int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size) {
     const auto specimen = kinds[data[0] % kinds.size()].create();
 
     std::span<const u8> input(data + 1, size - 1);
-    constexpr size_t kRings = 0x1000, kRingBytes = 0x2000;
+    constexpr size_t kRings = 0x1000, kRingBytes = 0x3000;
     const size_t ring_bytes = std::min(input.size() / 2, kRingBytes);
     std::ranges::copy(std::as_bytes(input.first(ring_bytes)),
                       specimen->memory.bytes().begin() + kRings);

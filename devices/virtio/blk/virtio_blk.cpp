@@ -1,5 +1,6 @@
 #include "devices/virtio/blk/virtio_blk.h"
 
+#include "devices/core/buffer_list.h"
 #include "devices/virtio/core/config_space.h"
 
 #include <algorithm>
@@ -153,8 +154,8 @@ u8 VirtioBlk::prepare_transfer(Request &request, const RequestHeader &header) {
     request.operation = is_read ? BlockOperation::Read : BlockOperation::Write;
     request.offset = header.sector * kSectorSize;
     request.length = length;
-    DescriptorChain::slice(is_read ? chain.writable() : chain.readable(),
-                           is_read ? 0 : sizeof(RequestHeader), length, request.data);
+    slice_buffers(is_read ? chain.writable() : chain.readable(),
+                  is_read ? 0 : sizeof(RequestHeader), length, request.data);
     return kStatusOk;
 }
 

@@ -36,21 +36,6 @@ void DescriptorChain::clear() {
     readable_bytes_ = writable_bytes_ = 0;
 }
 
-void DescriptorChain::slice(std::span<const std::span<std::byte>> part, u64 offset, u64 length,
-                            std::vector<std::span<std::byte>> &out) {
-    for (const std::span<std::byte> span : part) {
-        if (length == 0) return;
-        if (offset >= span.size()) {
-            offset -= span.size();
-            continue;
-        }
-        const u64 count = std::min(length, span.size() - offset);
-        out.push_back(span.subspan(offset, count));
-        length -= count;
-        offset = 0;
-    }
-}
-
 bool DescriptorChain::read(u64 offset, std::span<std::byte> target) const {
     if (offset > readable_bytes_ || target.size() > readable_bytes_ - offset) return false;
     for (const std::span<std::byte> span : readable()) {

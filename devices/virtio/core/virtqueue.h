@@ -35,9 +35,6 @@ public:
     [[nodiscard]] bool read_object(u64 offset, T &object) const {
         return read(offset, std::as_writable_bytes(std::span(&object, 1)));
     }
-    /// Appends bytes [offset, offset + length) of a part to `out`; the part is long enough.
-    static void slice(std::span<const std::span<std::byte>> part, u64 offset, u64 length,
-                      std::vector<std::span<std::byte>> &out);
     /// Tells memory that the first `length` bytes of the writable part were written.
     void report_written(DmaSpace &, u64 length) const;
 

@@ -1,5 +1,6 @@
 #include "devices/virtio/fs/fuse_session.h"
 
+#include "devices/core/buffer_list.h"
 #include "support/result.h"
 
 #include <algorithm>
@@ -101,6 +102,7 @@ FuseSession::Answer FuseSession::dispatch(FuseRequest &request) {
     switch (request.header.opcode) {
 #define FUSE_OPERATION(handler, opcode)                                                            \
     case opcode: return handler(request);
+#include "devices/core/buffer_list.h"
 #include "devices/virtio/fs/fuse_operations.inc"
 #undef FUSE_OPERATION
     default: return file_error(ENOSYS);
@@ -358,8 +360,8 @@ FuseSession::Answer FuseSession::create(FuseRequest &request) {
 FuseSession::Answer FuseSession::read(FuseRequest &request) {
     const auto in = TRY(request.take<fuse_read_in>());
     std::vector<std::span<std::byte>> data;
-    DescriptorChain::slice(request.chain().writable(), sizeof(fuse_out_header),
-                           std::min<u64>(in.size, request.room()), data);
+    slice_buffers(request.chain().writable(), sizeof(fuse_out_header),
+                  std::min<u64>(in.size, request.room()), data);
     return files_.read(FileHandle{in.fh}, in.offset, data);
 }
 
@@ -368,7 +370,7 @@ FuseSession::Answer FuseSession::write(FuseRequest &request) {
     constexpr u64 kData = sizeof(fuse_in_header) + sizeof(fuse_write_in);
     if (request.chain().readable_bytes() - kData < in.size) return file_error(EINVAL);
     std::vector<std::span<std::byte>> data;
-    DescriptorChain::slice(request.chain().readable(), kData, in.size, data);
+    slice_buffers(request.chain().readable(), kData, in.size, data);
     const bool drop_set_ids = (in.write_flags & FUSE_WRITE_KILL_SUIDGID) != 0;
     fuse_write_out out{};
     out.size =

@@ -1,5 +1,6 @@
 #include "devices/virtio/p9/p9_session.h"
 
+#include "devices/core/buffer_list.h"
 #include "support/result.h"
 
 #include <algorithm>
@@ -58,6 +59,7 @@ P9Session::Outcome P9Session::dispatch(P9Request &request, P9Answer &answer) {
     switch (request.header.type) {
 #define P9_MESSAGE(handler, number)                                                                \
     case number: return handler(request, answer);
+#include "devices/core/buffer_list.h"
 #include "devices/virtio/p9/p9_messages.inc"
 #undef P9_MESSAGE
     default: return file_error(EOPNOTSUPP);
@@ -427,8 +429,8 @@ FileResult<std::vector<std::span<std::byte>>> P9Session::data_room(const P9Reque
     const u64 room = request.chain().writable_bytes();
     if (room < kReadHead) return file_error(EINVAL);
     std::vector<std::span<std::byte>> data;
-    DescriptorChain::slice(request.chain().writable(), kReadHead,
-                           std::min<u64>(count, room - kReadHead), data);
+    slice_buffers(request.chain().writable(), kReadHead, std::min<u64>(count, room - kReadHead),
+                  data);
     return data;
 }
 
@@ -476,7 +478,7 @@ P9Session::Outcome P9Session::write(P9Request &request, P9Answer &answer) {
     }
     if (fid->kind != P9Fid::Kind::File) return file_error(EBADF);
     std::vector<std::span<std::byte>> data;
-    DescriptorChain::slice(request.chain().readable(), kData, count, data);
+    slice_buffers(request.chain().readable(), kData, count, data);
     // Linux's client does not say whether the set-user-ID bit shall go; it must.
     answer.put(static_cast<u32>(TRY(files_.write(fid->handle, offset, data, true))));
     return {};
