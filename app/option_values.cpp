@@ -103,8 +103,8 @@ Result<machine::DiskConfig> parse_disk(std::string_view text) {
         } else if (option.starts_with("format=")) {
             disk.format = machine::format_named(option.substr(7));
             if (!disk.format.has_value())
-                return failure(
-                    fmt::format("--disk {}: unknown {}; use raw or qcow2", text, option));
+                return failure(fmt::format("--disk {}: unknown {}; use raw, qcow2, vmdk or vhdx",
+                                           text, option));
         } else if (option.starts_with("cache=")) {
             const auto found = std::ranges::find(kCacheModes, option.substr(6), &NamedCache::name);
             if (found == kCacheModes.end())

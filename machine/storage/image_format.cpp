@@ -16,6 +16,7 @@ constexpr std::array kRows{
     Row{ImageFormat::Raw,   "raw",   ""},
     Row{ImageFormat::Qcow2, "qcow2", "QFI\xfb"},
     Row{ImageFormat::Vmdk,  "vmdk",  "KDMV"},
+    Row{ImageFormat::Vmdk,  "vmdk",  "# Disk DescriptorFile"}, // its parts are files of their own
     Row{ImageFormat::Vhdx,  "vhdx",  "vhdxfile"},
 };
 // clang-format on

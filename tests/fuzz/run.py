@@ -23,6 +23,7 @@ TARGETS = {
     "move_fuzz": (seeds.move, 16384),
     "option_fuzz": (seeds.option, 256),
     "qcow2_fuzz": (seeds.qcow2, 131072),
+    "read_only_image_fuzz": (seeds.read_only_image, 65536),
     "recording_fuzz": (seeds.recording, 4096),
     "state_fuzz": (None, 8192),
     "translation_cache_fuzz": (seeds.translation_cache, 4096),

@@ -186,6 +186,26 @@ def qcow2():
     return found
 
 
+def read_only_image():
+    """VMDK images of every layout; the tables of VHDX ones, in the target's form: see read_only_image_fuzz.cpp."""
+    found = {}
+    with tempfile.TemporaryDirectory() as folder:
+        data, image = os.path.join(folder, "data"), os.path.join(folder, "image")
+        with open(data, "wb") as file:
+            file.write(b"data" * 1024 + bytes(1 << 17) + b"more" * 1024)
+        for kind in ("monolithicSparse", "streamOptimized", "monolithicFlat", "twoGbMaxExtentSparse"):
+            piped(["qemu-img", "convert", "-f", "raw", "-O", "vmdk", "-o", f"subformat={kind}", data, image], b"")
+            with open(image, "rb") as file:
+                found[kind] = b"\0" + file.read(60000)
+        for kind in ("dynamic", "fixed"):
+            piped(["qemu-img", "convert", "-f", "raw", "-O", "vhdx", "-o", f"subformat={kind}", data, image], b"")
+            with open(image, "rb") as file:
+                content = file.read(4 << 20)
+            places = [64 << 10, 192 << 10, *range(1 << 20, len(content), 64 << 10)]
+            found[kind] = b"\1" + b"".join(content[at:at + 256] for at in places)
+    return found
+
+
 def move():
     """A whole move of two pages, in the target's form with lengths: see move_fuzz.cpp."""
     def frame(kind, payload):

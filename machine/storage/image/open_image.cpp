@@ -2,6 +2,8 @@
 
 #include "machine/storage/qcow2/image.h"
 #include "machine/storage/raw_disk.h"
+#include "machine/storage/read_only/vhdx.h"
+#include "machine/storage/read_only/vmdk.h"
 
 #include <fmt/format.h>
 #include <sys/stat.h>
@@ -42,6 +44,11 @@ Result<> open_backing(qcow2::Image &image, const std::string &path, CacheMode ca
     return {};
 }
 
+Result<std::unique_ptr<ByteFile>> open_part(const std::string &path, const ImageOptions &options) {
+    return std::unique_ptr<ByteFile>{
+        TRY(HostFile::open(path, DiskAccess::ReadOnly, options.cache, options.locking))};
+}
+
 Result<OpenedImage> open_link(const std::string &path, const ImageOptions &options, FileIds &seen) {
     struct stat status{};
     // Before the file is opened: its lock would say that it is in use, by this very chain.
@@ -73,9 +80,17 @@ Result<OpenedImage> open_link(const std::string &path, const ImageOptions &optio
     case ImageFormat::Vmdk:
     case ImageFormat::Vhdx: break;
     }
-    return failure(fmt::format("{}: is a {} image, which is not supported yet; convert it: "
-                               "qemu-img convert -O qcow2 IN OUT",
-                               path, format_name(format)));
+    if (options.access == DiskAccess::ReadWrite)
+        return failure(fmt::format("{}: is a {} image, which can only be read; add ,readonly or "
+                                   ",snapshot, or convert it: tandem image convert {} NEW.qcow2",
+                                   path, format_name(format), path));
+    if (format == ImageFormat::Vmdk)
+        opened.store = TRY(VmdkImage::open(std::move(file), [&](const std::string &name) {
+            return open_part(std::filesystem::path(path).parent_path() / name, options);
+        }));
+    else
+        opened.store = TRY(VhdxImage::open(std::move(file)));
+    return opened;
 }
 
 } // namespace

@@ -15,7 +15,6 @@ namespace {
 
 /// Bytes allocated and written at once, so that other requests get their turn.
 constexpr u64 kMaxAllocation = 4u << 20;
-constexpr std::size_t kMaxInflated = 16;
 
 bool is_data(u64 entry) {
     return (entry & (kCompressed | kZero)) == 0 && (entry & kOffsetMask) != 0;
@@ -147,12 +146,7 @@ StoreStatus Image::read_backing(u64 offset, u64 length, std::span<iovec> vectors
 
 StoreStatus Image::read_compressed(u64 entry, u64 within, std::span<const iovec> vectors,
                                    u64 length) {
-    std::shared_ptr<const std::vector<std::byte>> bytes;
-    {
-        const std::lock_guard lock(inflated_mutex_);
-        const auto found = std::ranges::find(inflated_, entry, &Inflated::entry);
-        if (found != inflated_.end()) bytes = found->bytes;
-    }
+    InflatedCache::Bytes bytes = inflated_.find(entry);
     if (bytes == nullptr) {
         const CompressedExtent extent = compressed_extent(entry, header().cluster_bits);
         std::vector<std::byte> data(extent.length);
@@ -164,9 +158,7 @@ StoreStatus Image::read_compressed(u64 entry, u64 within, std::span<const iovec>
                                        "cluster; restore it from a backup",
                                        file_->name(), extent.offset)});
         bytes = std::make_shared<const std::vector<std::byte>>(std::move(cluster));
-        const std::lock_guard lock(inflated_mutex_);
-        if (inflated_.size() >= kMaxInflated) inflated_.pop_back();
-        inflated_.push_front({entry, bytes});
+        inflated_.add(entry, bytes);
     }
     scatter(vectors, std::span(*bytes).subspan(within, length));
     return StoreStatus::Ok;
@@ -321,10 +313,7 @@ StoreStatus Image::write_compressed(u64 offset, std::span<const std::byte> clust
         TRY(metadata_.set_entry(offset,
                                 compressed_entry(place, data.size(), header().cluster_bits)));
         metadata_.free_later(old);
-        {
-            const std::lock_guard lock(inflated_mutex_);
-            inflated_.clear();
-        }
+        inflated_.clear();
         return metadata_.commit_if_crowded();
     });
 }

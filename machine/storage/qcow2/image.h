@@ -1,11 +1,12 @@
 #pragma once
 /// A qcow2 image as a disk. Reads, and writes to clusters that are there, run side by side; what
 /// changes the tables runs alone.
+#include "machine/storage/inflated_cache.h"
 #include "machine/storage/qcow2/metadata.h"
 #include "machine/storage/qcow2/snapshot_table.h"
 #include "machine/storage/shared_gate.h"
 
-#include <list>
+#include <atomic>
 
 namespace tandem::machine::qcow2 {
 
@@ -72,13 +73,7 @@ private:
     SharedGate gate_;
     std::atomic<bool> told_ = false;
 
-    /// Clusters decompressed last, by L2 entry.
-    struct Inflated {
-        u64 entry;
-        std::shared_ptr<const std::vector<std::byte>> bytes;
-    };
-    std::mutex inflated_mutex_;
-    std::list<Inflated> inflated_;
+    InflatedCache inflated_; ///< by L2 entry
 };
 
 } // namespace tandem::machine::qcow2
