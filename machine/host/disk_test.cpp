@@ -1,5 +1,6 @@
 #include "machine/host/disk.h"
 
+#include "machine/storage/image/administration.h"
 #include "support/scoped_fd.h"
 
 #include <fcntl.h>
@@ -93,6 +94,60 @@ TEST_F(DiskTest, ReadsAndWritesAndDiscards) {
     EXPECT_EQ(run(disk, BlockOperation::Discard, 4096, none, 4096), BlockStatus::Ok);
     EXPECT_EQ(read(disk, 4096, 4096), std::string(4096, '\0'));
     EXPECT_EQ(std::filesystem::file_size(path), kSize);
+}
+
+/// Over every format and past the page cache, twice: the second time clusters are there, and are
+/// overwritten in place.
+TEST_F(DiskTest, ManyAtOnce) {
+    constexpr u64 kBlock = 4096, kBlocks = 600;
+    const std::string image = path + ".image";
+    for (const ImageFormat format : {ImageFormat::Raw, ImageFormat::Qcow2}) {
+        for (const CacheMode cache : {CacheMode::Writeback, CacheMode::None}) {
+            NewImage wanted;
+            wanted.path = image;
+            wanted.format = format;
+            wanted.qcow2.size = kBlock * kBlocks;
+            ASSERT_TRUE(create_image(wanted).has_value());
+            DiskOptions options;
+            options.format = format;
+            options.cache = cache;
+            auto opened = HostDisk::open(image, options);
+            ASSERT_TRUE(opened.has_value()) << opened.error().message;
+            HostDisk &disk = **opened;
+            std::vector<std::byte> memory(kBlock * (kBlocks + 1));
+            const auto aligned = std::span(memory).subspan(
+                kBlock - reinterpret_cast<std::uintptr_t>(memory.data()) % kBlock,
+                kBlock * kBlocks);
+            for (unsigned round = 0; round < 2; ++round) {
+                const auto expected = [round](u64 block) { return std::byte(block * 7 + round); };
+                for (const BlockOperation operation :
+                     {BlockOperation::Write, BlockOperation::Read}) {
+                    std::vector<Request> requests(kBlocks);
+                    std::vector<BlockRequest *> list;
+                    for (u64 i = 0; i < kBlocks; ++i) {
+                        const auto part = aligned.subspan(i * kBlock, kBlock);
+                        const bool is_write = operation == BlockOperation::Write;
+                        std::ranges::fill(part, is_write ? expected(i) : std::byte{0xee});
+                        requests[i].operation = operation;
+                        requests[i].offset = i * kBlock;
+                        requests[i].length = kBlock;
+                        requests[i].spans = {part};
+                        requests[i].buffers = requests[i].spans;
+                        list.push_back(&requests[i]);
+                    }
+                    disk.submit(list);
+                    disk.drain();
+                    for (u64 i = 0; i < kBlocks; ++i) {
+                        ASSERT_EQ(requests[i].completions, 1) << i;
+                        ASSERT_EQ(requests[i].status, BlockStatus::Ok) << i;
+                        ASSERT_EQ(aligned[i * kBlock + 77], expected(i)) << i;
+                    }
+                }
+                EXPECT_EQ(run(disk, BlockOperation::Flush, 0, none), BlockStatus::Ok);
+            }
+        }
+    }
+    std::filesystem::remove(image);
 }
 
 TEST_F(DiskTest, SnapshotLeavesTheFileAlone) {

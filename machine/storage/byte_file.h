@@ -26,8 +26,6 @@ public:
     [[nodiscard]] virtual StoreStatus zero(u64 offset, u64 length, bool may_unmap) = 0;
     [[nodiscard]] virtual StoreStatus resize(u64 size) = 0;
     [[nodiscard]] virtual Extent extent(u64 offset, u64 length) = 0;
-    /// A descriptor that asynchronous I/O may use for data, or -1.
-    [[nodiscard]] virtual int descriptor() const { return -1; }
     /// Bytes allocated on the host.
     [[nodiscard]] virtual u64 allocated() const { return size(); }
 

@@ -41,7 +41,6 @@ public:
     StoreStatus zero(u64 offset, u64 length, bool may_unmap) override;
     StoreStatus resize(u64 size) override;
     Extent extent(u64 offset, u64 length) override;
-    int descriptor() const override { return direct_.is_open() ? -1 : file_.get(); }
     u64 allocated() const override;
 
 private:

@@ -1,6 +1,5 @@
 #pragma once
-/// A lock for sharers or one owner, fair to owners. Unlike std::shared_mutex it may be released by
-/// another thread than took it, as asynchronous I/O does.
+/// A lock for sharers or one owner, fair to owners, which std::shared_mutex need not be.
 #include <condition_variable>
 #include <mutex>
 
