@@ -21,6 +21,8 @@ enum Config : u32 {
 inline constexpr u32 kCommandMemory = 1 << 1, kCommandMaster = 1 << 2,
                      kCommandInterruptDisable = 1 << 10;
 inline constexpr u32 kStatusInterrupt = 1 << 3, kStatusCapabilities = 1 << 4;
+inline constexpr u32 kHeaderMultifunction = 1 << 7;
+inline constexpr u32 kBridgeReset = 1 << 6; ///< of bridge control: resets the secondary bus
 
 inline constexpr u8 kCapabilityVendor = 0x09, kCapabilityExpress = 0x10, kCapabilityMsix = 0x11;
 } // namespace pci
@@ -37,6 +39,7 @@ public:
     /// Appends a capability of this many bytes, its header included; returns its offset.
     [[nodiscard]] u32 add_capability(u8 id, u32 bytes);
 
+    [[nodiscard]] bool is_bridge() const { return (bytes_[pci::kHeaderType] & 1) != 0; }
     [[nodiscard]] u32 get(u32 offset, unsigned bytes) const;
     /// The function's own change, whatever the guest may write.
     void set(u32 offset, unsigned bytes, u32 value);

@@ -3,6 +3,7 @@
 #include "support/check.h"
 
 #include <algorithm>
+#include <string>
 
 namespace tandem::devices {
 
@@ -46,29 +47,47 @@ private:
 
 } // namespace
 
-PcieHostBridge::PcieHostBridge(const Config &config, IrqSink &irq, MsiSink *msi)
+PcieHostBridge::PcieHostBridge(const Config &config, IrqSink &irq, MsiSink *msi,
+                               const SlotListener &listener)
     : layout_(config), msi_(msi) {
+    CHECK(config.ports <= kMaxPorts);
     for (u32 line = 0; line < kInterrupts; ++line) lines_[line] = {irq, config.first_spi + line};
-    CHECK(add(std::make_unique<RootComplex>()));
+    place(std::make_unique<RootComplex>(), 0);
+    for (u32 index = 0; index < config.ports; ++index) {
+        auto port = std::make_unique<RootPort>(
+            "port" + std::to_string(index), index,
+            [listener, index](SlotAnswer answer) { listener(index, answer); });
+        ports_.push_back(port.get());
+        place(std::move(port), (kDevices - 1) * kFunctions + index);
+    }
 }
 
 PcieHostBridge::~PcieHostBridge() = default;
 
 bool PcieHostBridge::add(std::unique_ptr<PciFunction> function) {
-    const auto slot = std::ranges::find_if(functions_, [](const auto &f) { return f == nullptr; });
-    if (slot == functions_.end()) return false;
-    function->connect(*this, static_cast<u32>(slot - functions_.begin()));
-    *slot = std::move(function);
-    return true;
+    for (u32 device = 0; device < kDevices; ++device) {
+        if (numbered_[device * kFunctions] != nullptr) continue;
+        place(std::move(function), device * kFunctions);
+        return true;
+    }
+    return false;
+}
+
+void PcieHostBridge::place(std::unique_ptr<PciFunction> function, u32 number) {
+    function->connect(*this, number);
+    numbered_[number] = function.get();
+    functions_.push_back(std::move(function));
 }
 
 // -------------------------------------------------------------------------- configuration space
 
 PciFunction *PcieHostBridge::function_at(u64 ecam_offset) const {
-    const u64 function = ecam_offset >> 12;
-    // One function for each device, all of them on bus 0.
-    if (function >= kDevices * 8 || function % 8 != 0) return nullptr;
-    return functions_[function / 8].get();
+    const u64 bus = ecam_offset / kBusSize;
+    const u64 number = ecam_offset % kBusSize >> 12;
+    if (bus == 0) return numbered_[number];
+    if (number != 0) return nullptr;
+    const std::shared_lock lock(map_mutex_);
+    return behind_[bus];
 }
 
 bool PcieHostBridge::Ecam::read(u64 offset, unsigned size_log2, u64 &value) {
@@ -95,32 +114,26 @@ bool PcieHostBridge::Ecam::write(u64 offset, unsigned size_log2, u64 value) {
 }
 
 void PcieHostBridge::Ecam::reset() {
-    for (const auto &function : bridge_.functions_)
-        if (function != nullptr) function->reset();
+    for (const auto &function : bridge_.functions_) function->reset();
 }
 
 void PcieHostBridge::Ecam::save(StateWriter &writer) const {
-    for (const auto &function : bridge_.functions_)
-        if (function != nullptr) function->save(writer);
+    for (const auto &function : bridge_.functions_) function->save(writer);
 }
 
 Result<> PcieHostBridge::Ecam::restore(StateReader &reader) {
-    for (const auto &function : bridge_.functions_) {
-        if (function == nullptr) continue;
+    for (const auto &function : bridge_.functions_)
         if (auto result = function->restore(reader); !result) return result;
-    }
     bridge_.mapping_changed();
     return {};
 }
 
 void PcieHostBridge::Ecam::pause() {
-    for (const auto &function : bridge_.functions_)
-        if (function != nullptr) function->pause();
+    for (const auto &function : bridge_.functions_) function->pause();
 }
 
 void PcieHostBridge::Ecam::resume() {
-    for (const auto &function : bridge_.functions_)
-        if (function != nullptr) function->resume();
+    for (const auto &function : bridge_.functions_) function->resume();
 }
 
 // --------------------------------------------------------------------------------- memory space
@@ -129,11 +142,27 @@ void PcieHostBridge::mapping_changed() {
     // Under the lock, so that of two changes at a time the later map has both.
     const std::unique_lock lock(map_mutex_);
     map_.clear();
-    for (const auto &function : functions_) {
+    behind_ = {};
+    for (const auto &function : functions_) map_bars(*function, {.first = 0, .last = ~u64{0}});
+    for (const RootPort *port : ports_) {
+        PciFunction *function = port->reachable();
         if (function == nullptr) continue;
-        for (u32 bar = 0; bar < PciFunction::kBarCount; ++bar)
-            if (const auto range = function->mapping(bar))
-                map_.push_back({range->base, range->size, function.get(), bar});
+        // No bridge lies behind a port, so what is not for its own bus finds nothing there.
+        const RootPort::Buses buses = port->buses();
+        if (buses.secondary != 0 && behind_[buses.secondary] == nullptr)
+            behind_[buses.secondary] = function;
+        for (const auto &window : port->windows())
+            if (window.has_value()) map_bars(*function, *window);
+    }
+}
+
+void PcieHostBridge::map_bars(PciFunction &function, const RootPort::Window &window) {
+    for (u32 bar = 0; bar < PciFunction::kBarCount; ++bar) {
+        const auto range = function.mapping(bar);
+        if (!range.has_value()) continue;
+        const u64 first = std::max(range->base, window.first);
+        const u64 last = std::min(range->base + (range->size - 1), window.last);
+        if (first <= last) map_.push_back({first, last - first + 1, &function, bar, range->base});
     }
 }
 
@@ -150,7 +179,7 @@ bool PcieHostBridge::Window::read(u64 offset, unsigned size_log2, u64 &value) {
     // PCI Local Bus 3.0, 3.7.1: a read that no device claims returns ones.
     value = target.function == nullptr
                 ? ones(8u << size_log2)
-                : target.function->read_bar(target.bar, address - target.base, size_log2);
+                : target.function->read_bar(target.bar, address - target.bar_base, size_log2);
     return true;
 }
 
@@ -158,23 +187,23 @@ bool PcieHostBridge::Window::write(u64 offset, unsigned size_log2, u64 value) {
     const u64 address = range_.base + offset;
     const Mapped target = space_ == Space::Memory ? bridge_.find(address) : Mapped{};
     if (target.function != nullptr)
-        target.function->write_bar(target.bar, address - target.base, size_log2, value);
+        target.function->write_bar(target.bar, address - target.bar_base, size_log2, value);
     return true;
 }
 
 // ----------------------------------------------------------------------------------- interrupts
 
-void PcieHostBridge::set_interrupt(u32 device, bool level) {
-    // PCI-to-PCI Bridge 1.2, 9.1: INTA of device n comes out at line n modulo 4.
-    const u32 line = device % kInterrupts;
+void PcieHostBridge::set_interrupt(u32 function, bool level) {
+    // PCI-to-PCI Bridge 1.2, 9.1: INTA of device n comes out at line n modulo 4; that of device 0
+    // behind a bridge as the bridge's own.
+    const u32 line = function % kBehind / kFunctions % kInterrupts;
     const std::scoped_lock lock(interrupt_mutex_);
-    u32 &asserted = asserted_[line];
-    asserted = level ? asserted | u32{1} << device : asserted & ~(u32{1} << device);
-    lines_[line].set(asserted != 0);
+    asserted_[line].set(function, level);
+    lines_[line].set(asserted_[line].any());
 }
 
-void PcieHostBridge::send_message(u32 device, u64 address, u32 data) {
-    if (msi_ != nullptr) msi_->send_message(device << 3, address, data);
+void PcieHostBridge::send_message(u32 function, u64 address, u32 data) {
+    if (msi_ != nullptr) msi_->send_message(function, address, data);
 }
 
 void PcieHostBridge::describe(FdtNode &parent, u32 interrupt_parent, u32 msi_parent) const {

@@ -1,12 +1,14 @@
 #pragma once
 /// Generic PCI Express host bridge (ECAM, as the device tree's pci-host-ecam-generic): bus 0 with
-/// its devices, configuration space, and windows into PCI memory space. Addresses are the same on
-/// both sides of the bridge.
+/// its devices and root ports, configuration space, and windows into PCI memory space. Addresses
+/// are the same on both sides of the bridge.
 #include "devices/core/fdt_node.h"
 #include "devices/core/further_frame.h"
 #include "devices/core/msi_sink.h"
-#include "devices/pcie/pci_function.h"
+#include "devices/pcie/root_port.h"
 
+#include <bitset>
+#include <functional>
 #include <shared_mutex>
 #include <vector>
 
@@ -15,6 +17,8 @@ namespace tandem::devices {
 class PcieHostBridge final : private PciBus {
 public:
     static constexpr u32 kDevices = 32;
+    static constexpr u32 kFunctions = 8; ///< of each device
+    static constexpr u32 kMaxPorts = kFunctions;
     static constexpr u32 kInterrupts = 4;
     static constexpr u64 kBusSize = u64{1} << 20; ///< of configuration space for each bus
 
@@ -25,15 +29,21 @@ public:
         Range ecam; ///< its size says how many buses there are
         Range memory, io, high_memory;
         u32 first_spi = 0; ///< of four for INTA to INTD
+        u32 ports = 0;     ///< root ports, the functions of the last device
     };
+    /// What the guest does with the slot of a port. Any thread, no lock held.
+    using SlotListener = std::function<void(u32 port, SlotAnswer)>;
 
     /// `irq` takes inputs first_spi to first_spi + 3. `msi` may be null: messages go nowhere.
-    PcieHostBridge(const Config &, IrqSink &irq, MsiSink *msi);
+    PcieHostBridge(
+        const Config &, IrqSink &irq, MsiSink *msi, const SlotListener & = [](u32, SlotAnswer) {});
     ~PcieHostBridge() override;
 
     /// Plugs a function into the lowest free device number of bus 0; false: there is none. Before
     /// the machine starts.
     [[nodiscard]] bool add(std::unique_ptr<PciFunction>);
+    [[nodiscard]] u32 port_count() const { return static_cast<u32>(ports_.size()); }
+    [[nodiscard]] RootPort &port(u32 index) { return *ports_[index]; }
 
     // For the memory map. The ECAM frame resets, saves, restores, pauses all functions.
     [[nodiscard]] MmioDevice &ecam() { return ecam_; }
@@ -82,31 +92,39 @@ private:
         Space space_;
     };
 
-    /// A base address register that is enabled.
+    /// A base address register that is enabled, or the part of it that a port forwards.
     struct Mapped {
         u64 base = 0, size = 0;
         PciFunction *function = nullptr;
         u32 bar = 0;
+        u64 bar_base = 0;
     };
 
     void mapping_changed() override;
-    void set_interrupt(u32 device, bool level) override;
-    void send_message(u32 device, u64 address, u32 data) override;
+    void set_interrupt(u32 function, bool level) override;
+    void send_message(u32 function, u64 address, u32 data) override;
 
+    void place(std::unique_ptr<PciFunction>, u32 number);
+    void map_bars(PciFunction &, const RootPort::Window &);
     [[nodiscard]] PciFunction *function_at(u64 ecam_offset) const;
     /// Who claims an address of memory space; nobody claims I/O space.
     [[nodiscard]] Mapped find(u64 address) const;
 
     Config layout_;
     MsiSink *msi_;
-    std::array<std::unique_ptr<PciFunction>, kDevices> functions_;
+    std::vector<std::unique_ptr<PciFunction>> functions_; ///< all of bus 0
+    std::array<PciFunction *, kDevices * kFunctions> numbered_{};
+    std::vector<RootPort *> ports_;
 
-    mutable std::shared_mutex map_mutex_;
+    mutable std::shared_mutex map_mutex_; ///< guards the maps
     std::vector<Mapped> map_;
+    static constexpr u32 kBuses = 256;
+    std::array<PciFunction *, kBuses> behind_{}; ///< the one function of each further bus
 
     std::mutex interrupt_mutex_;
     std::array<IrqLine, kInterrupts> lines_;
-    std::array<u32, kInterrupts> asserted_{}; ///< of each line: the devices that ask for it
+    /// Of each line: the functions that ask for it.
+    std::array<std::bitset<2 * kBehind>, kInterrupts> asserted_;
 
     Ecam ecam_{*this};
     Window memory_{*this, "pcie-memory", layout_.memory, Window::Space::Memory};

@@ -26,6 +26,17 @@ PciFunction::PciFunction(std::string name, const PciIdentity &identity, PciHeade
     config_.define(pci::kSubsystemId, 2, identity.subsystem);
 }
 
+void PciFunction::connect(PciBus &bus, u32 function) {
+    bus_ = &bus;
+    number_ = function;
+    if (express_capability_ != 0 && !config_.is_bridge())
+        express::define(config_, express_capability_, bus.kind());
+}
+
+void PciFunction::add_express() {
+    express_capability_ = config_.add_capability(pci::kCapabilityExpress, express::kSize);
+}
+
 void PciFunction::add_bar(u32 bar, u64 size, BarKind kind) {
     const bool is_wide = kind == BarKind::Memory64;
     CHECK(std::has_single_bit(size) && size >= 16 && bar + (is_wide ? 1 : 0) < kBarCount);
@@ -57,6 +68,16 @@ u32 PciFunction::read_config(u32 offset, unsigned size_log2) {
     return value;
 }
 
+bool PciFunction::initiates_reset(u32 offset, unsigned size_log2, u32 value) const {
+    // PCI Express 5.0, 7.5.3.4, Initiate Function Level Reset: bit 15, in the second byte. In a
+    // root port it is another one.
+    const u32 byte = express_capability_ + express::kDeviceControl + 1;
+    if (express_capability_ == 0 || config_.is_bridge() || offset > byte ||
+        byte - offset >= 1u << size_log2)
+        return false;
+    return (value >> ((byte - offset) * 8) & express::kInitiateReset >> 8) != 0;
+}
+
 void PciFunction::write_config(u32 offset, unsigned size_log2, u32 value) {
     bool remap = false, master = false;
     {
@@ -71,8 +92,18 @@ void PciFunction::write_config(u32 offset, unsigned size_log2, u32 value) {
         update_intx();
         send_pending();
     }
+    if (initiates_reset(offset, size_log2, value)) return reset();
     if (remap) mapping_changed();
     if (master) bus_master_enabled();
+}
+
+void PciFunction::bus_opened() {
+    {
+        const std::scoped_lock lock(mutex_);
+        if (!is_bus_master()) return;
+        send_pending();
+    }
+    bus_master_enabled();
 }
 
 std::optional<PciFunction::Mapping> PciFunction::mapping(u32 bar) const {
@@ -112,7 +143,7 @@ void PciFunction::update_intx() {
                        (config_.get(pci::kCommand, 2) & pci::kCommandInterruptDisable) == 0;
     if (level == intx_driven_) return;
     intx_driven_ = level;
-    if (bus_ != nullptr) bus_->set_interrupt(device_number_, level);
+    if (bus_ != nullptr) bus_->set_interrupt(number_, level);
 }
 
 void PciFunction::signal_vector(u32 vector) {
@@ -127,7 +158,7 @@ void PciFunction::send_pending() {
         (config_.get(msix_capability_ + kMsixControl, 2) & kMsixFunctionMask) != 0)
         return;
     while (const MsixEntry *entry = msix_->take())
-        if (bus_ != nullptr) bus_->send_message(device_number_, entry->address, entry->data);
+        if (bus_ != nullptr) bus_->send_message(number_, entry->address, entry->data);
 }
 
 void PciFunction::reset_function() {

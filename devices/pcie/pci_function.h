@@ -1,11 +1,12 @@
 #pragma once
-/// One PCI function: configuration space, base address registers, INTx and MSI-X. A device derives
-/// from it and serves its own base address registers.
+/// One PCI function: configuration space, base address registers, INTx, MSI-X, and a reset of its
+/// own. A device derives from it and serves its own base address registers.
 ///
 /// Locks: one mutex over the function. Order: the bus's map before functions, functions before the
 /// bus's interrupt lines. read_bar() and write_bar() are called with no lock held.
 #include "devices/core/state.h"
 #include "devices/pcie/config_space.h"
+#include "devices/pcie/express.h"
 #include "devices/pcie/msix.h"
 
 #include <memory>
@@ -15,17 +16,23 @@
 
 namespace tandem::devices {
 
-class PciFunction;
-
-/// The bus a function is plugged into.
+/// The bus a function is plugged into. Functions on it are known by device * 8 + function.
 class PciBus {
 public:
+    static constexpr u32 kBehind = 0x100;
+
     virtual ~PciBus() = default;
     /// A base address or its enable bit changed. Called with no lock of a function held.
     virtual void mapping_changed() = 0;
-    /// INTA of the device. Called with the function's mutex held, like send_message().
-    virtual void set_interrupt(u32 device, bool level) = 0;
-    virtual void send_message(u32 device, u64 address, u32 data) = 0;
+    // Called with the function's mutex held:
+    /// INTA of a function, or, with kBehind added, of what lies behind that bridge.
+    virtual void set_interrupt(u32 function, bool level) = 0;
+    /// Of a function, with bus * 256 added if it lies behind a bridge.
+    virtual void send_message(u32 function, u64 address, u32 data) = 0;
+    /// Whether what functions send upwards gets through.
+    [[nodiscard]] virtual bool takes_requests() const { return true; }
+    /// What a function on this bus is.
+    [[nodiscard]] virtual express::Kind kind() const { return express::Kind::IntegratedEndpoint; }
 };
 
 struct PciIdentity {
@@ -46,11 +53,7 @@ public:
 
     [[nodiscard]] const std::string &name() const { return name_; }
     /// Called once, before anything else.
-    void connect(PciBus &bus, u32 device) {
-        bus_ = &bus;
-        device_number_ = device;
-    }
-    [[nodiscard]] u32 device_number() const { return device_number_; }
+    void connect(PciBus &bus, u32 function);
 
     /// Offsets are aligned to the access, which has at most four bytes.
     [[nodiscard]] virtual u32 read_config(u32 offset, unsigned size_log2);
@@ -66,8 +69,13 @@ public:
     /// Where the register is in memory space; nothing while it is not enabled.
     [[nodiscard]] std::optional<Mapping> mapping(u32 bar) const;
 
-    // As MmioDevice: while no vCPU runs.
+    /// The bus takes requests, which it did not before. Called with no lock held.
+    void bus_opened();
+
+    /// Back to the state after power-on. Any thread, with no lock held: guests reset functions,
+    /// too.
     virtual void reset();
+    // As MmioDevice: while no vCPU runs.
     virtual void save(StateWriter &) const = 0;
     [[nodiscard]] virtual Result<> restore(StateReader &) = 0;
     virtual void pause() {}
@@ -89,6 +97,9 @@ protected:
     /// takes the next register too. For constructors.
     void add_bar(u32 bar, u64 size, BarKind);
     void add_msix(u32 vectors, u32 bar);
+    /// The function gets a PCI Express capability; connect() makes it what the bus wants.
+    void add_express();
+    [[nodiscard]] u32 express_capability() const { return express_capability_; }
 
     [[nodiscard]] virtual u64 read_own_bar(u32 bar, u64 offset, unsigned size_log2) = 0;
     virtual void write_own_bar(u32 bar, u64 offset, unsigned size_log2, u64 value) = 0;
@@ -97,7 +108,8 @@ protected:
 
     // With the mutex held.
     [[nodiscard]] bool is_bus_master() const {
-        return (config_.get(pci::kCommand, 2) & pci::kCommandMaster) != 0;
+        return (config_.get(pci::kCommand, 2) & pci::kCommandMaster) != 0 &&
+               (bus_ == nullptr || bus_->takes_requests());
     }
     [[nodiscard]] bool uses_msix() const;
     [[nodiscard]] u32 vectors() const { return msix_ ? msix_->vectors() : 0; }
@@ -110,6 +122,9 @@ protected:
         if (bus_ != nullptr) bus_->mapping_changed();
     }
     void reset_function();
+    [[nodiscard]] PciBus *bus() const { return bus_; }
+    /// Of the function on its bus.
+    [[nodiscard]] u32 number() const { return number_; }
 
     mutable std::mutex mutex_;
     ConfigSpace config_;
@@ -122,16 +137,18 @@ private:
 
     void update_intx();
     void send_pending();
+    [[nodiscard]] bool initiates_reset(u32 offset, unsigned size_log2, u32 value) const;
 
     std::string name_;
     PciBus *bus_ = nullptr;
-    u32 device_number_ = 0;
+    u32 number_ = 0;
     std::array<Bar, kBarCount> bars_{};
     std::optional<Msix> msix_;
     u32 msix_bar_ = kBarCount;
     u32 msix_capability_ = 0;
-    bool intx_ = false;        ///< what the device asks for
-    bool intx_driven_ = false; ///< what the bus was told
+    u32 express_capability_ = 0; ///< 0: none
+    bool intx_ = false;          ///< what the device asks for
+    bool intx_driven_ = false;   ///< what the bus was told
 };
 
 } // namespace tandem::devices

@@ -370,28 +370,48 @@ struct EmptySlotSpecimen final : MmioSlot {
     EmptySlotSpecimen() { plug(nullptr); }
 };
 
-/// Configuration space of one bus, and a window for base address registers that a script hits.
+/// Configuration space with a function on bus 0 and one behind a port, and a window for base
+/// address registers that a script hits.
 struct PcieSpecimen final : Specimen {
-    static constexpr u64 kWindow = 0x8000;
-    PcieHostBridge bridge{{.ecam = {0x100000, PcieHostBridge::kBusSize},
+    static constexpr u64 kWindow = 0x8000, kBuses = 4;
+    /// What disturb() writes to: most of configuration space is nobody's.
+    static constexpr std::array<u64, 4> kFunctions{1 << 15, 31 << 15, 31 << 15 | 1 << 12,
+                                                   PcieHostBridge::kBusSize};
+    PcieHostBridge bridge{{.ecam = {0x100000, kBuses *PcieHostBridge::kBusSize},
                            .memory = {kWindow, 0x8000},
                            .io = {0x200000, 0x1000},
                            .high_memory = {u64{1} << 32, 0x10000},
-                           .first_spi = 0},
+                           .first_spi = 0,
+                           .ports = 2},
                           irq,
                           nullptr};
     PcieSpecimen() {
         static_cast<void>(bridge.add(
             std::make_unique<VirtioPci>("virtio0", std::make_unique<VirtioBlk>(disk, 1), memory)));
+        bridge.port(0).plug(
+            std::make_unique<VirtioPci>("virtio1", std::make_unique<VirtioNet>(port), memory),
+            RootPort::Plugged::Cold);
+    }
+    /// The port's bus, and its windows open for all addresses.
+    void start() override {
+        const auto write = [this](u64 offset, u64 value) {
+            static_cast<void>(bridge.ecam().write(kFunctions[1] + offset, 2, value));
+        };
+        write(pci::kPrimaryBus, 0x010100);
+        write(pci::kMemoryBase, 0xfff00000);
+        write(pci::kCommand, pci::kCommandMemory | pci::kCommandMaster);
     }
     MmioDevice &device() override { return bridge.ecam(); }
     MmioDevice *second_frame() override { return &bridge.memory(); }
-    /// Writes where a function has registers: most of configuration space is nobody's.
     void disturb(u32 choice) override {
-        const u64 offset = (choice & 1) << 15 | (choice >> 1 & 0xff);
-        const unsigned size_log2 = choice >> 9 & 1;
+        if ((choice & 0xf) == 0xf) {
+            static_cast<void>(bridge.port(choice >> 4 & 1).press_button());
+            return;
+        }
+        const u64 offset = kFunctions[choice & 3] | (choice >> 2 & 0xff);
+        const unsigned size_log2 = choice >> 10 & 1;
         static_cast<void>(bridge.ecam().write(align_down(offset, 1u << size_log2), size_log2,
-                                              (choice >> 10) & ones(8u << size_log2)));
+                                              (choice >> 11) & ones(8u << size_log2)));
     }
 };
 

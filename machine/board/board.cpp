@@ -160,7 +160,8 @@ void Board::add_pcie() {
                                         .memory = range(kPcieMemory),
                                         .io = range(kPcieIo),
                                         .high_memory = range(kPcieHighMemory),
-                                        .first_spi = kPcieSpi},
+                                        .first_spi = kPcieSpi,
+                                        .ports = kPciePorts},
         interrupts_->spis(), &interrupts_->messages());
     map_.add_device(GuestPhysAddr{kPcieEcam.base}, pcie_->ecam());
     map_.add_device(GuestPhysAddr{kPcieMemory.base}, pcie_->memory());

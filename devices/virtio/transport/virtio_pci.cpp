@@ -99,6 +99,7 @@ void VirtioPci::add_capabilities() {
     config_.define(at + kCapOffset, 4, 0, ~u32{0});
     config_.define(at + kCapBytes, 4, 0, ~u32{0});
     config_access_capability_ = at;
+    add_express();
 }
 
 // --------------------------------------------------------------------------- configuration space

@@ -183,5 +183,33 @@ TEST_F(VirtioPciTest, NarrowWritesAreIgnoredAndWideOnesSplit) {
     EXPECT_EQ(read(kCommon + 0x16, 1), 1u);
 }
 
+TEST_F(VirtioPciTest, AResetOfTheFunctionEndsEverything) {
+    start();
+    enable_msix();
+    disk.holds_requests = true;
+    ask();
+    write(kNotify, 0, 1);
+    const u64 express = 0xa4;
+    ASSERT_EQ(read(express, 0), 0x10u);
+    EXPECT_EQ(read(express + 2, 1), 0x92u) << "an endpoint within the root complex";
+    EXPECT_EQ(read(express + 4, 2), 0x10008000u) << "which can be reset";
+    // Requests under way end before, and with them what they write.
+    write(express + 8, 0x8000, 1);
+    EXPECT_EQ(read(pci::kCommand, 1), 0u);
+    EXPECT_EQ(read(kCommon + 0x14, 0), 0u);
+    EXPECT_EQ(read(kCommon + 0x1c, 1), 0u) << "no queue";
+    EXPECT_EQ(read(0x42, 1) & 0x8000, 0u) << "no MSI-X";
+    const u16 before = used();
+    disk.complete_all();
+    EXPECT_EQ(used(), before);
+    memory.put(kRing + 0x402, u16{0});
+    memory.put(kRing + 0x802, u16{0});
+    disk.holds_requests = false;
+    start();
+    ask();
+    write(kNotify, 0, 1);
+    EXPECT_EQ(used(), 1u) << "it works again";
+}
+
 } // namespace
 } // namespace tandem::devices
