@@ -1,5 +1,7 @@
 #include "app/option_values.h"
 
+#include "machine/host/net/forward_text.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -92,7 +94,7 @@ Result<machine::DiskConfig> parse_disk(std::string_view text) {
         } else if (option.starts_with("bus=")) {
             const auto found = std::ranges::find(machine::kDiskBuses, option.substr(4),
                                                  [](const auto &row) { return row.first; });
-            if (found == std::end(machine::kDiskBuses))
+            if (found == std::end(machine::kDiskBuses) || found->second == machine::DiskBus::Port)
                 return failure(fmt::format(
                     "--disk {}: unknown {}; use pci, mmio, scsi or scsi-mmio", text, option));
             bus = found->second;
@@ -218,7 +220,6 @@ Result<machine::SerialConfig> parse_serial(std::string_view what, std::string_vi
 }
 
 Result<machine::NetConfig> parse_net(std::string_view text) {
-    using machine::HostForward;
     machine::NetConfig net;
     const auto bad = [text](std::string_view why) {
         return failure(fmt::format("--net {}: {}", text, why));
@@ -240,25 +241,9 @@ Result<machine::NetConfig> parse_net(std::string_view text) {
         std::string_view option = next(',');
         if (!option.starts_with("hostfwd=")) return bad("unknown option; use hostfwd=");
         option.remove_prefix(8);
-        HostForward forward;
-        // PROTOCOL:ADDRESS:PORT-:PORT
-        const std::size_t colon = option.find(':'), dash = option.rfind("-:");
-        const std::size_t port =
-            dash == std::string_view::npos ? dash : option.rfind(':', dash - 1);
-        u64 host_port = 0, guest_port = 0;
-        if (colon == std::string_view::npos || port == std::string_view::npos || port <= colon ||
-            !parse_number(option.substr(port + 1, dash - port - 1), host_port) ||
-            !parse_number(option.substr(dash + 2), guest_port) || host_port > 0xffff ||
-            guest_port == 0 || guest_port > 0xffff)
-            return bad("write hostfwd=tcp:ADDRESS:PORT-:PORT");
-        const std::string_view protocol = option.substr(0, colon);
-        if (protocol != "tcp" && protocol != "udp") return bad("forwards are tcp or udp");
-        forward.protocol =
-            protocol == "udp" ? HostForward::Protocol::Udp : HostForward::Protocol::Tcp;
-        forward.address = std::string{option.substr(colon + 1, port - colon - 1)};
-        forward.port = static_cast<u16>(host_port);
-        forward.guest_port = static_cast<u16>(guest_port);
-        net.forwards.push_back(std::move(forward));
+        auto forward = machine::parse_forward(option);
+        if (!forward.has_value()) return bad("hostfwd: " + forward.error().message);
+        net.forwards.push_back(std::move(*forward));
     }
     return net;
 }

@@ -11,6 +11,7 @@
 #include "machine/host/net/silent_net.h"
 #include "machine/host/net/user_net.h"
 #include "machine/machine_debug.h"
+#include "machine/machine_hotplug.h"
 #include "machine/machine_move.h"
 #include "machine/snapshot/catalog.h"
 
@@ -43,6 +44,32 @@ Result<> check_disks(const MachineConfig &config) {
             return failure(fmt::format("--disk: more than {} disks with bus={}; use fewer",
                                        devices::VirtioScsi::kMaxUnits, name_of(bus)));
     return {};
+}
+
+/// A manifest may say anything.
+Result<> check_plugged(const MachineConfig &config) {
+    const auto backend_of = [&](const PluggedDevice &device) -> bool {
+        switch (device.kind) {
+        case PluggedDevice::Kind::Disk: {
+            const auto disk = std::ranges::find(config.disks, device.backend, &DiskConfig::node);
+            return disk != config.disks.end() && disk->bus == DiskBus::Port;
+        }
+        case PluggedDevice::Kind::Net:
+            return std::ranges::count(config.netdevs, device.backend, &NetdevConfig::id) == 1;
+        case PluggedDevice::Kind::Entropy: return true;
+        }
+        return false;
+    };
+    const auto on_ports = std::ranges::count(config.disks, DiskBus::Port, &DiskConfig::bus);
+    const auto with_disks =
+        std::ranges::count(config.plugged, PluggedDevice::Kind::Disk, &PluggedDevice::kind);
+    bool is_sound = on_ports == with_disks;
+    for (const PluggedDevice &device : config.plugged)
+        is_sound = is_sound && device.port < kPciePorts && backend_of(device) &&
+                   std::ranges::count(config.plugged, device.port, &PluggedDevice::port) == 1;
+    if (is_sound) return {};
+    return failure(
+        "root ports: what is said of their devices makes no sense; use another snapshot");
 }
 
 Result<> check_shares(const MachineConfig &config) {
@@ -87,6 +114,7 @@ Result<> check_config(const MachineConfig &config) {
         return failure("--memory: not a multiple of 2 MiB; round it");
     TRY(check_disks(config));
     TRY(check_shares(config));
+    TRY(check_plugged(config));
     if (config.serial.kind == SerialConfig::Kind::Stdio && config.console.has_value() &&
         config.console->kind == SerialConfig::Kind::Stdio)
         return failure("--console stdio: the serial line is there already; add --serial none");
@@ -155,11 +183,12 @@ public:
         return machine_.board_->cpu_threads();
     }
     std::vector<ControlledDisk> disks() const override {
+        const std::lock_guard lock(machine_.mutex_);
         std::vector<ControlledDisk> disks;
         for (std::size_t i = 0; i < machine_.disks_.size(); ++i) {
             const DiskConfig &config = machine_.config_.disks[i];
             const HostDisk &disk = *machine_.disks_[i];
-            disks.push_back({.name = std::string{disk.identity()},
+            disks.push_back({.name = config.node,
                              .path = config.path,
                              .format = std::string{format_name(disk.format())},
                              .size = disk.size(),
@@ -209,6 +238,35 @@ public:
         return machine_.remove_snapshot(tag);
     }
 
+    Result<> add_disk(const BlockNode &node) override { return machine_.hotplug_->add_disk(node); }
+    Result<> remove_disk(const std::string &node) override {
+        return machine_.hotplug_->remove_disk(node);
+    }
+    Result<> add_net(const NetdevConfig &net) override { return machine_.hotplug_->add_net(net); }
+    Result<> remove_net(const std::string &id) override {
+        return machine_.hotplug_->remove_net(id);
+    }
+    Result<> add_forward(const std::string &netdev, const HostForward &forward) override {
+        return machine_.hotplug_->add_forward(netdev, forward);
+    }
+    Result<> remove_forward(const std::string &netdev, const HostForward &forward) override {
+        return machine_.hotplug_->remove_forward(netdev, forward);
+    }
+    Result<> plug(const DeviceRequest &request) override {
+        return machine_.hotplug_->plug(request);
+    }
+    Result<> unplug(const std::string &id) override { return machine_.hotplug_->unplug(id); }
+    std::vector<PluggedDevice> devices() const override {
+        const std::lock_guard lock(machine_.mutex_);
+        return machine_.config_.plugged;
+    }
+    std::vector<devices::PciFunctionView> pci_functions() const override {
+        const std::lock_guard control(machine_.control_mutex_);
+        const std::lock_guard lock(machine_.mutex_);
+        return machine_.board_ != nullptr ? machine_.board_->pci_functions()
+                                          : std::vector<devices::PciFunctionView>{};
+    }
+
     Result<> move(const std::string &where) override { return machine_.move(where); }
     void cancel_move() override {
         if (const auto departure = machine_.departure(); departure != nullptr) departure->cancel();
@@ -242,6 +300,9 @@ Machine::Machine(const MachineConfig &config) : config_(config) {
         [this] { stop({StopReason::Timeout, 0}, EventCause::Signal); });
     control_ = std::make_unique<Control>(*this);
     debugged_ = std::make_unique<Debugged>(*this);
+    hotplug_ = std::make_unique<Hotplug>(*this);
+    for (std::size_t i = 0; i < config_.disks.size(); ++i)
+        if (config_.disks[i].node.empty()) config_.disks[i].node = fmt::format("disk{}", i);
     paused_ = config.starts_stopped;
 }
 
@@ -309,7 +370,7 @@ Result<> Machine::open_backends() {
         const bool overlay = !disk.readonly && (disk.snapshot || config_.leaves_files_alone());
         const DiskOptions options{disk.readonly,
                                   overlay,
-                                  fmt::format("disk{}", disks_.size()),
+                                  disk.serial.empty() ? disk.node : disk.serial,
                                   disk.format,
                                   disk.cache,
                                   arrival_ != nullptr ? DiskStart::Released : DiskStart::Acquired};
@@ -325,6 +386,9 @@ Result<> Machine::open_backends() {
         user_net_ = net.get();
         net_ = std::move(net);
     }
+    for (const NetdevConfig &netdev : config_.netdevs)
+        netdevs_.push_back(TRY(
+            UserNet::create(netdev.net, arrival_ != nullptr ? Forwards::Closed : Forwards::Open)));
     for (const ShareConfig &share : config_.shares) shares_.push_back(TRY(HostShare::open(share)));
     if (!config_.control.empty()) server_ = TRY(QmpServer::create(config_.control, *control_));
     if (config_.gdb.has_value()) TRY(serve_debugger(config_.gdb));
@@ -470,21 +534,40 @@ Result<RunOutcome> Machine::run() {
     return outcome;
 }
 
-Result<RunOutcome> Machine::run_boards() {
+HostBackends Machine::backends() {
     HostBackends backends;
     backends.serial = serial_.get();
     backends.console = console_.get();
     for (const auto &disk : disks_) backends.disks.push_back(disk.get());
     for (std::size_t i = 0; i < flash_.size(); ++i) backends.flash[i] = flash_[i].get();
     backends.net = net_.get();
+    for (const auto &net : netdevs_) backends.netdevs.push_back(net.get());
     for (const auto &share : shares_) backends.shares.push_back(share.get());
     backends.entropy = &entropy_;
     backends.watchdog_expired = [this] { watchdog_expired(); };
+    backends.slot_answered = [this](u32 port, devices::SlotAnswer answer) {
+        hotplug_->slot_answered(port, answer);
+    };
     backends.profiler = profiler_.get();
-    if (session_ != nullptr) backends = session_->wrap(backends);
+    return backends;
+}
+
+std::vector<UserNet *> Machine::user_nets() const {
+    std::vector<UserNet *> nets;
+    if (user_net_ != nullptr) nets.push_back(user_net_);
+    for (const auto &net : netdevs_) nets.push_back(net.get());
+    return nets;
+}
+
+Result<RunOutcome> Machine::run_boards() {
+    // Those of a deterministic machine are made once, and stay.
+    HostBackends wrapped;
+    if (session_ != nullptr) wrapped = session_->wrap(backends());
     open_timeline();
+    bool was_reset = false;
     for (;;) {
-        const auto board = TRY(Board::create(config_, backends));
+        if (was_reset) hotplug_->finish_removals();
+        const auto board = TRY(Board::create(config_, session_ != nullptr ? wrapped : backends()));
         if (session_ != nullptr) session_->set_board(board.get());
         TRY(restore(*board));
         if (const auto arrived = arrive(*board); !arrived.has_value()) {
@@ -530,6 +613,7 @@ Result<RunOutcome> Machine::run_boards() {
         if (!reason.has_value()) return std::unexpected(reason.error());
         {
             const std::lock_guard lock(mutex_);
+            was_reset = *reason == StopReason::Reset;
             if (goes_on_after(*reason) && !failure_.has_value()) continue;
             if (outcome_.reason == StopReason::None) outcome_.reason = *reason;
         }

@@ -110,6 +110,8 @@ private:
     // Moving (machine_move.cpp).
     class Departure;
     class ArrivingBoard;
+    /// Devices that come and go (machine_hotplug.cpp).
+    class Hotplug;
     enum class Phase : u8 {
         Here,
         Coming,  ///< waits for the machine
@@ -146,6 +148,9 @@ private:
     /// Serves a debugger there, or nowhere any more.
     [[nodiscard]] Result<> serve_debugger(const std::optional<GdbAddress> &);
     [[nodiscard]] Result<RunOutcome> run_boards();
+    [[nodiscard]] HostBackends backends();
+    /// Of all networks.
+    [[nodiscard]] std::vector<UserNet *> user_nets() const;
     /// Between two boards: whether there will be another, and what happened is told.
     [[nodiscard]] bool goes_on_after(StopReason);
 
@@ -154,7 +159,8 @@ private:
     std::unique_ptr<devices::Char> serial_, console_;
     std::vector<std::unique_ptr<HostDisk>> disks_;
     std::unique_ptr<devices::Net> net_;
-    UserNet *user_net_ = nullptr; ///< the same, if it is one
+    UserNet *user_net_ = nullptr;                   ///< the same, if it is one
+    std::vector<std::unique_ptr<UserNet>> netdevs_; ///< as MachineConfig::netdevs has them
     std::vector<std::unique_ptr<HostShare>> shares_;
     std::array<std::unique_ptr<devices::FlashStorage>, 2> flash_;
     std::unique_ptr<move::Arrival> arrival_; ///< of a machine that comes
@@ -186,6 +192,7 @@ private:
     std::shared_ptr<Departure> departure_; ///< the last one
     std::unique_ptr<Watcher> watcher_;
     std::unique_ptr<MachineControl> control_;
+    std::unique_ptr<Hotplug> hotplug_;
     std::unique_ptr<Debugged> debugged_;
     std::unique_ptr<QmpServer> server_; ///< goes before what it uses, as does the next
     std::mutex gdb_mutex_;              ///< guards the pointer; the innermost

@@ -113,8 +113,9 @@ Result<> Machine::acquire_files() {
             if (disks_[acquired]->is_exclusive()) TRY(disks_[acquired]->acquire());
         if (auto *flash = dynamic_cast<FlashFile *>(flash_[1].get()); flash != nullptr)
             TRY(flash->acquire());
-        if (user_net_ != nullptr)
-            if (const auto opened = user_net_->open_forwards(); !opened.has_value()) {
+        for (UserNet *net : user_nets())
+            if (const auto opened = net->open_forwards(); !opened.has_value()) {
+                for (UserNet *each : user_nets()) each->close_forwards();
                 if (auto *flash = dynamic_cast<FlashFile *>(flash_[1].get()); flash != nullptr)
                     flash->release();
                 return opened;
@@ -133,7 +134,7 @@ Result<> Machine::release_files() {
         if (disk->is_exclusive()) TRY(disk->release());
     if (auto *flash = dynamic_cast<FlashFile *>(flash_[1].get()); flash != nullptr)
         flash->release();
-    if (user_net_ != nullptr) user_net_->close_forwards();
+    for (UserNet *net : user_nets()) net->close_forwards();
     return {};
 }
 

@@ -79,6 +79,21 @@ void PcieHostBridge::place(std::unique_ptr<PciFunction> function, u32 number) {
     functions_.push_back(std::move(function));
 }
 
+std::vector<PciFunctionView> PcieHostBridge::views() const {
+    std::vector<PciFunctionView> views;
+    for (const auto &function : functions_) {
+        views.push_back(function->view());
+        const auto port = std::ranges::find(ports_, function.get());
+        if (port == ports_.end()) continue;
+        const RootPort::Buses buses = (*port)->buses();
+        views.back().bridge = {buses.secondary, buses.subordinate, (*port)->windows()};
+        if ((*port)->below() == nullptr) continue;
+        views.push_back((*port)->below()->view());
+        views.back().bus = buses.secondary;
+    }
+    return views;
+}
+
 // -------------------------------------------------------------------------- configuration space
 
 PciFunction *PcieHostBridge::function_at(u64 ecam_offset) const {

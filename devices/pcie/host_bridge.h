@@ -45,6 +45,9 @@ public:
     [[nodiscard]] u32 port_count() const { return static_cast<u32>(ports_.size()); }
     [[nodiscard]] RootPort &port(u32 index) { return *ports_[index]; }
 
+    /// All functions; a port comes before what is behind it. Any thread, while nothing is plugged.
+    [[nodiscard]] std::vector<PciFunctionView> views() const;
+
     // For the memory map. The ECAM frame resets, saves, restores, pauses all functions.
     [[nodiscard]] MmioDevice &ecam() { return ecam_; }
     [[nodiscard]] MmioDevice &memory() { return memory_; }

@@ -115,6 +115,27 @@ std::optional<PciFunction::Mapping> PciFunction::mapping(u32 bar) const {
     return Mapping{base, range.size};
 }
 
+PciFunctionView PciFunction::view() const {
+    PciFunctionView view{.name = name_, .number = number_};
+    for (u32 bar = 0; bar < kBarCount; ++bar) {
+        if (bars_[bar].size == 0) continue;
+        const auto range = mapping(bar);
+        view.bars.push_back({bar, bars_[bar].size, bars_[bar].is_wide,
+                             range.has_value() ? std::optional(range->base) : std::nullopt});
+    }
+    const std::scoped_lock lock(mutex_);
+    view.vendor = config_.get(pci::kVendorId, 2);
+    view.device = config_.get(pci::kDeviceId, 2);
+    if (!config_.is_bridge()) {
+        view.subsystem_vendor = config_.get(pci::kSubsystemVendorId, 2);
+        view.subsystem = config_.get(pci::kSubsystemId, 2);
+    }
+    view.class_code = config_.get(pci::kClassCode, 2);
+    view.interrupt_pin = config_.get(pci::kInterruptPin, 1);
+    view.interrupt_line = config_.get(pci::kInterruptLine, 1);
+    return view;
+}
+
 u64 PciFunction::read_bar(u32 bar, u64 offset, unsigned size_log2) {
     if (bar != msix_bar_) return read_own_bar(bar, offset, size_log2);
     const std::scoped_lock lock(mutex_);

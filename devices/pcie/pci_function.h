@@ -42,6 +42,31 @@ struct PciIdentity {
     u16 subsystem_vendor = 0, subsystem = 0;
 };
 
+/// What people and programs want to know of a function.
+struct PciFunctionView {
+    struct Bar {
+        u32 index = 0;
+        u64 size = 0;
+        bool is_wide = false;         ///< 64 bits, prefetchable
+        std::optional<u64> base = {}; ///< nothing while it is not enabled
+    };
+    struct Bridge {
+        u32 secondary = 0, subordinate = 0;
+        struct Window {
+            u64 first = 0, last = 0;
+        };
+        std::array<std::optional<Window>, 2> windows; ///< ordinary and prefetchable memory
+    };
+
+    std::string name;
+    u32 bus = 0, number = 0; ///< the number is device * 8 + function
+    u32 vendor = 0, device = 0, subsystem_vendor = 0, subsystem = 0;
+    u32 class_code = 0; ///< base class and subclass
+    u32 interrupt_pin = 0, interrupt_line = 0;
+    std::vector<Bar> bars = {};
+    std::optional<Bridge> bridge = {};
+};
+
 class PciFunction {
 public:
     static constexpr u32 kBarCount = 6;
@@ -68,6 +93,7 @@ public:
     };
     /// Where the register is in memory space; nothing while it is not enabled.
     [[nodiscard]] std::optional<Mapping> mapping(u32 bar) const;
+    [[nodiscard]] PciFunctionView view() const;
 
     /// The bus takes requests, which it did not before. Called with no lock held.
     void bus_opened();

@@ -88,6 +88,11 @@ RootPort::Button RootPort::press_button() {
     return Button::Pressed;
 }
 
+bool RootPort::is_released() const {
+    const std::scoped_lock lock(mutex_);
+    return is_wanted_ && is_off();
+}
+
 std::optional<SlotAnswer> RootPort::take_answer() {
     if (!is_wanted_) return {};
     if (is_off()) return SlotAnswer::Released;
@@ -222,12 +227,7 @@ void RootPort::pause() {
 
 void RootPort::resume() {
     if (below_ != nullptr) below_->resume();
-    bool is_released = false;
-    {
-        const std::scoped_lock lock(mutex_);
-        is_released = is_wanted_ && is_off();
-    }
-    if (is_released) listener_(SlotAnswer::Released); // before it was saved, perhaps
+    if (is_released()) listener_(SlotAnswer::Released); // before it was saved, perhaps
 }
 
 void RootPort::save(StateWriter &writer) const {

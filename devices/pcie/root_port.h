@@ -40,6 +40,8 @@ public:
     };
     /// Any thread: asks the guest to let go of the function.
     [[nodiscard]] Button press_button();
+    /// The guest has let go of what it was asked for.
+    [[nodiscard]] bool is_released() const;
 
     // Routing; any thread.
     struct Buses {
@@ -47,9 +49,7 @@ public:
     };
     /// Those behind the bridge; none while the numbers make no sense.
     [[nodiscard]] Buses buses() const;
-    struct Window {
-        u64 first = 0, last = 0;
-    };
+    using Window = PciFunctionView::Bridge::Window;
     /// Parts of memory space that are forwarded downwards.
     [[nodiscard]] std::array<std::optional<Window>, 2> windows() const;
     /// The function below, if it can be reached.

@@ -100,9 +100,8 @@ Board::Board(const MachineConfig &config, const HostBackends &backends,
           InterruptController::create(config.gic_version, affinities_, cpus_, cpus_, map_)) {}
 
 Board::~Board() {
-    // Back ends and timers call devices, devices call CPUs, CPUs need the accelerator: in that
-    // order.
-    for (devices::Block *disk : backends_.disks) disk->drain();
+    // Timers call devices, devices call CPUs, CPUs need the accelerator: in that order. A device
+    // waits for its back end.
     power_key_.reset();
     pcie_.reset();
     devices_.clear();
@@ -131,6 +130,7 @@ Result<> Board::build() {
     add_device(kFwCfg.base, 0, std::move(fw_cfg));
     add_pcie();
     add_virtio();
+    add_plugged();
     return {};
 }
 
@@ -162,7 +162,7 @@ void Board::add_pcie() {
                                         .high_memory = range(kPcieHighMemory),
                                         .first_spi = kPcieSpi,
                                         .ports = kPciePorts},
-        interrupts_->spis(), &interrupts_->messages());
+        interrupts_->spis(), &interrupts_->messages(), backends_.slot_answered);
     map_.add_device(GuestPhysAddr{kPcieEcam.base}, pcie_->ecam());
     map_.add_device(GuestPhysAddr{kPcieMemory.base}, pcie_->memory());
     map_.add_device(GuestPhysAddr{kPcieIo.base}, pcie_->io());
@@ -183,7 +183,7 @@ void Board::add_virtio() {
     };
     // Disks first, in the order given: Linux names them vda, vdb, ... in the order it meets them.
     for (std::size_t i = 0; i < backends_.disks.size(); ++i)
-        if (const DiskBus bus = config_.disks[i].bus; !is_scsi(bus))
+        if (const DiskBus bus = config_.disks[i].bus; !is_scsi(bus) && bus != DiskBus::Port)
             plug(fmt::format("disk{}", i), bus == DiskBus::Mmio ? Bus::Mmio : Bus::Pci,
                  std::make_unique<devices::VirtioBlk>(*backends_.disks[i], config_.cpus));
     for (const DiskBus bus : {DiskBus::Scsi, DiskBus::ScsiMmio})

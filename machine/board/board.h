@@ -8,6 +8,7 @@
 #include "devices/backend/flash_storage.h"
 #include "devices/backend/net.h"
 #include "devices/core/mmio_device.h"
+#include "devices/pcie/root_port.h"
 #include "machine/accel/accelerator.h"
 #include "machine/board/interrupt_controller.h"
 #include "machine/board/machine_config.h"
@@ -43,9 +44,12 @@ struct HostBackends {
     std::vector<devices::Block *> disks; ///< as MachineConfig::disks has them
     std::array<devices::FlashStorage *, 2> flash{};
     devices::Net *net = nullptr;               ///< null: no network card
+    std::vector<devices::Net *> netdevs;       ///< as MachineConfig::netdevs has them
     std::vector<devices::FileSystem *> shares; ///< as MachineConfig::shares has them
     devices::Entropy *entropy = nullptr;
     std::function<void()> watchdog_expired; ///< told on a thread of the clock's, before it acts
+    /// Told on a CPU's thread what the guest does with the slot of a root port.
+    std::function<void(u32 port, devices::SlotAnswer)> slot_answered;
     // Of a deterministic machine; null: the CPUs have threads, and guest time is the host's.
     devices::Clock *clock = nullptr;
     CpuSequencer *sequencer = nullptr;
@@ -155,6 +159,22 @@ public:
     /// Any thread: asks the guest to shut down.
     void press_power_key();
 
+    // Root ports (board_ports.cpp); one thread at a time.
+
+    /// What a device is connected to, as its kind wants it.
+    struct PluggedBackend {
+        devices::Block *disk = nullptr;
+        devices::Net *net = nullptr;
+    };
+    /// While paused: the guest finds the device when it goes on. The port is free.
+    void plug(const PluggedDevice &, const PluggedBackend &);
+    /// While paused: takes the device out, whatever the guest does with it. Its back end is free.
+    void unplug(unsigned port);
+    /// Asks the guest to let go of the device.
+    [[nodiscard]] devices::RootPort::Button press_port_button(unsigned port);
+    [[nodiscard]] bool is_port_released(unsigned port) const;
+    [[nodiscard]] std::vector<devices::PciFunctionView> pci_functions() const;
+
     [[nodiscard]] std::string statistics_report() const;
     /// The board's own device tree, as the guest gets it but for /chosen and boot arguments.
     [[nodiscard]] Result<std::vector<std::byte>> device_tree() const;
@@ -172,6 +192,9 @@ private:
     void watchdog_expired();
     void add_pcie();
     void add_virtio();
+    void add_plugged();
+    [[nodiscard]] std::unique_ptr<devices::PciFunction> make_plugged(const PluggedDevice &,
+                                                                     const PluggedBackend &);
     Result<> add_accelerator();
     void describe(FdtTree &) const;
     void describe_cpus(FdtTreeNode &root) const;

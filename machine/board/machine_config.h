@@ -10,6 +10,7 @@
 #include "machine/storage/image_format.h"
 #include "support/bits.h"
 
+#include <array>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -20,12 +21,19 @@ namespace tandem::machine {
 
 /// How a disk is plugged into the board: a virtio block device of its own, or a unit of the virtio
 /// SCSI adapter there.
-enum class DiskBus : u8 { Pci, Mmio, Scsi, ScsiMmio };
+enum class DiskBus : u8 {
+    Pci,
+    Mmio,
+    Scsi,
+    ScsiMmio,
+    Port, ///< by one of MachineConfig::plugged
+};
 inline constexpr std::pair<std::string_view, DiskBus> kDiskBuses[] = {
     {"pci", DiskBus::Pci},
     {"mmio", DiskBus::Mmio},
     {"scsi", DiskBus::Scsi},
-    {"scsi-mmio", DiskBus::ScsiMmio}};
+    {"scsi-mmio", DiskBus::ScsiMmio},
+    {"port", DiskBus::Port}};
 
 [[nodiscard]] constexpr std::string_view name_of(DiskBus bus) {
     for (const auto &[name, each] : kDiskBuses)
@@ -44,6 +52,26 @@ struct DiskConfig {
     CacheMode cache = CacheMode::Writeback;
     DiskBus bus = DiskBus::Pci;
     bool is_cdrom = false; ///< read only, and on SCSI
+    std::string node = {};   ///< its name for whoever controls the machine; empty: by its place
+    std::string serial = {}; ///< shown to the guest; empty: the node's name
+};
+
+/// A network that a device in a root port is connected to.
+struct NetdevConfig {
+    std::string id;
+    NetConfig net;
+};
+
+/// A device in a root port: while the machine runs it can be unplugged, and others plugged in.
+struct PluggedDevice {
+    enum class Kind : u8 { Disk, Net, Entropy };
+    std::string id;
+    Kind kind = Kind::Disk;
+    unsigned port = 0;
+    std::string backend = {}; ///< node of a disk, id of a netdev
+    std::optional<std::array<u8, 6>> mac = {};
+
+    bool operator==(const PluggedDevice &) const = default;
 };
 
 struct SerialConfig {
@@ -114,6 +142,8 @@ struct MachineConfig {
     std::optional<SerialConfig> console;    ///< of a virtio console; without it there is none
     NetConfig net = {};
     std::vector<ShareConfig> shares;
+    std::vector<NetdevConfig> netdevs; ///< of the devices in root ports
+    std::vector<PluggedDevice> plugged;
     std::string restore;  ///< a snapshot to start from in place of a boot; empty: none
     std::string incoming; ///< the process that it comes from, in place of a boot; empty: none
     bool reboot_allowed = true;

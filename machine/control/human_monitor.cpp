@@ -1,6 +1,7 @@
 #include "machine/control/human_monitor.h"
 
 #include "machine/boot/file_bytes.h"
+#include "machine/control/human_devices.h"
 #include "machine/control/monitor_debug.h"
 #include "machine/control/qmp_commands.h"
 #include "support/local_time.h"
@@ -202,6 +203,15 @@ std::string info_migrate(const Call &call) {
     return text;
 }
 
+template <std::string (*Run)(MachineControl &, std::string_view)>
+std::string on_machine(const Call &call) {
+    return Run(call.machine, call.arguments);
+}
+
+std::string info_pci(const Call &call) {
+    return human_info_pci(call.machine);
+}
+
 struct Command {
     std::string_view name;
     std::string (*run)(const Call &);
@@ -216,6 +226,7 @@ constexpr Command kCommands[] = {
     {"info mtree",       info_mtree,       "",                 "show what is where in physical memory"},
     {"info migrate",     info_migrate,     "",                 "show how a move goes"},
     {"info name",        info_name,        "",                 "show the machine's name"},
+    {"info pci",         info_pci,         "",                 "show the PCI functions"},
     {"info registers",   info_registers,   "[-a]",             "show a CPU's registers; -a: those of the system, too"},
     {"info snapshots",   info_snapshots,   "",                 "show the snapshots"},
     {"info status",      info_status,      "",                 "show whether the machine runs"},
@@ -226,6 +237,14 @@ constexpr Command kCommands[] = {
     {"when",             when,             "",                 "show how many instructions a deterministic machine has executed"},
     {"goto",             go_to,            "COUNT",            "bring a replay to where it had executed so many"},
     {"gdbserver",        gdbserver,        "[WHERE]",          "serve a debugger at tcp::1234 or there; none: no more"},
+    {"device_add",       on_machine<human_device_add>,     "DRIVER,PROPERTY=VALUE,...", "plug a device into a root port"},
+    {"device_del",       on_machine<human_device_del>,     "ID",     "ask the guest to let go of it"},
+    {"drive_add",        on_machine<human_drive_add>,      "file=PATH,id=NAME,...", "open a disk for a device"},
+    {"drive_del",        on_machine<human_drive_del>,      "NAME",   "close it"},
+    {"netdev_add",       on_machine<human_netdev_add>,     "user,id=NAME,...", "make a network for a device"},
+    {"netdev_del",       on_machine<human_netdev_del>,     "NAME",   "end it"},
+    {"hostfwd_add",      on_machine<human_hostfwd_add>,    "[NETDEV] tcp:ADDRESS:PORT-:PORT", "have a port of the host lead to the guest"},
+    {"hostfwd_remove",   on_machine<human_hostfwd_remove>, "[NETDEV] tcp:ADDRESS:PORT", "have it lead there no more"},
     {"savevm",           savevm,           "TAG",              "save a snapshot, in place of one of that tag"},
     {"loadvm",           loadvm,           "TAG",              "go on from a snapshot"},
     {"delvm",            delvm,            "TAG",              "remove a snapshot"},

@@ -1,6 +1,7 @@
 #pragma once
 /// A running machine as its control socket sees it.
-#include "machine/debug/gdb/gdb_address.h"
+#include "devices/pcie/pci_function.h"
+#include "machine/board/machine_config.h"
 #include "machine/move/progress.h"
 #include "support/bits.h"
 #include "support/result.h"
@@ -50,6 +51,19 @@ struct ControlledDisk {
     bool writes_back = true;
 };
 
+/// A disk that devices can be given.
+struct BlockNode {
+    DiskConfig disk;
+    bool is_file = false;  ///< opened when a device or another node uses it
+    std::string over = {}; ///< the node of a file that it is in, instead of a path
+};
+
+struct DeviceRequest {
+    PluggedDevice device;
+    std::optional<unsigned> port = {}; ///< else any that is free
+    std::string serial = {};           ///< of a disk
+};
+
 /// Any thread, at any time.
 class MachineControl {
 public:
@@ -78,6 +92,23 @@ public:
     [[nodiscard]] virtual Result<> load_snapshot(const std::string &tag) = 0;
     [[nodiscard]] virtual Result<> delete_snapshot(const std::string &tag) = 0;
 
+    // Back ends and devices that come and go.
+    [[nodiscard]] virtual Result<> add_disk(const BlockNode &) = 0;
+    /// Fails, like the next, while a device has it.
+    [[nodiscard]] virtual Result<> remove_disk(const std::string &node) = 0;
+    [[nodiscard]] virtual Result<> add_net(const NetdevConfig &) = 0;
+    [[nodiscard]] virtual Result<> remove_net(const std::string &id) = 0;
+    /// Of the first network, if the id is empty.
+    [[nodiscard]] virtual Result<> add_forward(const std::string &netdev, const HostForward &) = 0;
+    [[nodiscard]] virtual Result<> remove_forward(const std::string &netdev,
+                                                  const HostForward &) = 0;
+    /// The guest finds the device in a root port.
+    [[nodiscard]] virtual Result<> plug(const DeviceRequest &) = 0;
+    /// Asks the guest to let go of the device; an event tells when it has.
+    [[nodiscard]] virtual Result<> unplug(const std::string &id) = 0;
+    [[nodiscard]] virtual std::vector<PluggedDevice> devices() const = 0;
+    [[nodiscard]] virtual std::vector<devices::PciFunctionView> pci_functions() const = 0;
+
     /// Begins to move the machine to the process at that address.
     [[nodiscard]] virtual Result<> move(const std::string &where) = 0;
     virtual void cancel_move() = 0;
@@ -87,6 +118,8 @@ public:
 };
 
 enum class MachineEvent : u8 { Stop, Resume, PowerDown, Reset, Shutdown };
+
+enum class DeviceEvent : u8 { Deleted, UnplugRefused };
 
 /// Whose doing an event is.
 enum class EventCause : u8 {

@@ -87,6 +87,11 @@ void QmpServer::move_event(MoveState state) {
     tell("MIGRATION", {{"status", status_name(state)}});
 }
 
+void QmpServer::device_event(DeviceEvent event, const std::string &id) {
+    tell(event == DeviceEvent::Deleted ? "DEVICE_DELETED" : "DEVICE_UNPLUG_GUEST_ERROR",
+         {{"device", id}, {"path", "/machine/peripheral/" + id}});
+}
+
 void QmpServer::tell(const char *event, json data) {
     const auto now = std::chrono::system_clock::now().time_since_epoch();
     const auto microseconds = std::chrono::duration_cast<std::chrono::microseconds>(now).count();

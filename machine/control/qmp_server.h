@@ -24,8 +24,9 @@ public:
     void machine_event(MachineEvent, EventCause) override;
     /// `action` is what follows (qapi/run-state.json, WatchdogAction).
     void watchdog_event(std::string_view action);
-    /// Any thread; returns at once.
+    /// Any thread; returns at once, as does the next.
     void move_event(MoveState);
+    void device_event(DeviceEvent, const std::string &id);
 
 private:
     static constexpr std::size_t kMaxClients = 8;

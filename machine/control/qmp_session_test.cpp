@@ -56,6 +56,54 @@ public:
         return {};
     }
 
+    Result<> add_disk(const BlockNode &node) override {
+        nodes.push_back(node);
+        return {};
+    }
+    Result<> remove_disk(const std::string &node) override {
+        if (std::erase_if(nodes, [&](const auto &n) { return n.disk.node == node; }) == 0)
+            return failure("Failed to find node with node-name='" + node + "'");
+        return {};
+    }
+    Result<> add_net(const NetdevConfig &net) override {
+        nets.push_back(net);
+        return {};
+    }
+    Result<> remove_net(const std::string &id) override {
+        std::erase_if(nets, [&](const auto &net) { return net.id == id; });
+        return {};
+    }
+    Result<> add_forward(const std::string &netdev, const HostForward &forward) override {
+        forwards.emplace_back(netdev, forward);
+        return {};
+    }
+    Result<> remove_forward(const std::string &, const HostForward &) override {
+        if (forwards.empty()) return failure("there is no such forward");
+        forwards.pop_back();
+        return {};
+    }
+    Result<> plug(const DeviceRequest &request) override {
+        requests.push_back(request);
+        plugged.push_back(request.device);
+        return {};
+    }
+    Result<> unplug(const std::string &id) override {
+        unplugged = id;
+        return {};
+    }
+    std::vector<PluggedDevice> devices() const override { return plugged; }
+    std::vector<devices::PciFunctionView> pci_functions() const override {
+        return {{.name = "root", .vendor = 0x1b36, .class_code = 0x600},
+                {.name = "port0",
+                 .number = 31 << 3,
+                 .interrupt_pin = 1,
+                 .bars = {{.index = 0, .size = 4096}},
+                 .bridge = {{1, 1, {{{{0x1000'0000, 0x100f'ffff}}, {}}}}}},
+                {.name = "d",
+                 .bus = 1,
+                 .bars = {{.index = 4, .size = 16, .is_wide = true, .base = 32}}}};
+    }
+
     Result<> move(const std::string &where) override {
         moved_to = where;
         report.state = MoveState::Active;
@@ -65,6 +113,13 @@ public:
     MoveReport move_report() const override { return report; }
     MoveParameters move_parameters() const override { return parameters; }
     void set_move_parameters(const MoveParameters &wanted) override { parameters = wanted; }
+
+    std::vector<BlockNode> nodes;
+    std::vector<NetdevConfig> nets;
+    std::vector<std::pair<std::string, HostForward>> forwards;
+    std::vector<DeviceRequest> requests;
+    std::vector<PluggedDevice> plugged;
+    std::string unplugged;
 
     std::vector<ControlledSnapshot> saved;
     int loads = 0;
@@ -138,6 +193,130 @@ TEST_F(QmpSessionTest, GreetsAndNegotiates) {
     EXPECT_EQ(ask(R"({"execute": "qmp_capabilities"})")["error"]["class"], "CommandNotFound");
     session.notify({{"event", "STOP"}});
     EXPECT_EQ(take().size(), 1u);
+}
+
+TEST_F(QmpSessionTest, BackEndsComeAndGo) {
+    negotiate();
+    const auto add = [this](json arguments) {
+        return ask(json{{"execute", "blockdev-add"}, {"arguments", std::move(arguments)}}.dump());
+    };
+    const json nothing = R"({"return":{}})"_json;
+    const json file{{"driver", "file"}, {"filename", "/a"}};
+    EXPECT_EQ(add({{"driver", "qcow2"},
+                   {"node-name", "a"},
+                   {"file", file},
+                   {"read-only", true},
+                   {"cache", {{"direct", true}}}}),
+              nothing);
+    ASSERT_EQ(machine.nodes.size(), 1u);
+    EXPECT_EQ(machine.nodes[0].disk.path, "/a");
+    EXPECT_EQ(machine.nodes[0].disk.format, ImageFormat::Qcow2);
+    EXPECT_TRUE(machine.nodes[0].disk.readonly);
+    EXPECT_EQ(machine.nodes[0].disk.cache, CacheMode::None);
+    EXPECT_EQ(add({{"driver", "file"}, {"node-name", "f"}, {"filename", "/f"}}), nothing);
+    EXPECT_TRUE(machine.nodes[1].is_file);
+    EXPECT_EQ(add({{"driver", "raw"}, {"node-name", "r"}, {"file", "f"}}), nothing);
+    EXPECT_EQ(machine.nodes[2].over, "f");
+    for (const json &bad :
+         {json{{"driver", "raw"}, {"file", file}}, json{{"driver", "vdi"}, {"node-name", "x"}},
+          json{{"driver", "raw"}, {"node-name", "x"}},
+          json{{"driver", "raw"}, {"node-name", "x"}, {"file", 7}},
+          json{{"driver", "raw"},
+               {"node-name", "x"},
+               {"file", {{"driver", "nbd"}, {"filename", "x"}}}},
+          json{{"driver", "raw"}, {"node-name", "x"}, {"file", file}, {"colour", 1}}})
+        EXPECT_TRUE(add(bad).contains("error")) << bad;
+    EXPECT_EQ(ask(R"({"execute":"blockdev-del","arguments":{"node-name":"x"}})"),
+              error("GenericError", "Failed to find node with node-name='x'"));
+
+    EXPECT_EQ(ask(R"({"execute":"netdev_add","arguments":{"type":"user","id":"n",
+                      "hostfwd":[{"str":"tcp::2222-:22"}]}})"),
+              nothing);
+    ASSERT_EQ(machine.nets.size(), 1u);
+    EXPECT_EQ(machine.nets[0].net.forwards.at(0).port, 2222);
+    for (const char *bad : {R"({"type":"tap","id":"n"})", R"({"type":"user"})",
+                            R"({"type":"user","id":"n","hostfwd":[{"str":"x"}]})",
+                            R"({"type":"user","id":"n","hostfwd":[7]})",
+                            R"({"type":"user","id":"n","colour":"red"})"})
+        EXPECT_TRUE(ask(std::string(R"({"execute":"netdev_add","arguments":)") + bad + "}")
+                        .contains("error"))
+            << bad;
+}
+
+TEST_F(QmpSessionTest, DevicesArePluggedAndUnplugged) {
+    negotiate();
+    const auto add = [this](const char *arguments) {
+        return ask(std::string(R"({"execute":"device_add","arguments":)") + arguments + "}");
+    };
+    EXPECT_EQ(add(R"({"driver":"virtio-blk-pci","id":"d","drive":"a","serial":"S","bus":"port2"})"),
+              R"({"return":{}})"_json);
+    ASSERT_EQ(machine.requests.size(), 1u);
+    EXPECT_EQ(machine.requests[0].device.backend, "a");
+    EXPECT_EQ(machine.requests[0].port, 2u);
+    EXPECT_EQ(machine.requests[0].serial, "S");
+    add(R"({"driver":"virtio-net-pci","id":"c0","netdev":"n"})");
+    add(R"({"driver":"virtio-net-pci","id":"c1","netdev":"m"})");
+    ASSERT_EQ(machine.requests.size(), 3u);
+    EXPECT_FALSE(machine.requests[1].port.has_value());
+    EXPECT_NE(machine.requests[1].device.mac, machine.requests[2].device.mac);
+    EXPECT_NE(machine.requests[1].device.mac, kUserNetMac);
+    add(R"({"driver":"virtio-net-pci","id":"c2","netdev":"m","mac":"52:54:00:aA:bb:01"})");
+    EXPECT_EQ(machine.requests.back().device.mac,
+              (std::array<u8, 6>{0x52, 0x54, 0, 0xaa, 0xbb, 1}));
+    for (const char *bad :
+         {R"({"id":"x"})", R"({"driver":"e1000","id":"x"})", R"({"driver":"virtio-rng-pci"})",
+          R"({"driver":"virtio-rng-pci","id":"x","bus":"port4"})",
+          R"({"driver":"virtio-rng-pci","id":"x","bus":"port"})",
+          R"({"driver":"virtio-rng-pci","id":"x","addr":1})",
+          R"({"driver":"virtio-rng-pci","id":"x","drive":"a"})",
+          R"({"driver":"virtio-net-pci","id":"x","netdev":"n","mac":"52:54:00:aa:bb"})",
+          R"({"driver":"virtio-net-pci","id":"x","netdev":"n","mac":"52:54:00:aa-bb:cc"})",
+          R"({"driver":"virtio-blk-pci","id":"x"})"})
+        EXPECT_TRUE(add(bad).contains("error")) << bad;
+    EXPECT_EQ(ask(R"({"execute":"device_del","arguments":{"id":"/machine/peripheral/d"}})"),
+              R"({"return":{}})"_json);
+    EXPECT_EQ(machine.unplugged, "d");
+    EXPECT_EQ(ask(R"({"execute":"device_del","arguments":{"id":"x"}})"),
+              error("DeviceNotFound", "Device 'x' not found"));
+    EXPECT_EQ(ask(R"({"execute":"device_del","arguments":{"id":"port0"}})"),
+              error("GenericError", "Bus 'pcie.0' does not support hotplugging"));
+
+    const json pci = ask(R"({"execute":"query-pci"})")["return"][0]["devices"];
+    ASSERT_EQ(pci.size(), 2u);
+    EXPECT_EQ(pci[1]["slot"], 31);
+    EXPECT_EQ(pci[1]["regions"][0]["address"], -1);
+    EXPECT_EQ(pci[1]["pci_bridge"]["bus"]["memory_range"]["limit"], 0x100f'ffff);
+    EXPECT_EQ(pci[1]["pci_bridge"]["devices"][0]["qdev_id"], "d");
+    EXPECT_EQ(pci[1]["pci_bridge"]["devices"][0]["regions"][0]["address"], 32);
+}
+
+TEST_F(QmpSessionTest, PeoplePlugToo) {
+    negotiate();
+    EXPECT_EQ(monitor("drive_add 0 if=none,file=/a,,b,id=a,format=qcow2,readonly=on"), "");
+    ASSERT_EQ(machine.nodes.size(), 1u);
+    EXPECT_EQ(machine.nodes[0].disk.path, "/a,b");
+    EXPECT_TRUE(machine.nodes[0].disk.readonly);
+    EXPECT_NE(monitor("drive_add if=ide,file=/a,id=b"), "");
+    EXPECT_NE(monitor("drive_add file=/a,id=b,colour=red"), "");
+    EXPECT_EQ(monitor("device_add virtio-blk-pci,drive=a,id=d"), "");
+    EXPECT_EQ(machine.requests.at(0).device.id, "d");
+    EXPECT_EQ(monitor("device_del d"), "");
+    EXPECT_EQ(machine.unplugged, "d");
+    EXPECT_EQ(monitor("device_del x"), "Error: Device 'x' not found\r\n");
+    EXPECT_EQ(monitor("drive_del a"), "");
+    EXPECT_TRUE(machine.nodes.empty());
+    EXPECT_EQ(monitor("netdev_add user,id=n,hostfwd=udp::53-:5353"), "");
+    EXPECT_EQ(machine.nets.at(0).net.forwards.at(0).guest_port, 5353);
+    EXPECT_EQ(monitor("netdev_add user"), "Error: Parameter 'id' is missing\r\n");
+    EXPECT_EQ(monitor("netdev_del n"), "");
+    EXPECT_EQ(monitor("hostfwd_add tcp:127.0.0.1:1-:2"), "");
+    EXPECT_EQ(monitor("hostfwd_add n tcp::1-:2"), "");
+    ASSERT_EQ(machine.forwards.size(), 2u);
+    EXPECT_EQ(machine.forwards[0].first, "");
+    EXPECT_EQ(machine.forwards[1].first, "n");
+    EXPECT_NE(monitor("hostfwd_add n tcp:1"), "");
+    EXPECT_EQ(monitor("hostfwd_remove n tcp::1"), "host forwarding rule for tcp::1 removed\r\n");
+    EXPECT_NE(monitor("info pci").find("prefetchable memory at 0x00000020"), std::string::npos);
 }
 
 TEST_F(QmpSessionTest, CarriesCommandsOut) {

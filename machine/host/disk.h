@@ -48,6 +48,8 @@ public:
     [[nodiscard]] Result<> release();
     /// Opens it again; fails if another process has it, or it is of another size.
     [[nodiscard]] Result<> acquire();
+    /// While no device has it.
+    void set_identity(std::string identity) { options_.identity = std::move(identity); }
     /// Writes what is held back, while the guest goes on.
     void flush();
 

@@ -22,13 +22,63 @@ constexpr std::pair<CacheMode, const char *> kCacheModes[] = {
     {CacheMode::Unsafe, "unsafe"},
 };
 
+constexpr std::pair<PluggedDevice::Kind, const char *> kPluggedKinds[] = {
+    {PluggedDevice::Kind::Disk, "disk"},
+    {PluggedDevice::Kind::Net, "net"},
+    {PluggedDevice::Kind::Entropy, "entropy"}};
+
+template <typename Value, std::size_t N>
+const char *name_in(const std::pair<Value, const char *> (&names)[N], Value value) {
+    return std::ranges::find(names, value, &std::pair<Value, const char *>::first)->second;
+}
+
+/// Fails as the library does.
+template <typename Value, std::size_t N>
+Value value_in(const std::pair<Value, const char *> (&names)[N], const json &name) {
+    for (const auto &[value, each] : names)
+        if (name == each) return value;
+    throw json::other_error::create(501, "an unknown name", &name);
+}
+
+template <typename Value, std::size_t N>
+Value value_in(const std::pair<std::string_view, Value> (&names)[N], const json &name) {
+    for (const auto &[each, value] : names)
+        if (name == each) return value;
+    throw json::other_error::create(501, "an unknown name", &name);
+}
+
+json plugged_json(const MachineConfig &config) {
+    json list = json::array();
+    for (const PluggedDevice &device : config.plugged) {
+        json out{{"id", device.id},
+                 {"kind", name_in(kPluggedKinds, device.kind)},
+                 {"port", device.port},
+                 {"backend", device.backend}};
+        if (device.mac.has_value()) out["mac"] = *device.mac;
+        list.push_back(std::move(out));
+    }
+    return list;
+}
+
+PluggedDevice read_plugged(const json &in) {
+    PluggedDevice device{.id = in.at("id"),
+                         .kind = value_in(kPluggedKinds, in.at("kind")),
+                         .port = in.at("port"),
+                         .backend = in.at("backend")};
+    if (in.contains("mac")) device.mac = in.at("mac").get<std::array<u8, 6>>();
+    return device;
+}
+
 json disk_json(const DiskConfig &disk, const DiskRecord &record) {
-    const auto cache =
-        std::ranges::find(kCacheModes, disk.cache, [](const auto &mode) { return mode.first; });
-    json out{{"path", absolute(disk.path)}, {"readonly", disk.readonly},
-             {"snapshot", disk.snapshot},   {"bus", name_of(disk.bus)},
-             {"cache", cache->second},      {"size", record.size},
+    json out{{"path", absolute(disk.path)},
+             {"readonly", disk.readonly},
+             {"snapshot", disk.snapshot},
+             {"bus", name_of(disk.bus)},
+             {"cache", name_in(kCacheModes, disk.cache)},
+             {"size", record.size},
              {"cdrom", disk.is_cdrom}};
+    if (disk.bus == DiskBus::Port) out["node"] = disk.node;
+    if (!disk.serial.empty()) out["serial"] = disk.serial;
     if (disk.format.has_value()) out["format"] = format_name(*disk.format);
     if (!record.content.empty()) out["content"] = record.content;
     if (!record.kept_as.empty()) out["kept-as"] = record.kept_as;
@@ -40,11 +90,10 @@ void read_disk(const json &in, Manifest &manifest) {
     disk.path = in.at("path");
     disk.readonly = in.at("readonly");
     disk.snapshot = in.at("snapshot");
-    const auto bus = std::ranges::find(kDiskBuses, in.at("bus").get<std::string>(),
-                                       [](const auto &row) { return row.first; });
-    if (bus == std::end(kDiskBuses)) throw std::runtime_error("a disk on an unknown bus");
-    disk.bus = bus->second;
+    disk.bus = value_in(kDiskBuses, in.at("bus"));
     disk.is_cdrom = in.value("cdrom", false);
+    disk.node = in.value("node", "");
+    disk.serial = in.value("serial", "");
     for (const auto &[mode, name] : kCacheModes)
         if (in.at("cache") == name) disk.cache = mode;
     if (in.contains("format")) disk.format = format_named(in.at("format").get<std::string>());
@@ -57,6 +106,15 @@ std::unexpected<Error> differs(std::string_view option, const std::string &owner
     return failure(fmt::format("{}: {} {}; leave the option out", option, owner, saved));
 }
 
+/// "d (disk) in port0, n (net) in port1".
+std::string list_of(const MachineConfig &config) {
+    std::string list;
+    for (const PluggedDevice &device : config.plugged)
+        list += fmt::format("{}{} ({}) in port{}", list.empty() ? "" : ", ", device.id,
+                            name_in(kPluggedKinds, device.kind), device.port);
+    return list;
+}
+
 } // namespace
 
 std::string to_json(const Manifest &manifest) {
@@ -64,6 +122,8 @@ std::string to_json(const Manifest &manifest) {
     json disks = json::array();
     for (std::size_t i = 0; i < config.disks.size(); ++i)
         disks.push_back(disk_json(config.disks[i], manifest.disks[i]));
+    json netdevs = json::array();
+    for (const NetdevConfig &netdev : config.netdevs) netdevs.push_back(netdev.id);
     const json out{{"cpus", config.cpus},
                    {"memory", config.memory},
                    {"cpu", config.cpu_model},
@@ -79,6 +139,8 @@ std::string to_json(const Manifest &manifest) {
                    {"bios", absolute(config.bios)},
                    {"nvram", absolute(config.nvram)},
                    {"append", config.append},
+                   {"netdevs", netdevs},
+                   {"plugged", plugged_json(config)},
                    {"disks", disks}};
     return out.dump(1);
 }
@@ -111,6 +173,10 @@ Result<Manifest> parse_manifest(std::string_view text, const std::string &path) 
         config.nvram = in.at("nvram");
         config.append = in.at("append");
         for (const json &disk : in.at("disks")) read_disk(disk, manifest);
+        for (const json &netdev : in.value("netdevs", json::array()))
+            config.netdevs.push_back({.id = netdev.get<std::string>(), .net = {}});
+        for (const json &device : in.value("plugged", json::array()))
+            config.plugged.push_back(read_plugged(device));
     } catch (const json::exception &) {
         return damaged();
     }
@@ -137,6 +203,12 @@ Result<> check_same_machine(const MachineConfig &saved, const MachineConfig &wan
         return differs("--watchdog", owner, saved.watchdog.has_value() ? "one" : "none");
     if (wanted.console.has_value() != saved.console.has_value())
         return differs("--console", owner, saved.console.has_value() ? "one" : "none");
+    // Before the disks, of which some are theirs.
+    if (wanted.plugged != saved.plugged)
+        return failure(fmt::format("root ports: {} {}; give the machine the same with device_add "
+                                   "and device_del",
+                                   owner,
+                                   saved.plugged.empty() ? "nothing there" : list_of(saved)));
     if (wanted.disks.size() != saved.disks.size())
         return differs("--disk", owner, fmt::format("{} disks", saved.disks.size()));
     for (std::size_t i = 0; i < saved.disks.size(); ++i) {

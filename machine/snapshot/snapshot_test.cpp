@@ -327,11 +327,22 @@ TEST(Manifest, RoundTripsAndRefusesOtherMachines) {
     config.append = "quiet \"x\"";
     config.kernel = "/boot/kernel";
     config.watchdog = WatchdogAction::PowerOff;
-    config.disks = {{.path = "/a", .snapshot = true, .bus = DiskBus::Mmio}, {.path = "/b"}};
-    manifest.disks = {{512, "512 7", ""}, {1024, "", "tandem-1"}};
+    config.disks = {{.path = "/a", .snapshot = true, .bus = DiskBus::Mmio},
+                    {.path = "/b"},
+                    {.path = "/c", .bus = DiskBus::Port, .node = "c", .serial = "S1"}};
+    manifest.disks = {{512, "512 7", ""}, {1024, "", "tandem-1"}, {2048, "", "tandem-1"}};
+    config.netdevs = {{.id = "n", .net = {}}};
+    config.plugged = {{.id = "d", .kind = PluggedDevice::Kind::Disk, .port = 1, .backend = "c"},
+                      {.id = "card",
+                       .kind = PluggedDevice::Kind::Net,
+                       .port = 0,
+                       .backend = "n",
+                       .mac = {{0x52, 0x54, 0, 1, 2, 3}}}};
     const std::string json = to_json(manifest);
     const Manifest read = parse_manifest(json, "F").value();
     EXPECT_EQ(to_json(read), json);
+    EXPECT_EQ(read.config.plugged, config.plugged);
+    EXPECT_EQ(read.config.disks[2].serial, "S1");
     EXPECT_TRUE(check_same_machine(config, read.config, "F has").has_value());
 
     const auto refusal = [&](auto change) {
@@ -349,6 +360,9 @@ TEST(Manifest, RoundTripsAndRefusesOtherMachines) {
     EXPECT_NE(refusal([](auto &c) { c.watchdog.reset(); }), "");
     EXPECT_NE(refusal([](auto &c) { c.net.kind = NetConfig::Kind::None; }), "");
     EXPECT_NE(refusal([](auto &c) { c.disks.pop_back(); }), "");
+    EXPECT_EQ(refusal([](auto &c) { c.plugged[1].port = 2; }),
+              "root ports: F was saved with d (disk) in port1, card (net) in port0; give the "
+              "machine the same with device_add and device_del");
     EXPECT_NE(refusal([](auto &c) { c.disks[0].bus = DiskBus::Pci; }), "");
 
     EXPECT_FALSE(parse_manifest("{}", "F").has_value());

@@ -27,8 +27,9 @@ u16 internet_checksum(std::span<const std::byte> bytes) {
 
 } // namespace
 
-VirtioNet::VirtioNet(Net &backend) : backend_(backend), frame_(Net::kMaxFrame) {
-    state_.mac = backend.mac();
+VirtioNet::VirtioNet(Net &backend, const MacAddress &mac)
+    : backend_(backend), mac_(mac), frame_(Net::kMaxFrame) {
+    state_.mac = mac;
 }
 
 VirtioNet::~VirtioNet() {
@@ -196,7 +197,7 @@ void VirtioNet::control() {
 
 void VirtioNet::reset() {
     state_ = {};
-    state_.mac = backend_.mac();
+    state_.mac = mac_;
     features_ = 0;
 }
 

@@ -27,7 +27,8 @@ class VirtioNet final : public VirtioDevice, private NetListener {
 public:
     static constexpr u32 kReceiveQueue = 0, kTransmitQueue = 1, kControlQueue = 2;
 
-    explicit VirtioNet(Net &backend);
+    explicit VirtioNet(Net &backend) : VirtioNet(backend, backend.mac()) {}
+    VirtioNet(Net &backend, const MacAddress &mac);
     ~VirtioNet() override;
 
     [[nodiscard]] std::string_view name() const override { return "virtio-net"; }
@@ -58,6 +59,7 @@ private:
     [[nodiscard]] u8 execute(const virtio_net::ControlHeader &);
 
     Net &backend_;
+    MacAddress mac_; ///< until the driver sets another
     u64 features_ = 0;
     VirtioNetState state_;
     DescriptorChain chain_;

@@ -127,11 +127,34 @@ Result<> UserNet::forward(const HostForward &wanted) {
     return {};
 }
 
-void UserNet::end_forward(const HostForward &forward) {
+bool UserNet::end_forward(const HostForward &forward) {
     const bool udp = forward.protocol == HostForward::Protocol::Udp;
-    ::slirp_remove_hostfwd(slirp_, udp ? 1 : 0,
-                           address(forward.address.empty() ? "0.0.0.0" : forward.address.c_str()),
-                           forward.port);
+    return ::slirp_remove_hostfwd(
+               slirp_, udp ? 1 : 0,
+               address(forward.address.empty() ? "0.0.0.0" : forward.address.c_str()),
+               forward.port) == 0;
+}
+
+Result<> UserNet::add_forward(const HostForward &wanted) {
+    Result<> result;
+    call([&] {
+        result = forward(wanted);
+        if (result.has_value()) config_.forwards.push_back(wanted);
+    });
+    return result;
+}
+
+Result<> UserNet::remove_forward(const HostForward &unwanted) {
+    bool was_there = false;
+    call([&] {
+        was_there = end_forward(unwanted);
+        std::erase_if(config_.forwards, [&](const HostForward &each) {
+            return each.protocol == unwanted.protocol && each.address == unwanted.address &&
+                   each.port == unwanted.port;
+        });
+    });
+    if (!was_there) return failure("there is no such forward");
+    return {};
 }
 
 void UserNet::call(const std::function<void()> &function) {
@@ -150,18 +173,18 @@ void UserNet::make_calls() {
 
 void UserNet::close_forwards() {
     call([this] {
-        for (const HostForward &forward : config_.forwards) end_forward(forward);
+        for (const HostForward &each : config_.forwards) static_cast<void>(end_forward(each));
     });
 }
 
 Result<> UserNet::open_forwards() {
     Result<> result;
     call([&] {
-        for (const HostForward &each : config_.forwards) end_forward(each);
+        for (const HostForward &each : config_.forwards) static_cast<void>(end_forward(each));
         for (std::size_t i = 0; result.has_value() && i < config_.forwards.size(); ++i)
             result = forward(config_.forwards[i]);
         if (!result.has_value())
-            for (const HostForward &each : config_.forwards) end_forward(each);
+            for (const HostForward &each : config_.forwards) static_cast<void>(end_forward(each));
     });
     return result;
 }

@@ -31,7 +31,9 @@ public:
                                                                  Forwards = Forwards::Open);
     ~UserNet() override;
 
-    // Any thread but its own.
+    // Any thread but its own; one at a time.
+    [[nodiscard]] Result<> add_forward(const HostForward &);
+    [[nodiscard]] Result<> remove_forward(const HostForward &);
     /// Gives up the ports of the host that lead to the guest, so that another process can have
     /// them.
     void close_forwards();
@@ -57,7 +59,8 @@ private:
     explicit UserNet(const NetConfig &config) : config_(config) {}
     [[nodiscard]] Result<> start(Forwards);
     [[nodiscard]] Result<> forward(const HostForward &);
-    void end_forward(const HostForward &);
+    /// False: there is none.
+    [[nodiscard]] bool end_forward(const HostForward &);
     /// Has its thread do this, and waits.
     void call(const std::function<void()> &);
     void make_calls();
@@ -67,7 +70,7 @@ private:
     void pass_to_slirp();
     void tell_listener();
 
-    const NetConfig config_;
+    NetConfig config_;       ///< changed by the thread alone, once that runs
     Slirp *slirp_ = nullptr; ///< used by its thread alone, once that runs
     std::vector<std::unique_ptr<Timer>> timers_;
     std::vector<pollfd> polled_;
