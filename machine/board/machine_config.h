@@ -51,7 +51,7 @@ struct DiskConfig {
     std::optional<ImageFormat> format = {}; ///< else the content decides
     CacheMode cache = CacheMode::Writeback;
     DiskBus bus = DiskBus::Pci;
-    bool is_cdrom = false; ///< read only, and on SCSI
+    bool is_cdrom = false;   ///< read only, and on SCSI
     std::string node = {};   ///< its name for whoever controls the machine; empty: by its place
     std::string serial = {}; ///< shown to the guest; empty: the node's name
 };

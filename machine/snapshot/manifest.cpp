@@ -16,30 +16,23 @@ std::string absolute(const std::string &path) {
     return path.empty() ? path : std::filesystem::absolute(path).lexically_normal().string();
 }
 
-constexpr std::pair<CacheMode, const char *> kCacheModes[] = {
-    {CacheMode::Writeback, "writeback"}, {CacheMode::Writethrough, "writethrough"},
-    {CacheMode::None, "none"},           {CacheMode::Directsync, "directsync"},
-    {CacheMode::Unsafe, "unsafe"},
+constexpr std::pair<std::string_view, CacheMode> kCacheModes[] = {
+    {"writeback", CacheMode::Writeback}, {"writethrough", CacheMode::Writethrough},
+    {"none", CacheMode::None},           {"directsync", CacheMode::Directsync},
+    {"unsafe", CacheMode::Unsafe},
 };
 
-constexpr std::pair<PluggedDevice::Kind, const char *> kPluggedKinds[] = {
-    {PluggedDevice::Kind::Disk, "disk"},
-    {PluggedDevice::Kind::Net, "net"},
-    {PluggedDevice::Kind::Entropy, "entropy"}};
+constexpr std::pair<std::string_view, PluggedDevice::Kind> kPluggedKinds[] = {
+    {"disk", PluggedDevice::Kind::Disk},
+    {"net", PluggedDevice::Kind::Net},
+    {"entropy", PluggedDevice::Kind::Entropy}};
 
 template <typename Value, std::size_t N>
-const char *name_in(const std::pair<Value, const char *> (&names)[N], Value value) {
-    return std::ranges::find(names, value, &std::pair<Value, const char *>::first)->second;
+std::string_view name_in(const std::pair<std::string_view, Value> (&names)[N], Value value) {
+    return std::ranges::find(names, value, &std::pair<std::string_view, Value>::second)->first;
 }
 
 /// Fails as the library does.
-template <typename Value, std::size_t N>
-Value value_in(const std::pair<Value, const char *> (&names)[N], const json &name) {
-    for (const auto &[value, each] : names)
-        if (name == each) return value;
-    throw json::other_error::create(501, "an unknown name", &name);
-}
-
 template <typename Value, std::size_t N>
 Value value_in(const std::pair<std::string_view, Value> (&names)[N], const json &name) {
     for (const auto &[each, value] : names)
@@ -94,8 +87,7 @@ void read_disk(const json &in, Manifest &manifest) {
     disk.is_cdrom = in.value("cdrom", false);
     disk.node = in.value("node", "");
     disk.serial = in.value("serial", "");
-    for (const auto &[mode, name] : kCacheModes)
-        if (in.at("cache") == name) disk.cache = mode;
+    disk.cache = value_in(kCacheModes, in.at("cache"));
     if (in.contains("format")) disk.format = format_named(in.at("format").get<std::string>());
     manifest.config.disks.push_back(disk);
     manifest.disks.push_back({in.at("size"), in.value("content", ""), in.value("kept-as", "")});
