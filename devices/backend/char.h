@@ -15,6 +15,8 @@ public:
     virtual void readable() = 0;
     /// There is room again after write() took less than it was given.
     virtual void writable() = 0;
+    /// is_connected() is another than it was.
+    virtual void connection_changed() {}
 };
 
 /// A Char without a host end: everything written is taken, nothing arrives.
@@ -27,6 +29,8 @@ public:
     }
     /// Host to guest; returns how many bytes were copied; 0 if none wait (readable() follows).
     [[nodiscard]] virtual std::size_t read(std::span<std::byte>) { return 0; }
+    /// Somebody is at the host's end.
+    [[nodiscard]] virtual bool is_connected() const { return true; }
     /// At most one listener; null removes it and waits for a running call.
     virtual void set_listener(CharListener *) {}
 };

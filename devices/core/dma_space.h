@@ -26,6 +26,10 @@ public:
     /// Bytes were written through map(): translations of code there are void, pages are dirty.
     virtual void written(GuestPhysAddr address, u64 length) = 0;
 
+    /// What these bytes hold is needed no more: whole pages among them read as zeros from now on,
+    /// and are the host's. Nothing happens unless all of them are RAM.
+    virtual void discard(GuestPhysAddr address, u64 length) = 0;
+
     template <typename T>
         requires std::is_trivially_copyable_v<T>
     [[nodiscard]] bool read_object(GuestPhysAddr address, T &object) {

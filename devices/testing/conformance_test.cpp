@@ -175,19 +175,21 @@ TEST_P(VirtioConformance, HostileRingsAreHarmless) {
         const auto specimen = make();
         // Descriptors that are near the truth: small numbers of every kind.
         auto bytes = specimen->memory.bytes();
-        for (u64 address = 0x1000; address < 0x3000; address += 2) {
+        for (u64 address = 0x1000; address < 0x1000 * (Specimen::kMaxQueues + 1); address += 2) {
             const u32 pick = static_cast<u32>(random());
             specimen->memory.put(address,
                                  static_cast<u16>((pick & 3) == 0 ? pick >> 8 : pick >> 8 & 0x1f));
         }
-        for (std::size_t i = 0x4000; i < 0x4400; ++i) bytes[i] = static_cast<std::byte>(random());
+        for (std::size_t i = 0x8000; i < 0x8400; ++i) bytes[i] = static_cast<std::byte>(random());
         specimen->start();
         for (u16 step = 0; step < 8; ++step) {
-            for (u32 queue = 0; queue < 2; ++queue) {
+            for (u32 queue = 0; queue < Specimen::kMaxQueues; ++queue) {
                 specimen->memory.put(0x1000 * (queue + 1) + 0x402, static_cast<u16>(step * 3));
                 specimen->notify(queue);
             }
-            specimen->disturb(static_cast<u32>(random()));
+            const u32 choice = static_cast<u32>(random());
+            specimen->meddle(choice);
+            specimen->disturb(choice);
         }
         EXPECT_EQ(specimen->virtio_status() & 0xf, 0xfu);
     }

@@ -28,6 +28,15 @@ std::byte *FakeMemory::map(GuestPhysAddr address, u64 length, DmaAccess) {
     return contains(address.value(), length) ? bytes_.data() + (address.value() - base_) : nullptr;
 }
 
+void FakeMemory::discard(GuestPhysAddr address, u64 length) {
+    static constexpr u64 kPage = 4096;
+    ++discards_;
+    if (!contains(address.value(), length)) return;
+    const u64 first = align_up(address.value(), kPage);
+    const u64 end = align_down(address.value() + length, kPage);
+    if (first < end) std::memset(bytes_.data() + (first - base_), 0, end - first);
+}
+
 void FakeMemory::written(GuestPhysAddr, u64 length) {
     reported_bytes_ += length;
 }
@@ -85,6 +94,12 @@ void FakeChar::adopt(const FakeChar &other) {
     input_ = other.input_;
     output_ = other.output_;
     room_ = other.room_;
+    is_connected_ = other.is_connected_;
+}
+
+void FakeChar::set_connected(bool connected) {
+    if (std::exchange(is_connected_, connected) == connected) return;
+    if (listener_ != nullptr) listener_->connection_changed();
 }
 
 void FakeChar::type(std::string_view text) {
@@ -129,6 +144,11 @@ void FakeBlock::complete_all() {
         if (answer == BlockStatus::Ok) run(*request);
         request->complete(answer);
     }
+}
+
+void FakeVsock::note(std::string_view call, VsockPorts ports) {
+    if (calls.size() == 64) calls.erase(calls.begin());
+    calls.push_back(fmt::format("{} {}<{}", call, ports.host, ports.guest));
 }
 
 FdtNode &FakeFdtNode::child(std::string_view name) {

@@ -5,6 +5,7 @@
 #include "devices/backend/entropy.h"
 #include "devices/backend/flash_storage.h"
 #include "devices/backend/net.h"
+#include "devices/backend/vsock.h"
 #include "devices/core/clock.h"
 #include "devices/core/dma_space.h"
 #include "devices/core/fdt_node.h"
@@ -30,6 +31,7 @@ public:
     [[nodiscard]] bool write(GuestPhysAddr, std::span<const std::byte>) override;
     [[nodiscard]] std::byte *map(GuestPhysAddr, u64 length, DmaAccess) override;
     void written(GuestPhysAddr address, u64 length) override;
+    void discard(GuestPhysAddr address, u64 length) override;
 
     /// Direct access for the test; the address must be RAM.
     template <typename T>
@@ -45,12 +47,13 @@ public:
     [[nodiscard]] std::span<std::byte> bytes() { return bytes_; }
     [[nodiscard]] std::span<const std::byte> bytes() const { return bytes_; }
     [[nodiscard]] u64 reported_bytes() const { return reported_bytes_; }
+    [[nodiscard]] u64 discards() const { return discards_; }
 
 private:
     [[nodiscard]] bool contains(u64 address, u64 length) const;
     u64 base_;
     std::vector<std::byte> bytes_;
-    u64 reported_bytes_ = 0;
+    u64 reported_bytes_ = 0, discards_ = 0;
 };
 
 /// Time that passes when the test says so.
@@ -108,10 +111,12 @@ class FakeChar final : public Char {
 public:
     [[nodiscard]] std::size_t write(std::span<const std::byte>) override;
     [[nodiscard]] std::size_t read(std::span<std::byte>) override;
+    [[nodiscard]] bool is_connected() const override { return is_connected_; }
     void set_listener(CharListener *listener) override { listener_ = listener; }
 
     /// Becomes like the other, but for who listens.
     void adopt(const FakeChar &);
+    void set_connected(bool connected);
     /// Input arrives from the host.
     void type(std::string_view text);
     /// How many more bytes of output are taken.
@@ -124,6 +129,7 @@ private:
     std::deque<char> input_;
     std::string output_;
     std::size_t room_ = ~std::size_t{0};
+    bool is_connected_ = true;
 };
 
 /// A disk in memory that completes requests at once, or when told.
@@ -198,6 +204,54 @@ public:
 private:
     NetListener *listener_ = nullptr;
     std::deque<std::vector<std::byte>> waiting_;
+};
+
+/// A host whose events the test makes.
+class FakeVsock final : public Vsock {
+public:
+    [[nodiscard]] bool keeps_streams() const override { return keeps; }
+    void open(VsockPorts ports) override { note("open", ports); }
+    void accept(VsockPorts ports) override { note("accept", ports); }
+    void send(VsockPorts ports, std::span<const std::byte> bytes) override {
+        note("send", ports);
+        if (sent.size() < (1u << 20))
+            sent.append(reinterpret_cast<const char *>(bytes.data()), bytes.size());
+    }
+    void grant(VsockPorts ports, u32 count) override {
+        note("grant", ports);
+        granted += count;
+    }
+    void finish(VsockPorts ports) override { note("finish", ports); }
+    void close(VsockPorts ports) override { note("close", ports); }
+    [[nodiscard]] bool receive(VsockEvent &event) override {
+        if (waiting_.empty()) return false;
+        event = std::move(waiting_.front());
+        waiting_.pop_front();
+        return true;
+    }
+    void set_listener(VsockListener *listener) override { listener_ = listener; }
+
+    /// Becomes like the other, but for who listens.
+    void adopt(const FakeVsock &other) {
+        sent = other.sent;
+        calls = other.calls;
+        granted = other.granted;
+        waiting_ = other.waiting_;
+    }
+    void happen(VsockEvent event) {
+        waiting_.push_back(std::move(event));
+        if (listener_ != nullptr) listener_->events_wait();
+    }
+    std::vector<std::string> calls; ///< the last ones, as "open 52<1234": host and guest
+    std::string sent;
+    u64 granted = 0;
+    bool keeps = true;
+
+private:
+    void note(std::string_view call, VsockPorts ports);
+
+    VsockListener *listener_ = nullptr;
+    std::deque<VsockEvent> waiting_;
 };
 
 class FakeFlashStorage final : public FlashStorage {

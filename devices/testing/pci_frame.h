@@ -63,6 +63,8 @@ public:
     [[nodiscard]] Result<> restore(StateReader &reader) override {
         return function_.restore(reader);
     }
+    void pause() override { function_.pause(); }
+    void resume() override { function_.resume(); }
     void describe(FdtNode &, const FdtPlacement &) const override {}
 
 private:

@@ -9,6 +9,7 @@
 #include "devices/rtc/pl031.h"
 #include "devices/testing/pci_frame.h"
 #include "devices/uart/pl011.h"
+#include "devices/virtio/balloon/virtio_balloon.h"
 #include "devices/virtio/blk/virtio_blk.h"
 #include "devices/virtio/console/virtio_console.h"
 #include "devices/virtio/fs/virtio_fs.h"
@@ -18,6 +19,7 @@
 #include "devices/virtio/scsi/virtio_scsi.h"
 #include "devices/virtio/transport/virtio_mmio.h"
 #include "devices/virtio/transport/virtio_pci.h"
+#include "devices/virtio/vsock/virtio_vsock.h"
 #include "devices/watchdog/sbsa_watchdog.h"
 
 #include <array>
@@ -187,7 +189,6 @@ struct Rings {
     explicit Rings(u64 queue) : descriptors(0x1000 * (queue + 1)) {}
     u64 descriptors, available = descriptors + 0x400, used = descriptors + 0x800;
     static constexpr u64 kSize = 16;
-    static constexpr u64 kQueues = 3; ///< that are started, if there are as many
 };
 
 struct MmioSlot : Specimen {
@@ -211,7 +212,7 @@ struct MmioSlot : Specimen {
             write(0x020, read(0x010)); // all features
         }
         write(0x070, 0xb); // FEATURES_OK
-        for (u64 queue = 0; queue < Rings::kQueues; ++queue) {
+        for (u64 queue = 0; queue < kMaxQueues; ++queue) {
             write(0x030, queue); // QueueSel
             if (read(0x034) == 0) break;
             const Rings rings(queue);
@@ -250,7 +251,7 @@ struct PciSlot : Specimen {
     void start() override {
         write(pci::kCommand, 1, pci::kCommandMemory | pci::kCommandMaster);
         write(0x42, 1, 0x8000); // MSI-X, which is the first capability: enable
-        for (u64 vector = 0; vector < 2; ++vector) write(kMsix + vector * 16 + 12, 2, 0);
+        for (u64 vector = 0; vector < kMaxQueues; ++vector) write(kMsix + vector * 16 + 12, 2, 0);
         write(kCommon + 0x14, 0, 0); // device_status: reset
         write(kCommon + 0x14, 0, 3);
         for (u64 half = 0; half < 2; ++half) {
@@ -259,7 +260,7 @@ struct PciSlot : Specimen {
             write(kCommon + 0x0c, 2, read(kCommon + 0x04, 2));
         }
         write(kCommon + 0x14, 0, 0xb);
-        for (u64 queue = 0; queue < Rings::kQueues; ++queue) {
+        for (u64 queue = 0; queue < kMaxQueues; ++queue) {
             write(kCommon + 0x16, 1, queue);
             if (read(kCommon + 0x18, 1) == 0) break;
             const Rings rings(queue);
@@ -287,7 +288,7 @@ struct BlkSpecimen final : Slot {
 };
 template <typename Slot>
 struct ConsoleSpecimen final : Slot {
-    ConsoleSpecimen() { this->plug(std::make_unique<VirtioConsole>(this->line)); }
+    ConsoleSpecimen() { this->plug(std::make_unique<VirtioConsole>(&this->line)); }
     void disturb(u32 choice) override {
         if ((choice & 1) != 0)
             this->line.type("typed");
@@ -295,11 +296,75 @@ struct ConsoleSpecimen final : Slot {
             this->line.set_room(choice >> 1 & 7);
     }
 };
+/// A console that has no line, and a port that has one.
+template <typename Slot>
+struct PortsSpecimen final : Slot {
+    PortsSpecimen() {
+        this->plug(std::make_unique<VirtioConsole>(
+            nullptr, std::vector<VirtioConsole::NamedPort>{{"port", &this->line}}));
+    }
+    void disturb(u32 choice) override {
+        switch (choice & 7) {
+        case 0: this->line.type("typed"); break;
+        case 1: this->line.set_room(choice >> 3 & 7); break;
+        case 2: this->line.set_connected((choice & 8) != 0); break;
+        default: break;
+        }
+    }
+    /// A message where hostile rings point.
+    void meddle(u32 choice) override {
+        this->memory.put(0, virtio_console::Control{.port = choice & 1,
+                                                    .event = static_cast<u16>(choice >> 1 & 7),
+                                                    .value = static_cast<u16>(choice >> 4 & 1)});
+    }
+};
 template <typename Slot>
 struct NetSpecimen final : Slot {
     NetSpecimen() { this->plug(std::make_unique<VirtioNet>(this->port)); }
     void disturb(u32 choice) override {
         this->port.arrive(std::vector<std::byte>(1 + choice % 3000, std::byte{0x5a}));
+    }
+};
+template <typename Slot>
+struct VsockSpecimen final : Slot {
+    VsockSpecimen() { this->plug(std::make_unique<VirtioVsock>(this->streams, 3)); }
+    void disturb(u32 choice) override {
+        VsockEvent event{.kind = static_cast<VsockEvent::Kind>(choice % 6),
+                         .ports = {.host = choice >> 3 & 3, .guest = choice >> 5 & 3},
+                         .count = choice >> 7 & 0xfff,
+                         .bytes = {}};
+        if (event.kind == VsockEvent::Kind::Data)
+            event.bytes.resize(choice >> 7 & 0xffff, std::byte{0x5a});
+        this->streams.happen(std::move(event));
+    }
+    /// A packet where hostile rings point.
+    void meddle(u32 choice) override {
+        this->memory.put(0, virtio_vsock::Header{.source_cid = 3,
+                                                 .destination_cid = virtio_vsock::kHostCid,
+                                                 .source_port = choice >> 5 & 3,
+                                                 .destination_port = choice >> 3 & 3,
+                                                 .length = choice >> 12 & 0x1f,
+                                                 .type = virtio_vsock::kTypeStream,
+                                                 .operation = static_cast<u16>(choice >> 7 & 7),
+                                                 .flags = choice >> 10 & 3,
+                                                 .buffer = choice >> 12,
+                                                 .forwarded = choice >> 22});
+    }
+};
+template <typename Slot>
+struct BalloonSpecimen final : Slot {
+    VirtioBalloon *balloon = nullptr;
+    BalloonSpecimen() {
+        auto device = std::make_unique<VirtioBalloon>(
+            this->clock, VirtioBalloon::Options{.statistics_ns = 1'000'000, .on_change = {}});
+        balloon = device.get();
+        this->plug(std::move(device));
+    }
+    void disturb(u32 choice) override { balloon->set_target(choice >> 8); }
+    /// Page numbers where hostile rings point.
+    void meddle(u32 choice) override {
+        this->memory.put(0, choice & 0x1f);
+        this->memory.put(4, choice >> 5 & 0x1f);
     }
 };
 template <typename Slot>
@@ -434,6 +499,7 @@ constexpr std::array kKinds{
     SpecimenKind{"pcie", make<PcieSpecimen>},
     SpecimenKind{"virtio_blk", make<BlkSpecimen<MmioSlot>>, false, true, true},
     SpecimenKind{"virtio_console", make<ConsoleSpecimen<MmioSlot>>, false, true, true},
+    SpecimenKind{"virtio_console_ports", make<PortsSpecimen<MmioSlot>>, false, true, true},
     SpecimenKind{"virtio_net", make<NetSpecimen<MmioSlot>>, false, true, true},
     SpecimenKind{"virtio_rng", make<RngSpecimen<MmioSlot>>, false, true, true},
     SpecimenKind{"virtio_scsi", make<ScsiSpecimen<MmioSlot>>, false, true},
@@ -441,11 +507,16 @@ constexpr std::array kKinds{
     SpecimenKind{"virtio_9p", make<P9Specimen<MmioSlot>>, false, true},
     SpecimenKind{"virtio_blk_pci", make<BlkSpecimen<PciSlot>>, false, true, true},
     SpecimenKind{"virtio_console_pci", make<ConsoleSpecimen<PciSlot>>, false, true, true},
+    SpecimenKind{"virtio_console_ports_pci", make<PortsSpecimen<PciSlot>>, false, true, true},
     SpecimenKind{"virtio_net_pci", make<NetSpecimen<PciSlot>>, false, true, true},
     SpecimenKind{"virtio_rng_pci", make<RngSpecimen<PciSlot>>, false, true, true},
     SpecimenKind{"virtio_scsi_pci", make<ScsiSpecimen<PciSlot>>, false, true},
     SpecimenKind{"virtio_fs_pci", make<FsSpecimen<PciSlot>>, false, true},
     SpecimenKind{"virtio_9p_pci", make<P9Specimen<PciSlot>>, false, true},
+    SpecimenKind{"virtio_vsock", make<VsockSpecimen<MmioSlot>>, false, true, true},
+    SpecimenKind{"virtio_vsock_pci", make<VsockSpecimen<PciSlot>>, false, true, true},
+    SpecimenKind{"virtio_balloon", make<BalloonSpecimen<MmioSlot>>, true, true},
+    SpecimenKind{"virtio_balloon_pci", make<BalloonSpecimen<PciSlot>>, true, true},
     SpecimenKind{"virtio_empty_slot", make<EmptySlotSpecimen>},
 };
 
@@ -478,6 +549,7 @@ void Specimen::adopt_surroundings(const Specimen &other) {
     identity = other.identity;
     line.adopt(other.line);
     port.adopt(other.port);
+    streams.adopt(other.streams);
     entropy = other.entropy;
     files = other.files;
 }
@@ -518,7 +590,12 @@ void run_script(Specimen &specimen, std::span<const u8> script) {
             break;
         }
         case 6: specimen.clock.advance(reader.take(4)); break;
-        case 7: specimen.disturb(static_cast<u32>(reader.take(4))); break;
+        case 7: {
+            const u32 choice = static_cast<u32>(reader.take(4));
+            specimen.meddle(choice);
+            specimen.disturb(choice);
+            break;
+        }
         }
     }
 }

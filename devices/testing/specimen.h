@@ -21,10 +21,13 @@ public:
     // Virtio only. Negotiates features and starts queues whose rings lie in the specimen's memory,
     // so that a script that scribbles there meets a running device.
     virtual void start() {}
+    static constexpr u32 kMaxQueues = 6; ///< more are not started
     virtual void notify(u32 queue) { static_cast<void>(queue); }
     [[nodiscard]] virtual u32 virtio_status() { return 0; }
     /// Something from outside: a key typed, a wire set, a CPU's system register; `choice` picks.
     virtual void disturb(u32 choice) { static_cast<void>(choice); }
+    /// The guest writes something that makes sense where hostile rings point.
+    virtual void meddle(u32 choice) { static_cast<void>(choice); }
 
     /// Guest memory and what is outside become like another specimen's.
     void adopt_surroundings(const Specimen &);
@@ -37,6 +40,7 @@ public:
     FakeChar line;
     FakeBlock disk{1 << 20};
     FakeNet port;
+    FakeVsock streams;
     FakeEntropy entropy;
     FakeFileSystem files;
 };

@@ -194,7 +194,8 @@ void Board::add_virtio() {
         plug("net", Bus::Pci, std::make_unique<devices::VirtioNet>(*backends_.net));
     plug("rng", Bus::Pci, std::make_unique<devices::VirtioRng>(*backends_.entropy));
     if (backends_.console != nullptr)
-        plug("console", Bus::Pci, std::make_unique<devices::VirtioConsole>(*backends_.console));
+        plug("console", Bus::Pci,
+             std::make_unique<devices::VirtioConsole>(backends_.console));
     for (std::size_t i = 0; i < backends_.shares.size(); ++i) {
         devices::FileSystem &files = *backends_.shares[i];
         const ShareConfig &share = config_.shares[i];

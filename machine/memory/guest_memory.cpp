@@ -67,10 +67,15 @@ std::vector<GuestMemory::Range> GuestMemory::populated() const {
     return ranges;
 }
 
+void GuestMemory::discard(u64 offset, u64 length) {
+    need(offset, length); // or what a snapshot has would come over it later
+    if (::fallocate(file_.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+                    static_cast<off_t>(offset), static_cast<off_t>(length)) != 0)
+        std::memset(host_ + offset, 0, length);
+}
+
 void GuestMemory::clear() {
-    if (::fallocate(file_.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
-                    static_cast<off_t>(size_)) != 0)
-        std::memset(host_, 0, size_);
+    discard(0, size_);
 }
 
 } // namespace tandem::machine

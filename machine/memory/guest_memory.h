@@ -65,6 +65,8 @@ public:
     /// What may not be zero, by whole pages.
     [[nodiscard]] std::vector<Range> populated() const;
 
+    /// Whole pages that are zero again; the host has them back.
+    void discard(u64 offset, u64 length);
     /// All zero again, as after power-on; gives the pages back to the host.
     void clear();
 

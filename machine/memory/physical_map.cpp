@@ -128,6 +128,16 @@ std::byte *PhysicalMap::map(GuestPhysAddr address, u64 length, devices::DmaAcces
     return ram_.host() + (address - ram_.base());
 }
 
+void PhysicalMap::discard(GuestPhysAddr address, u64 length) {
+    if (!ram_.contains(address, length)) return;
+    const u64 offset = address - ram_.base();
+    const u64 first = align_up(offset, DirtyLog::kPageSize);
+    const u64 end = align_down(offset + length, DirtyLog::kPageSize);
+    if (first >= end) return;
+    ram_.discard(first, end - first);
+    written(ram_.base() + first, end - first);
+}
+
 void PhysicalMap::written(GuestPhysAddr address, u64 length) {
     if (length == 0) return;
     if (ram_.contains(address, length)) ram_.dirty_log().mark_bytes(address - ram_.base(), length);

@@ -66,6 +66,7 @@ public:
     bool read(GuestPhysAddr, std::span<std::byte>) override;
     bool write(GuestPhysAddr, std::span<const std::byte>) override;
     std::byte *map(GuestPhysAddr, u64 length, devices::DmaAccess) override;
+    void discard(GuestPhysAddr address, u64 length) override;
     void written(GuestPhysAddr, u64 length) override;
 
 private:

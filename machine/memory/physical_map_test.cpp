@@ -69,6 +69,28 @@ TEST_F(PhysicalMapTest, FindsPages) {
     EXPECT_EQ(observer.changes, 1);
 }
 
+TEST_F(PhysicalMapTest, DiscardsWholePages) {
+    Observer observer;
+    map.set_observer(&observer);
+    std::ranges::fill(std::span(ram->host(), 0x5000), std::byte{7});
+    ram->dirty_log().start();
+    map.discard(kRam + 0x800, 0x3000);
+    EXPECT_EQ(ram->host()[0xfff], std::byte{7});
+    EXPECT_EQ(ram->host()[0x1000], std::byte{0});
+    EXPECT_EQ(ram->host()[0x2fff], std::byte{0});
+    EXPECT_EQ(ram->host()[0x3000], std::byte{7});
+    EXPECT_EQ(observer.writes, (std::vector<std::pair<u64, u64>>{{kRam.value() + 0x1000, 0x2000}}));
+    std::vector<u64> written(ram->dirty_log().word_count());
+    ram->dirty_log().collect(written);
+    EXPECT_EQ(written[0], 0b110u);
+    map.discard(kRam + 0x3800, 0x1000); // no whole page
+    map.discard(kRam + (kRamSize - 0x1000), 0x2000);
+    map.discard(GuestPhysAddr{0}, 0x1000);
+    map.discard(kRam + 0x3000, ~u64{0});
+    EXPECT_EQ(ram->host()[0x3800], std::byte{7});
+    EXPECT_EQ(observer.writes.size(), 1u);
+}
+
 TEST_F(PhysicalMapTest, RoutesDeviceAccesses) {
     map.add_device(GuestPhysAddr{0x0900'0000}, device);
     u64 value = 0;

@@ -77,6 +77,12 @@ void DescriptorChain::report_written(DmaSpace &memory, u64 length) const {
     }
 }
 
+void DescriptorChain::discard_writable(DmaSpace &memory) const {
+    const auto spans = writable();
+    for (std::size_t i = 0; i < spans.size(); ++i)
+        memory.discard(writable_addresses_[i], spans[i].size());
+}
+
 // ------------------------------------------------------------------------------------ Virtqueue
 
 std::atomic_ref<u16> Virtqueue::field(std::byte *ring, u32 offset) const {

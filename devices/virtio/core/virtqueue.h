@@ -37,6 +37,8 @@ public:
     }
     /// Tells memory that the first `length` bytes of the writable part were written.
     void report_written(DmaSpace &, u64 length) const;
+    /// Has memory discard the writable part.
+    void discard_writable(DmaSpace &) const;
 
 private:
     friend class Virtqueue;
