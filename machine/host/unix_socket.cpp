@@ -27,10 +27,10 @@ const sockaddr *generic(const sockaddr_un &address) {
 
 } // namespace
 
-ScopedFd connect_to(const std::string &path) {
+ScopedFd connect_to(const std::string &path, int flags) {
     sockaddr_un address{};
     if (!address_of(path, address)) return {};
-    ScopedFd fd{::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+    ScopedFd fd{::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | flags, 0)};
     if (!fd.is_open() || ::connect(fd.get(), generic(address), sizeof address) != 0) return {};
     return fd;
 }
