@@ -21,6 +21,8 @@ struct Choices {
 const Choices kChoices[] = {
     {"--accel",          {"auto", "jit", "interp"}},
     {"--backing-format", {"raw", "qcow2"}},
+    {"--balloon",        {"on", "none"}},
+    {"--bus",            {"pci", "mmio"}},
     {"--cloud-init",     {"auto", "always", "never"}},
     {"--compression",    {"zlib", "zstd"}},
     {"--console",        {"stdio", "none", "file:", "pty", "tcp:", "unix:"}},
@@ -29,6 +31,7 @@ const Choices kChoices[] = {
     {"--format",         {"raw", "qcow2"}},
     {"--from",           {"raw", "qcow2"}},
     {"--gic",            {"2", "3"}},
+    {"--guest-agent",    {"unix:", "tcp:", "pty"}},
     {"--incoming",       {"unix:", "tcp:", "fd:"}},
     {"--net",            {"user", "none"}},
     {"--profile-clock",  {"cpu", "guest"}},
@@ -39,6 +42,7 @@ const Choices kChoices[] = {
     {"--serial",         {"stdio", "none", "file:", "pty", "tcp:", "unix:"}},
     {"--tier",           {"auto", "t1", "t2"}},
     {"--to",             {"raw", "qcow2"}},
+    {"--vsock",          {"path=", "cid="}},
     {"--watchdog",       {"reset", "shutdown", "poweroff", "none"}},
     {"-d",               {"decode", "ir", "opt", "asm", "llvm"}},
 };

@@ -27,8 +27,8 @@ namespace {
 using machine::NamedMachine;
 
 /// Options of `run` that `start` gives itself.
-constexpr std::array<std::string_view, 5> kOwnOptions{"--serial", "--qmp", "--name", "--snapshots",
-                                                      "--incoming"};
+constexpr std::array<std::string_view, 6> kOwnOptions{"--serial",    "--qmp",      "--name",
+                                                      "--snapshots", "--incoming", "--guest-agent"};
 
 /// Goes to where the machine's relative paths start.
 Result<PlannedRun> plan_of(const NamedMachine &machine) {

@@ -239,13 +239,69 @@ Result<machine::NetConfig> parse_net(std::string_view text) {
     if (kind != "user") return bad("unknown; use user or none");
     while (!rest.empty()) {
         std::string_view option = next(',');
-        if (!option.starts_with("hostfwd=")) return bad("unknown option; use hostfwd=");
+        if (machine::is_link_setting(option)) {
+            const auto applied = machine::apply_link_settings(option, net.link);
+            if (!applied.has_value()) return bad(applied.error().message);
+            continue;
+        }
+        if (!option.starts_with("hostfwd="))
+            return bad("unknown option; use hostfwd=, latency=, jitter=, loss=, rate= or profile=");
         option.remove_prefix(8);
         auto forward = machine::parse_forward(option);
         if (!forward.has_value()) return bad("hostfwd: " + forward.error().message);
         net.forwards.push_back(std::move(*forward));
     }
     return net;
+}
+
+Result<machine::PortConfig> parse_port(std::string_view text) {
+    static constexpr std::size_t kMaxName = 64;
+    const std::size_t equals = text.find('=');
+    const std::string_view name = text.substr(0, equals);
+    const bool is_named =
+        equals != std::string_view::npos && !name.empty() && name.size() <= kMaxName &&
+        std::ranges::all_of(name, [](char c) { return c > ' ' && c <= '~' && c != '/'; });
+    if (!is_named)
+        return failure(fmt::format("--port {}: write NAME=WHERE, with a name of 1 to {} letters, "
+                                   "digits and signs other than /",
+                                   text, kMaxName));
+    const std::string what = fmt::format("--port {}", name);
+    return machine::PortConfig{std::string{name}, TRY(parse_serial(what, text.substr(equals + 1)))};
+}
+
+Result<machine::VsockConfig> parse_vsock(std::string_view text) {
+    static constexpr std::string_view kCid = "cid=", kPath = "path=";
+    machine::VsockConfig vsock;
+    std::string_view rest = text;
+    if (rest.starts_with(kCid)) {
+        const std::size_t comma = std::min(rest.find(','), rest.size());
+        if (!parse_number(rest.substr(kCid.size(), comma - kCid.size()), vsock.cid))
+            return failure(fmt::format("--vsock {}: cid is no number; use 3 or more", text));
+        rest.remove_prefix(std::min(comma + 1, rest.size()));
+    }
+    if (!rest.starts_with(kPath) || rest.size() == kPath.size())
+        return failure(fmt::format("--vsock {}: write [cid=N,]path=PATH", text));
+    vsock.path = std::string{rest.substr(kPath.size())};
+    return vsock;
+}
+
+Result<std::optional<machine::BalloonConfig>> parse_balloon(std::string_view text) {
+    static constexpr std::string_view kStatistics = "on,stats=";
+    if (text == "none") return std::nullopt;
+    machine::BalloonConfig balloon;
+    if (text.starts_with(kStatistics))
+        balloon.statistics_ns =
+            TRY(parse_seconds("--balloon stats", text.substr(kStatistics.size())));
+    else if (text != "on")
+        return failure(
+            fmt::format("--balloon {}: unknown; use on, on,stats=SECONDS or none", text));
+    return balloon;
+}
+
+Result<machine::VirtioBus> parse_bus(std::string_view text) {
+    if (text == "pci") return machine::VirtioBus::Pci;
+    if (text == "mmio") return machine::VirtioBus::Mmio;
+    return failure(fmt::format("--bus {}: unknown; use pci or mmio", text));
 }
 
 Result<std::string> parse_qmp(std::string_view text) {

@@ -25,6 +25,14 @@ namespace tandem::app {
 /// names the option.
 [[nodiscard]] Result<machine::SerialConfig> parse_serial(std::string_view what,
                                                          std::string_view text);
+/// "NAME=WHERE", where WHERE is as a serial line has it.
+[[nodiscard]] Result<machine::PortConfig> parse_port(std::string_view text);
+/// "[cid=N,]path=PATH"; a path may have commas.
+[[nodiscard]] Result<machine::VsockConfig> parse_vsock(std::string_view text);
+/// "on[,stats=SECONDS]" or "none".
+[[nodiscard]] Result<std::optional<machine::BalloonConfig>> parse_balloon(std::string_view text);
+/// "pci" or "mmio".
+[[nodiscard]] Result<machine::VirtioBus> parse_bus(std::string_view text);
 /// "unix:PATH": the path.
 [[nodiscard]] Result<std::string> parse_qmp(std::string_view text);
 /// "auto", "jit" or "interp"; empty: as it is.

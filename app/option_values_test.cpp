@@ -116,5 +116,39 @@ TEST(OptionValues, Traces) {
     EXPECT_FALSE(parse_trace_filter("0x1000", trace).has_value());
 }
 
+TEST(OptionValues, Ports) {
+    const auto port = parse_port("org.qemu.guest_agent.0=unix:/tmp/a=b").value();
+    EXPECT_EQ(port.name, "org.qemu.guest_agent.0");
+    EXPECT_EQ(port.line.kind, Kind::Unix);
+    EXPECT_EQ(port.line.path, "/tmp/a=b");
+    for (const char *bad : {"", "x", "=pty", "a b=pty", "a/b=pty", "x=", "x=fax"})
+        EXPECT_FALSE(parse_port(bad).has_value()) << bad;
+}
+
+TEST(OptionValues, Vsock) {
+    EXPECT_EQ(parse_vsock("path=/tmp/a,b")->path, "/tmp/a,b");
+    EXPECT_EQ(parse_vsock("path=/tmp/a")->cid, 3u);
+    EXPECT_EQ(parse_vsock("cid=42,path=/tmp/a")->cid, 42u);
+    for (const char *bad : {"", "cid=42", "cid=,path=x", "path=", "/tmp/a", "path"})
+        EXPECT_FALSE(parse_vsock(bad).has_value()) << bad;
+}
+
+TEST(OptionValues, Balloon) {
+    EXPECT_FALSE(parse_balloon("none").value().has_value());
+    EXPECT_EQ(parse_balloon("on").value()->statistics_ns, 0u);
+    EXPECT_EQ(parse_balloon("on,stats=0.5").value()->statistics_ns, 500'000'000u);
+    for (const char *bad : {"", "off", "on,", "on,stats=0", "2G"})
+        EXPECT_FALSE(parse_balloon(bad).has_value()) << bad;
+}
+
+TEST(OptionValues, ShapedNetworks) {
+    const auto net = parse_net("user,profile=3g,hostfwd=tcp::8080-:80,down-rate=2").value();
+    EXPECT_EQ(net.forwards.size(), 1u);
+    EXPECT_EQ(net.link.down.bits_per_second, 2'000'000u);
+    EXPECT_EQ(net.link.up.bits_per_second, 750'000u);
+    EXPECT_FALSE(parse_net("user,loss=200").has_value());
+    EXPECT_FALSE(parse_net("none,latency=1").has_value());
+}
+
 } // namespace
 } // namespace tandem::app

@@ -13,6 +13,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdio>
+#include <iterator>
 
 namespace tandem::app {
 
@@ -26,11 +27,12 @@ int fail(const Error &error, int status) {
 /// The options as typed.
 struct RunCommand::Options {
     std::string image, kernel, initrd, append, dtb, bios, nvram, restore, incoming;
-    std::vector<std::string> disks, cdroms, shares;
+    std::vector<std::string> disks, cdroms, shares, ports;
     std::string cpus, memory, cpu, accel = "auto", gic, watchdog;
     std::string tier = "t1";
     CacheTexts cache;
-    std::string net, serial, console, display = "none", timeout, trace, trace_filter;
+    std::string net, serial, console, guest_agent, vsock, balloon, bus, display = "none";
+    std::string timeout, trace, trace_filter;
     std::string cloud_init = "auto", name, qmp, gdb, snapshots;
     std::string seed, schedule, until, record;
     ProfileTexts profile;
@@ -53,6 +55,8 @@ struct RunCommand::Options {
     /// Whether a machine that comes says itself what it is.
     [[nodiscard]] bool names_no_machine() const;
     [[nodiscard]] Result<machine::LaunchRequest> to_request() const;
+    /// The console's ports; those that the configuration has by name get their lines.
+    [[nodiscard]] Result<> add_ports(MachineConfig &) const;
     /// Takes over what the plan chose.
     void adopt(const machine::LaunchPlan &);
 };
@@ -60,6 +64,22 @@ struct RunCommand::Options {
 bool RunCommand::Options::names_no_machine() const {
     return !incoming.empty() && image.empty() && kernel.empty() && bios.empty() && disks.empty() &&
            cdroms.empty();
+}
+
+Result<> RunCommand::Options::add_ports(MachineConfig &config) const {
+    std::vector<std::string> texts = ports;
+    if (!guest_agent.empty())
+        texts.push_back(fmt::format("{}={}", machine::kGuestAgentPort, guest_agent));
+    std::vector<machine::PortConfig> given;
+    for (const std::string &text : texts) given.push_back(TRY(parse_port(text)));
+    for (machine::PortConfig &known : config.ports) {
+        const auto found = std::ranges::find(given, known.name, &machine::PortConfig::name);
+        if (found == given.end()) continue;
+        known = std::move(*found);
+        given.erase(found);
+    }
+    std::ranges::move(given, std::back_inserter(config.ports));
+    return {};
 }
 
 Result<MachineConfig>
@@ -93,6 +113,10 @@ RunCommand::Options::to_config(std::unique_ptr<machine::move::Arrival> &arrival)
     if (!watchdog.empty()) config.watchdog = TRY(parse_watchdog(watchdog));
     if (!net.empty()) config.net = TRY(parse_net(net));
     if (!console.empty()) config.console = TRY(parse_serial("--console", console));
+    TRY(add_ports(config));
+    if (!vsock.empty()) config.vsock = TRY(parse_vsock(vsock));
+    if (!balloon.empty()) config.balloon = TRY(parse_balloon(balloon));
+    if (!bus.empty()) config.virtio_bus = TRY(parse_bus(bus));
     if (!serial.empty()) {
         config.serial = TRY(parse_serial("--serial", serial));
     } else if (config.console.has_value() &&
@@ -174,9 +198,13 @@ std::vector<RunCommand::Options::Row> RunCommand::Options::rows() {
         {"--cache-size", &o.cache.size,"SIZE",   "keep no more than this there (default 256M)"},
         {"--gic",     &o.gic,          "VERSION","interrupt controller, 2 or 3 (default)"},
         {"--watchdog",&o.watchdog,    "ACTION", "adds one, and says what it does: reset, shutdown, poweroff or none"},
-        {"--net",     &o.net,          "KIND",   "user[,hostfwd=tcp:ADDR:PORT-:PORT]... (default) or none"},
+        {"--net",     &o.net,          "KIND",   "user[,hostfwd=tcp:ADDR:PORT-:PORT]...[,latency=MS][,loss=PERCENT][,rate=MBIT][,profile=NAME] (default) or none"},
         {"--serial",  &o.serial,       "WHERE",  "stdio (default), none, file:F, pty, tcp:ADDR:PORT or unix:PATH[,log=F]"},
         {"--console", &o.console,      "WHERE",  "adds a virtio console (hvc0) there; as --serial"},
+        {"--guest-agent", &o.guest_agent, "WHERE", "a port for the guest's qemu-guest-agent, mostly unix:PATH"},
+        {"--vsock",   &o.vsock,        "[cid=N,]path=PATH", "sockets between guest and host: clients of PATH say CONNECT PORT; guests call PATH_PORT"},
+        {"--balloon", &o.balloon,      "KIND",   "on[,stats=SECONDS]: memory that the guest does not use goes back to the host; or none (default)"},
+        {"--bus",     &o.bus,          "KIND",   "of virtio devices other than disks: pci (default) or mmio"},
         {"--display", &o.display,      "KIND",   "none (default)"},
         {"--cloud-init", &o.cloud_init,"WHEN",   "a seed for cloud-init: auto (default; when IMAGE wants one), always or never"},
         {"--name",    &o.name,         "NAME",   "of the machine, for whoever controls it"},
@@ -213,6 +241,11 @@ RunCommand::RunCommand(CLI::App &program, Verb verb)
         ->allow_extra_args(false);
     verb_->add_option("--cdrom", o.cdroms, "a CD-ROM drive with this image in it; repeatable")
         ->option_text("FILE")
+        ->expected(1)
+        ->take_all()
+        ->allow_extra_args(false);
+    verb_->add_option("--port", o.ports, "a named port of the virtio console; repeatable")
+        ->option_text("NAME=WHERE")
         ->expected(1)
         ->take_all()
         ->allow_extra_args(false);

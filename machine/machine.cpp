@@ -1,7 +1,9 @@
 #include "machine/machine.h"
 
+#include "devices/virtio/console/virtio_console.h"
 #include "devices/virtio/fs/virtio_fs.h"
 #include "devices/virtio/scsi/virtio_scsi.h"
+#include "devices/virtio/vsock/vsock_config.h"
 #include "machine/board/memory_map.h"
 #include "machine/boot/file_bytes.h"
 #include "machine/control/qmp_server.h"
@@ -10,6 +12,7 @@
 #include "machine/host/logged_char.h"
 #include "machine/host/net/silent_net.h"
 #include "machine/host/net/user_net.h"
+#include "machine/host/vsock/host_vsock.h"
 #include "machine/machine_debug.h"
 #include "machine/machine_hotplug.h"
 #include "machine/machine_move.h"
@@ -18,26 +21,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <tuple>
 #include <utility>
 
 namespace tandem::machine {
 namespace {
 
-/// A SCSI adapter takes one slot for all of its units.
-std::size_t slots_of_disks(const MachineConfig &config, DiskBus own, DiskBus scsi) {
-    const auto on = [&config](DiskBus bus) {
-        return static_cast<std::size_t>(std::ranges::count(config.disks, bus, &DiskConfig::bus));
-    };
-    return on(own) + (on(scsi) != 0 ? 1 : 0);
-}
-
-Result<> check_disks(const MachineConfig &config) {
-    if (slots_of_disks(config, DiskBus::Pci, DiskBus::Scsi) > kPciDiskSlots ||
-        slots_of_disks(config, DiskBus::Mmio, DiskBus::ScsiMmio) > kVirtioSlots)
-        return failure(
-            fmt::format("--disk: {} disks; the board has slots for {} on PCI and {} with "
-                        "bus=mmio; bus=scsi takes more",
-                        config.disks.size(), kPciDiskSlots, kVirtioSlots));
+Result<> check_scsi(const MachineConfig &config) {
     for (const DiskBus bus : {DiskBus::Scsi, DiskBus::ScsiMmio})
         if (std::ranges::count(config.disks, bus, &DiskConfig::bus) >
             static_cast<std::ptrdiff_t>(devices::VirtioScsi::kMaxUnits))
@@ -73,11 +63,6 @@ Result<> check_plugged(const MachineConfig &config) {
 }
 
 Result<> check_shares(const MachineConfig &config) {
-    const auto disks = slots_of_disks(config, DiskBus::Pci, DiskBus::Scsi);
-    if (disks + config.shares.size() > kPciDiskSlots)
-        return failure(fmt::format("--share: {} shares and {} disks; the board has {} slots on PCI "
-                                   "for both",
-                                   config.shares.size(), disks, kPciDiskSlots));
     for (std::size_t i = 0; i < config.shares.size(); ++i) {
         const ShareConfig &share = config.shares[i];
         if (share.tag.size() > devices::VirtioFs::kMaxTag)
@@ -89,6 +74,59 @@ Result<> check_shares(const MachineConfig &config) {
                 return failure(fmt::format("--share {}: another share has the tag {}; give it one "
                                            "of its own: --share {}:TAG",
                                            share.path, share.tag, share.path));
+    }
+    return {};
+}
+
+Result<> check_slots(const MachineConfig &config) {
+    const bool has_net = config.net.kind != NetConfig::Kind::None;
+    const bool has_console = config.console.has_value() || !config.ports.empty();
+    const std::size_t others = config.shares.size() + 1 /* entropy */ + (has_net ? 1 : 0) +
+                               (has_console ? 1 : 0) + (config.vsock.has_value() ? 1 : 0) +
+                               (config.balloon.has_value() ? 1 : 0);
+    struct Row {
+        VirtioBus bus;
+        DiskBus disk, scsi;
+        const char *name;
+        std::size_t slots;
+    };
+    for (const Row &row :
+         {Row{VirtioBus::Pci, DiskBus::Pci, DiskBus::Scsi, "PCI", kPciSlots},
+          Row{VirtioBus::Mmio, DiskBus::Mmio, DiskBus::ScsiMmio, "MMIO", kVirtioSlots}}) {
+        const auto on = [&config](DiskBus bus) {
+            return static_cast<std::size_t>(
+                std::ranges::count(config.disks, bus, &DiskConfig::bus));
+        };
+        // A SCSI adapter takes one slot for all of its units.
+        const std::size_t disks = on(row.disk) + (on(row.scsi) != 0 ? 1 : 0);
+        const std::size_t devices = disks + (row.bus == config.virtio_bus ? others : 0);
+        if (devices > row.slots)
+            return failure(fmt::format("--disk: {} disks and {} other virtio devices on {}; the "
+                                       "board has {} slots there: move disks with bus=, or others "
+                                       "with --bus",
+                                       disks, devices - disks, row.name, row.slots));
+    }
+    return {};
+}
+
+Result<> check_lines(const MachineConfig &config) {
+    const auto is_stdio = [](const SerialConfig &line) {
+        return line.kind == SerialConfig::Kind::Stdio;
+    };
+    const bool console = config.console.has_value() && is_stdio(*config.console);
+    if (is_stdio(config.serial) && console)
+        return failure("--console stdio: the serial line is there already; add --serial none");
+    if (config.ports.size() > devices::VirtioConsole::kMaxPorts)
+        return failure(fmt::format("--port: {} ports; the console has {} at most",
+                                   config.ports.size(), devices::VirtioConsole::kMaxPorts));
+    for (auto port = config.ports.begin(); port != config.ports.end(); ++port) {
+        if (is_stdio(port->line))
+            return failure(fmt::format("--port {}: stdio is for people; use unix:PATH, tcp:, pty "
+                                       "or file:",
+                                       port->name));
+        if (std::ranges::find(config.ports.begin(), port, port->name, &PortConfig::name) != port)
+            return failure(fmt::format(
+                "--port {}: another port has that name; give it one of its own", port->name));
     }
     return {};
 }
@@ -112,12 +150,16 @@ Result<> check_config(const MachineConfig &config) {
                                    human_size(config.memory), human_size(kMaxMemory)));
     if (config.memory % (2u << 20) != 0)
         return failure("--memory: not a multiple of 2 MiB; round it");
-    TRY(check_disks(config));
+    TRY(check_slots(config));
+    TRY(check_scsi(config));
     TRY(check_shares(config));
     TRY(check_plugged(config));
-    if (config.serial.kind == SerialConfig::Kind::Stdio && config.console.has_value() &&
-        config.console->kind == SerialConfig::Kind::Stdio)
-        return failure("--console stdio: the serial line is there already; add --serial none");
+    TRY(check_lines(config));
+    if (config.vsock.has_value() && (config.vsock->cid < devices::virtio_vsock::kFirstGuestCid ||
+                                     config.vsock->cid > devices::virtio_vsock::kLastGuestCid))
+        return failure(fmt::format("--vsock cid={}: not a guest's; use {} to {}", config.vsock->cid,
+                                   devices::virtio_vsock::kFirstGuestCid,
+                                   devices::virtio_vsock::kLastGuestCid));
     if (config.deterministic.has_value() && !config.shares.empty())
         return failure(
             "--share: a deterministic machine has no shared folders yet; leave them out");
@@ -266,6 +308,19 @@ public:
         return machine_.board_ != nullptr ? machine_.board_->pci_functions()
                                           : std::vector<devices::PciFunctionView>{};
     }
+    std::optional<BalloonInfo> balloon() const override {
+        const std::lock_guard lock(machine_.mutex_);
+        if (machine_.board_ == nullptr) return std::nullopt;
+        return machine_.board_->balloon();
+    }
+    Result<> set_balloon(u64 bytes) override { return machine_.set_balloon(bytes); }
+    std::string link() const override {
+        const std::lock_guard lock(machine_.mutex_);
+        return to_text(machine_.config_.net.link);
+    }
+    Result<> change_link(const std::string &settings) override {
+        return machine_.change_link(settings);
+    }
 
     Result<> move(const std::string &where) override { return machine_.move(where); }
     void cancel_move() override {
@@ -320,19 +375,19 @@ Machine::~Machine() {
 }
 
 Result<std::unique_ptr<devices::Char>> Machine::open_line(const SerialConfig &config,
-                                                          const LineNames &names) {
+                                                          const LineUse &use) {
     if (!config.log.empty()) {
         SerialConfig without_log = config;
         without_log.log.clear();
-        return LoggedChar::create(TRY(open_line(without_log, names)), config.log);
+        return LoggedChar::create(TRY(open_line(without_log, use)), config.log);
     }
     switch (config.kind) {
     case SerialConfig::Kind::Stdio: return create_stdio_serial(*this);
     case SerialConfig::Kind::None: break;
     case SerialConfig::Kind::File: return create_file_serial(config.path);
-    case SerialConfig::Kind::Pty: return create_pty_serial(names);
-    case SerialConfig::Kind::Tcp: return create_tcp_serial(names, config.address, config.port);
-    case SerialConfig::Kind::Unix: return create_unix_serial(names, config.path);
+    case SerialConfig::Kind::Pty: return create_pty_serial(use);
+    case SerialConfig::Kind::Tcp: return create_tcp_serial(use, config.address, config.port);
+    case SerialConfig::Kind::Unix: return create_unix_serial(use, config.path);
     }
     return std::make_unique<devices::Char>();
 }
@@ -389,12 +444,20 @@ Result<> Machine::open_backends() {
     for (const NetdevConfig &netdev : config_.netdevs)
         netdevs_.push_back(TRY(
             UserNet::create(netdev.net, arrival_ != nullptr ? Forwards::Closed : Forwards::Open)));
+    if (config_.vsock.has_value()) {
+        if (config_.vsock->path.empty() || config_.is_replay())
+            vsock_ = std::make_unique<devices::Vsock>();
+        else
+            vsock_ = TRY(HostVsock::create(config_.vsock->path));
+    }
     for (const ShareConfig &share : config_.shares) shares_.push_back(TRY(HostShare::open(share)));
     if (!config_.control.empty()) server_ = TRY(QmpServer::create(config_.control, *control_));
     if (config_.gdb.has_value()) TRY(serve_debugger(config_.gdb));
     // Last, because they may change the terminal.
-    serial_ = TRY(open_line(config_.serial, kSerialNames));
-    if (config_.console.has_value()) console_ = TRY(open_line(*config_.console, kConsoleNames));
+    serial_ = TRY(open_line(config_.serial, kSerialLine));
+    if (config_.console.has_value()) console_ = TRY(open_line(*config_.console, kConsoleLine));
+    for (const PortConfig &port : config_.ports)
+        ports_.push_back(TRY(open_line(port.line, kPortLine)));
     return {};
 }
 
@@ -454,14 +517,53 @@ void Machine::watchdog_expired() {
     if (server_ != nullptr) server_->watchdog_event(action);
 }
 
+void Machine::port_changed(std::string_view port, bool is_open) {
+    if (server_ != nullptr) server_->port_event(port, is_open);
+}
+
 void Machine::press_power_key() {
     const std::lock_guard control(control_mutex_);
     const std::lock_guard lock(mutex_);
     if (session_ != nullptr)
-        session_->post(replay::Command::PressPowerKey);
+        session_->post({replay::Command::Kind::PressPowerKey});
     else if (board_ != nullptr)
         board_->press_power_key();
     tell(MachineEvent::PowerDown);
+}
+
+Result<> Machine::set_balloon(u64 bytes) {
+    const std::lock_guard lock(mutex_);
+    if (board_ == nullptr) return failure("balloon: the machine does not run; start it first");
+    if (config_.is_replay())
+        return failure("balloon: a replay does as its recording does; leave it alone");
+    if (session_ != nullptr)
+        session_->post({replay::Command::Kind::SetBalloon, fmt::format("{}", bytes)});
+    else
+        board_->set_balloon(bytes);
+    return {};
+}
+
+Result<> Machine::change_link(std::string_view settings) {
+    const std::lock_guard lock(mutex_);
+    if (config_.net.kind == NetConfig::Kind::None)
+        return failure("link: the machine has no network card; start it with one");
+    if (config_.is_replay())
+        return failure("link: a replay does as its recording does; leave it alone");
+    LinkConfig link = config_.net.link;
+    TRY(apply_link_settings(settings, link));
+    if (session_ != nullptr) {
+        session_->post({replay::Command::Kind::SetLink, std::string(settings)});
+        return {};
+    }
+    config_.net.link = link;
+    if (board_ != nullptr) board_->set_link(link);
+    return {};
+}
+
+void Machine::set_link(const LinkConfig &link) {
+    const std::lock_guard lock(mutex_);
+    config_.net.link = link;
+    if (board_ != nullptr) board_->set_link(link);
 }
 
 void Machine::pause() {
@@ -503,7 +605,7 @@ void Machine::reset() {
     if (board_ == nullptr) return;
     reset_by_control_ = true;
     if (session_ != nullptr)
-        session_->post(replay::Command::Reset);
+        session_->post({replay::Command::Kind::Reset});
     else
         board_->stop(StopReason::Reset);
 }
@@ -538,12 +640,20 @@ HostBackends Machine::backends() {
     HostBackends backends;
     backends.serial = serial_.get();
     backends.console = console_.get();
+    for (const auto &port : ports_) backends.ports.push_back(port.get());
+    backends.port_changed = [this](std::string_view port, bool is_open) {
+        port_changed(port, is_open);
+    };
     for (const auto &disk : disks_) backends.disks.push_back(disk.get());
     for (std::size_t i = 0; i < flash_.size(); ++i) backends.flash[i] = flash_[i].get();
     backends.net = net_.get();
     for (const auto &net : netdevs_) backends.netdevs.push_back(net.get());
+    backends.vsock = vsock_.get();
     for (const auto &share : shares_) backends.shares.push_back(share.get());
     backends.entropy = &entropy_;
+    backends.balloon_changed = [this](u64 actual) {
+        if (server_ != nullptr) server_->balloon_event(actual);
+    };
     backends.watchdog_expired = [this] { watchdog_expired(); };
     backends.slot_answered = [this](u32 port, devices::SlotAnswer answer) {
         hotplug_->slot_answered(port, answer);
@@ -569,6 +679,10 @@ Result<RunOutcome> Machine::run_boards() {
         if (was_reset) hotplug_->finish_removals();
         const auto board = TRY(Board::create(config_, session_ != nullptr ? wrapped : backends()));
         if (session_ != nullptr) session_->set_board(board.get());
+        {
+            const std::lock_guard lock(mutex_);
+            board->set_link(config_.net.link);
+        }
         TRY(restore(*board));
         if (const auto arrived = arrive(*board); !arrived.has_value()) {
             const std::lock_guard lock(mutex_);
@@ -586,6 +700,7 @@ Result<RunOutcome> Machine::run_boards() {
                 return outcome_;
             }
             board_ = board.get();
+            if (const auto link = board->link(); link.has_value()) config_.net.link = *link;
             // A reset does not start what was stopped, and stops what is debugged.
             const bool travels = timeline_ != nullptr && timeline_->travels();
             const bool stops =

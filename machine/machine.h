@@ -76,11 +76,16 @@ public:
 private:
     explicit Machine(const MachineConfig &);
     Result<> open_backends();
-    Result<std::unique_ptr<devices::Char>> open_line(const SerialConfig &, const LineNames &);
+    Result<std::unique_ptr<devices::Char>> open_line(const SerialConfig &, const LineUse &);
     Result<> open_flash();
     void quit() override { stop({StopReason::Quit, 0}, EventCause::Console); }
     void watchdog_expired();
+    void port_changed(std::string_view port, bool is_open);
     void press_power_key() override;
+    [[nodiscard]] Result<> set_balloon(u64 bytes);
+    [[nodiscard]] Result<> change_link(std::string_view settings);
+    /// Now, and of boards to come.
+    void set_link(const LinkConfig &);
     std::string save_snapshot() override;
     [[nodiscard]] Result<> save_state(Board &, snapshot::Writer &, snapshot::Manifest &);
     struct SavedMachine {
@@ -97,7 +102,7 @@ private:
     void loaded(Result<>);
     [[nodiscard]] Result<> open_session();
     [[nodiscard]] Result<> open_profiler();
-    void execute(replay::Command);
+    void execute(const replay::Command &);
     /// A replay that a debugger may be attached to gets a history.
     void open_timeline();
     /// On the machine's thread: the recording is over.
@@ -157,7 +162,9 @@ private:
     MachineConfig config_;
     HostEntropy entropy_;
     std::unique_ptr<devices::Char> serial_, console_;
+    std::vector<std::unique_ptr<devices::Char>> ports_;
     std::vector<std::unique_ptr<HostDisk>> disks_;
+    std::unique_ptr<devices::Vsock> vsock_;
     std::unique_ptr<devices::Net> net_;
     UserNet *user_net_ = nullptr;                   ///< the same, if it is one
     std::vector<std::unique_ptr<UserNet>> netdevs_; ///< as MachineConfig::netdevs has them

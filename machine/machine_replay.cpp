@@ -6,6 +6,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <charconv>
+
 namespace tandem::machine {
 namespace {
 
@@ -41,8 +44,9 @@ Result<> Machine::open_session() {
         session_->replay(std::move(*journal));
         return {};
     }
+    const auto port_has_input = [](const PortConfig &port) { return has_input(port.line); };
     if (has_input(config_.serial) || (config_.console.has_value() && has_input(*config_.console)) ||
-        net_ != nullptr)
+        std::ranges::any_of(config_.ports, port_has_input) || net_ != nullptr || vsock_ != nullptr)
         session_->pace();
     if (wanted.record.empty()) return {};
     const std::string manifest = replay::to_json(TRY(replay::describe(config_)));
@@ -97,10 +101,23 @@ bool Machine::stays_at_end(Board &board, StopReason reason) {
     return true;
 }
 
-void Machine::execute(replay::Command command) {
-    switch (command) {
-    case replay::Command::PressPowerKey: board_->press_power_key(); break;
-    case replay::Command::Reset: board_->stop(StopReason::Reset); break;
+void Machine::execute(const replay::Command &command) {
+    using Kind = replay::Command::Kind;
+    switch (command.kind) {
+    case Kind::PressPowerKey: board_->press_power_key(); break;
+    case Kind::Reset: board_->stop(StopReason::Reset); break;
+    case Kind::SetBalloon: {
+        u64 bytes = 0;
+        const std::string &text = command.text;
+        if (std::from_chars(text.data(), text.data() + text.size(), bytes).ec == std::errc{})
+            board_->set_balloon(bytes);
+        break;
+    }
+    case Kind::SetLink: {
+        LinkConfig link = config_.net.link;
+        if (apply_link_settings(command.text, link).has_value()) set_link(link);
+        break;
+    }
     }
 }
 

@@ -7,6 +7,7 @@
 #include "devices/pcie/host_bridge.h"
 #include "devices/rtc/pl031.h"
 #include "devices/uart/pl011.h"
+#include "devices/virtio/balloon/virtio_balloon.h"
 #include "devices/virtio/blk/virtio_blk.h"
 #include "devices/virtio/console/virtio_console.h"
 #include "devices/virtio/fs/virtio_fs.h"
@@ -16,6 +17,7 @@
 #include "devices/virtio/scsi/virtio_scsi.h"
 #include "devices/virtio/transport/virtio_mmio.h"
 #include "devices/virtio/transport/virtio_pci.h"
+#include "devices/virtio/vsock/virtio_vsock.h"
 #include "devices/watchdog/sbsa_watchdog.h"
 #include "frontend-arm/state/pstate.h"
 #include "machine/board/memory_map.h"
@@ -24,6 +26,7 @@
 #include "machine/boot/acpi/smbios.h"
 #include "machine/boot/boot_loader.h"
 #include "machine/boot/file_bytes.h"
+#include "machine/link/shaped_net.h"
 #include "support/check.h"
 #include "support/zeros.h"
 
@@ -171,10 +174,9 @@ void Board::add_pcie() {
 
 void Board::add_virtio() {
     std::vector<std::unique_ptr<devices::VirtioDevice>> in_slots;
-    enum class Bus : u8 { Pci, Mmio };
-    const auto plug = [&](std::string name, Bus bus,
+    const auto plug = [&](std::string name, VirtioBus bus,
                           std::unique_ptr<devices::VirtioDevice> device) {
-        if (bus == Bus::Mmio) {
+        if (bus == VirtioBus::Mmio) {
             in_slots.push_back(std::move(device));
         } else {
             CHECK(pcie_->add(
@@ -184,18 +186,43 @@ void Board::add_virtio() {
     // Disks first, in the order given: Linux names them vda, vdb, ... in the order it meets them.
     for (std::size_t i = 0; i < backends_.disks.size(); ++i)
         if (const DiskBus bus = config_.disks[i].bus; !is_scsi(bus) && bus != DiskBus::Port)
-            plug(fmt::format("disk{}", i), bus == DiskBus::Mmio ? Bus::Mmio : Bus::Pci,
+            plug(fmt::format("disk{}", i), bus == DiskBus::Mmio ? VirtioBus::Mmio : VirtioBus::Pci,
                  std::make_unique<devices::VirtioBlk>(*backends_.disks[i], config_.cpus));
     for (const DiskBus bus : {DiskBus::Scsi, DiskBus::ScsiMmio})
         if (auto units = scsi_units(config_.disks, backends_.disks, bus); !units.empty())
-            plug("scsi", bus == DiskBus::Scsi ? Bus::Pci : Bus::Mmio,
+            plug("scsi", bus == DiskBus::Scsi ? VirtioBus::Pci : VirtioBus::Mmio,
                  std::make_unique<devices::VirtioScsi>(std::move(units), config_.cpus));
-    if (backends_.net != nullptr)
-        plug("net", Bus::Pci, std::make_unique<devices::VirtioNet>(*backends_.net));
-    plug("rng", Bus::Pci, std::make_unique<devices::VirtioRng>(*backends_.entropy));
-    if (backends_.console != nullptr)
-        plug("console", Bus::Pci,
-             std::make_unique<devices::VirtioConsole>(backends_.console));
+    const VirtioBus bus = config_.virtio_bus;
+    if (backends_.net != nullptr) {
+        u64 seed = config_.deterministic.has_value() ? config_.deterministic->seed : 0;
+        if (!config_.deterministic.has_value())
+            backends_.entropy->fill(std::as_writable_bytes(std::span(&seed, 1)));
+        link_ = std::make_unique<ShapedNet>(*backends_.net, clock_, seed);
+        plug("net", bus, std::make_unique<devices::VirtioNet>(*link_));
+    }
+    plug("rng", bus, std::make_unique<devices::VirtioRng>(*backends_.entropy));
+    if (backends_.console != nullptr || !backends_.ports.empty()) {
+        std::vector<devices::VirtioConsole::NamedPort> ports;
+        for (std::size_t i = 0; i < backends_.ports.size(); ++i)
+            ports.push_back({config_.ports[i].name, backends_.ports[i]});
+        plug("console", bus,
+             std::make_unique<devices::VirtioConsole>(backends_.console, ports,
+                                                      backends_.port_changed));
+    }
+    if (config_.balloon.has_value()) {
+        auto balloon = std::make_unique<devices::VirtioBalloon>(
+            clock_, devices::VirtioBalloon::Options{.statistics_ns = config_.balloon->statistics_ns,
+                                                    .on_change = [this](u64 pages) {
+                                                        if (backends_.balloon_changed)
+                                                            backends_.balloon_changed(
+                                                                left_by_balloon(pages));
+                                                    }});
+        balloon_ = balloon.get();
+        plug("balloon", bus, std::move(balloon));
+    }
+    if (backends_.vsock != nullptr)
+        plug("vsock", bus,
+             std::make_unique<devices::VirtioVsock>(*backends_.vsock, config_.vsock->cid));
     for (std::size_t i = 0; i < backends_.shares.size(); ++i) {
         devices::FileSystem &files = *backends_.shares[i];
         const ShareConfig &share = config_.shares[i];
@@ -204,7 +231,7 @@ void Board::add_virtio() {
             device = std::make_unique<devices::Virtio9p>(files, share.tag);
         else
             device = std::make_unique<devices::VirtioFs>(files, share.tag);
-        plug(fmt::format("share{}", i), Bus::Pci, std::move(device));
+        plug(fmt::format("share{}", i), bus, std::move(device));
     }
     in_slots.resize(kVirtioSlots);
     for (unsigned slot = 0; slot < kVirtioSlots; ++slot) {
@@ -483,6 +510,7 @@ std::vector<Board::Part> Board::parts() {
         add(std::string(placed.device->name()), *placed.device);
     add("pcie", pcie_->ecam());
     add("power-key", *power_key_);
+    if (link_ != nullptr) add("link", *link_);
     return parts;
 }
 
@@ -619,6 +647,36 @@ std::vector<int> Board::cpu_threads() const {
 
 void Board::press_power_key() {
     power_key_->press();
+}
+
+u64 Board::left_by_balloon(u64 pages) const {
+    return ram_->size() - std::min(ram_->size(), pages * devices::virtio_balloon::kPageSize);
+}
+
+std::optional<BalloonInfo> Board::balloon() {
+    if (balloon_ == nullptr) return std::nullopt;
+    BalloonInfo report{.actual = left_by_balloon(balloon_->actual()), .statistics = {}};
+    const devices::BalloonStatistics statistics = balloon_->statistics();
+    for (std::size_t i = 0; i < statistics.size(); ++i)
+        if (statistics[i].has_value())
+            report.statistics.emplace_back(devices::kBalloonStatisticNames[i], *statistics[i]);
+    return report;
+}
+
+void Board::set_balloon(u64 bytes) {
+    if (balloon_ == nullptr) return;
+    const u64 pages =
+        (ram_->size() - std::min(ram_->size(), bytes)) / devices::virtio_balloon::kPageSize;
+    balloon_->set_target(static_cast<u32>(pages));
+}
+
+std::optional<LinkConfig> Board::link() const {
+    if (link_ == nullptr) return std::nullopt;
+    return link_->link();
+}
+
+void Board::set_link(const LinkConfig &link) {
+    if (link_ != nullptr) link_->set_link(link);
 }
 
 void Board::watchdog_expired() {

@@ -7,9 +7,11 @@
 #include "devices/backend/file_system.h"
 #include "devices/backend/flash_storage.h"
 #include "devices/backend/net.h"
+#include "devices/backend/vsock.h"
 #include "devices/core/mmio_device.h"
 #include "devices/pcie/root_port.h"
 #include "machine/accel/accelerator.h"
+#include "machine/board/balloon_info.h"
 #include "machine/board/interrupt_controller.h"
 #include "machine/board/machine_config.h"
 #include "machine/boot/fdt_tree.h"
@@ -32,21 +34,29 @@ namespace tandem::devices {
 class FwCfg;
 class PcieHostBridge;
 class PowerKey;
+class VirtioBalloon;
 class VirtioDevice;
 } // namespace tandem::devices
 
 namespace tandem::machine {
 
+class ShapedNet;
+
 /// What connects a board to the host. Outlives the board.
 struct HostBackends {
     devices::Char *serial = nullptr;
     devices::Char *console = nullptr;    ///< of the virtio console; null: there is none
+    std::vector<devices::Char *> ports;  ///< as MachineConfig::ports has them
     std::vector<devices::Block *> disks; ///< as MachineConfig::disks has them
     std::array<devices::FlashStorage *, 2> flash{};
     devices::Net *net = nullptr;               ///< null: no network card
     std::vector<devices::Net *> netdevs;       ///< as MachineConfig::netdevs has them
+    devices::Vsock *vsock = nullptr;           ///< null: no sockets to the host
     std::vector<devices::FileSystem *> shares; ///< as MachineConfig::shares has them
     devices::Entropy *entropy = nullptr;
+    /// Told on a CPU's thread, with a device's mutex held.
+    std::function<void(std::string_view port, bool is_open)> port_changed;
+    std::function<void(u64 actual)> balloon_changed; ///< likewise
     std::function<void()> watchdog_expired; ///< told on a thread of the clock's, before it acts
     /// Told on a CPU's thread what the guest does with the slot of a root port.
     std::function<void(u32 port, devices::SlotAnswer)> slot_answered;
@@ -158,6 +168,13 @@ public:
 
     /// Any thread: asks the guest to shut down.
     void press_power_key();
+    /// Nothing: there is no balloon.
+    [[nodiscard]] std::optional<BalloonInfo> balloon();
+    /// Asks the guest to keep so many bytes.
+    void set_balloon(u64 bytes);
+    /// Of the network card; nothing: there is none.
+    [[nodiscard]] std::optional<LinkConfig> link() const;
+    void set_link(const LinkConfig &);
 
     // Root ports (board_ports.cpp); one thread at a time.
 
@@ -190,6 +207,7 @@ private:
     [[nodiscard]] devices::IrqLine line(u32 spi) { return {interrupts_->spis(), spi}; }
     void add_flash();
     void watchdog_expired();
+    [[nodiscard]] u64 left_by_balloon(u64 pages) const;
     void add_pcie();
     void add_virtio();
     void add_plugged();
@@ -241,6 +259,8 @@ private:
     std::unique_ptr<devices::PowerKey> power_key_;
     std::unique_ptr<devices::PcieHostBridge> pcie_;
     devices::FwCfg *fw_cfg_ = nullptr;
+    devices::VirtioBalloon *balloon_ = nullptr; ///< null: there is none
+    std::unique_ptr<ShapedNet> link_;           ///< of the network card, if there is one
     std::unique_ptr<Accelerator> accelerator_;
     std::unique_ptr<snapshot::PageLoader> loader_; ///< of a board that was restored
     std::unique_ptr<StopRelay> stop_relay_;

@@ -19,6 +19,9 @@
 
 namespace tandem::machine {
 
+/// How a virtio device is plugged into the board.
+enum class VirtioBus : u8 { Pci, Mmio };
+
 /// How a disk is plugged into the board: a virtio block device of its own, or a unit of the virtio
 /// SCSI adapter there.
 enum class DiskBus : u8 {
@@ -83,6 +86,23 @@ struct SerialConfig {
     std::string log; ///< a file that gets the output as well; empty: none
 };
 
+/// A port of the virtio console with a name: in Linux /dev/virtio-ports/NAME.
+struct PortConfig {
+    std::string name;
+    SerialConfig line;
+};
+inline constexpr std::string_view kGuestAgentPort = "org.qemu.guest_agent.0";
+
+/// The guest's sockets to the host (virtio-vsock).
+struct VsockConfig {
+    u64 cid = 3;
+    std::string path; ///< of the host's socket; empty: nobody is at its end
+};
+
+struct BalloonConfig {
+    u64 statistics_ns = 0; ///< how often the guest is asked how it is off for memory; 0: never
+};
+
 enum class AcceleratorKind : u8 { Auto, Jit, Interpreter };
 
 /// Which stages of which blocks to print.
@@ -140,6 +160,10 @@ struct MachineConfig {
     std::optional<WatchdogAction> watchdog; ///< without it there is none
     SerialConfig serial;                    ///< of the UART
     std::optional<SerialConfig> console;    ///< of a virtio console; without it there is none
+    std::vector<PortConfig> ports;          ///< beside it
+    std::optional<VsockConfig> vsock;
+    std::optional<BalloonConfig> balloon;  ///< without it there is none
+    VirtioBus virtio_bus = VirtioBus::Pci; ///< of all virtio devices but disks
     NetConfig net = {};
     std::vector<ShareConfig> shares;
     std::vector<NetdevConfig> netdevs; ///< of the devices in root ports

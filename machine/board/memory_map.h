@@ -26,8 +26,8 @@ inline constexpr Region kWatchdog{0x090d'0000, 0x2000};
 inline constexpr u64 kVirtioBase = 0x0a00'0000;
 inline constexpr u64 kVirtioStride = 0x200;
 inline constexpr unsigned kVirtioSlots = 32;
-/// For disks and shares; of 32: root complex, net, entropy, console, root ports.
-inline constexpr unsigned kPciDiskSlots = 27;
+/// Of bus 0, beside the root complex and the device that has the root ports.
+inline constexpr unsigned kPciSlots = 30;
 /// Slots that devices can be plugged into while the guest runs.
 inline constexpr unsigned kPciePorts = 4;
 inline constexpr Region kPcieMemory{0x1000'0000, 0x2eff'0000};

@@ -9,6 +9,7 @@
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
+#include <charconv>
 #include <ctime>
 #include <optional>
 #include <string_view>
@@ -71,6 +72,36 @@ std::string info_block(const Call &call) {
                             : disk.writes_back   ? "writeback"
                                                  : "writethrough");
     return text;
+}
+
+std::string info_balloon(const Call &call) {
+    const auto balloon = call.machine.balloon();
+    if (!balloon.has_value()) return "Error: No balloon device has been activated\r\n";
+    std::string text = fmt::format("balloon: actual={}", balloon->actual >> 20);
+    for (const auto &[name, value] : balloon->statistics)
+        text += fmt::format(" {}={}", name, value);
+    return text + "\r\n";
+}
+
+std::string balloon(const Call &call) {
+    if (!call.machine.balloon().has_value()) return info_balloon(call);
+    static constexpr u64 kMost = u64{1} << 40;
+    u64 mebibytes = 0;
+    const std::string_view text = call.arguments;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), mebibytes);
+    if (error != std::errc{} || end != text.data() + text.size() || mebibytes == 0 ||
+        mebibytes > kMost)
+        return "Error: balloon expects MiB\r\n";
+    return done(call.machine.set_balloon(mebibytes << 20));
+}
+
+std::string info_link(const Call &call) {
+    const std::string link = call.machine.link();
+    return (link.empty() ? "not shaped" : link) + "\r\n";
+}
+
+std::string link(const Call &call) {
+    return done(call.machine.change_link(std::string(call.arguments)));
 }
 
 std::string stop(const Call &call) {
@@ -245,6 +276,10 @@ constexpr Command kCommands[] = {
     {"netdev_del",       on_machine<human_netdev_del>,     "NAME",   "end it"},
     {"hostfwd_add",      on_machine<human_hostfwd_add>,    "[NETDEV] tcp:ADDRESS:PORT-:PORT", "have a port of the host lead to the guest"},
     {"hostfwd_remove",   on_machine<human_hostfwd_remove>, "[NETDEV] tcp:ADDRESS:PORT", "have it lead there no more"},
+    {"info balloon",     info_balloon,     "",                 "show what the guest keeps of its memory"},
+    {"balloon",          balloon,          "MIB",              "ask it to keep so much"},
+    {"info link",        info_link,        "",                 "show how the network is shaped"},
+    {"link",             link,             "SETTINGS",         "shape it: latency=MS,jitter=MS,loss=PERCENT,rate=MBIT or profile=NAME"},
     {"savevm",           savevm,           "TAG",              "save a snapshot, in place of one of that tag"},
     {"loadvm",           loadvm,           "TAG",              "go on from a snapshot"},
     {"delvm",            delvm,            "TAG",              "remove a snapshot"},

@@ -1,6 +1,7 @@
 #pragma once
 /// A running machine as its control socket sees it.
 #include "devices/pcie/pci_function.h"
+#include "machine/board/balloon_info.h"
 #include "machine/board/machine_config.h"
 #include "machine/move/progress.h"
 #include "support/bits.h"
@@ -108,6 +109,14 @@ public:
     [[nodiscard]] virtual Result<> unplug(const std::string &id) = 0;
     [[nodiscard]] virtual std::vector<PluggedDevice> devices() const = 0;
     [[nodiscard]] virtual std::vector<devices::PciFunctionView> pci_functions() const = 0;
+
+    /// Nothing: there is no balloon.
+    [[nodiscard]] virtual std::optional<BalloonInfo> balloon() const = 0;
+    /// Asks the guest to keep so many bytes.
+    [[nodiscard]] virtual Result<> set_balloon(u64 bytes) = 0;
+    /// The network link's settings (machine/link); empty: it is not shaped.
+    [[nodiscard]] virtual std::string link() const = 0;
+    [[nodiscard]] virtual Result<> change_link(const std::string &settings) = 0;
 
     /// Begins to move the machine to the process at that address.
     [[nodiscard]] virtual Result<> move(const std::string &where) = 0;

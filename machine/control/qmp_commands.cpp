@@ -324,6 +324,41 @@ QmpResult migrate_set_capabilities(const QmpTarget &target, const json &argument
 
 constexpr Argument kCapabilityArguments[] = {{"capabilities", ArgumentType::List, true}};
 
+// ---------------------------------------------------------------------------- balloon and network
+
+std::unexpected<QmpError> no_balloon() {
+    return std::unexpected(QmpError{"DeviceNotActive", "No balloon device has been activated"});
+}
+
+QmpResult query_balloon(const QmpTarget &target, const json &) {
+    const auto balloon = target.machine.balloon();
+    if (!balloon.has_value()) return no_balloon();
+    json answer{{"actual", balloon->actual}};
+    for (const auto &[name, value] : balloon->statistics)
+        answer["x-stats"][std::string{name}] = value;
+    return answer;
+}
+
+QmpResult balloon(const QmpTarget &target, const json &arguments) {
+    if (!target.machine.balloon().has_value()) return no_balloon();
+    const auto value = arguments["value"].get<i64>();
+    if (value <= 0)
+        return std::unexpected(QmpError{.description = "Parameter 'target' expects a size"});
+    return done(target.machine.set_balloon(static_cast<u64>(value)));
+}
+
+constexpr Argument kBalloonArguments[] = {{"value", ArgumentType::Integer, true}};
+
+QmpResult query_link(const QmpTarget &target, const json &) {
+    return json{{"settings", target.machine.link()}};
+}
+
+QmpResult set_link(const QmpTarget &target, const json &arguments) {
+    return done(target.machine.change_link(arguments["settings"]));
+}
+
+constexpr Argument kLinkArguments[] = {{"settings", ArgumentType::String, true}};
+
 constexpr Argument kMonitorArguments[] = {
     {"command-line", ArgumentType::String, true},
     {"cpu-index", ArgumentType::Integer, false},
@@ -359,6 +394,7 @@ QmpResult on_machine(const QmpTarget &target, const json &arguments) {
 
 // clang-format off
 constexpr Command kCommands[] = {
+    {"balloon",                    balloon,                     kBalloonArguments},
     {"blockdev-add",               on_machine<blockdev_add>, kBlockdevAddArguments, true},
     {"blockdev-del",               on_machine<blockdev_del>, kBlockdevDelArguments},
     {"cont",                       cont,                        {}},
@@ -372,6 +408,7 @@ constexpr Command kCommands[] = {
     {"migrate_cancel",             migrate_cancel,              {}},
     {"netdev_add",                 on_machine<netdev_add>, kNetdevAddArguments, true},
     {"netdev_del",                 on_machine<netdev_del>, kIdArguments},
+    {"query-balloon",              query_balloon,               {}},
     {"query-block",                query_block,                 {}},
     {"query-commands",             query_commands,              {}},
     {"query-cpus-fast",            query_cpus_fast,             {}},
@@ -390,6 +427,8 @@ constexpr Command kCommands[] = {
     {"stop",                       stop,                        {}},
     {"system_powerdown",           system_powerdown,            {}},
     {"system_reset",               system_reset,                {}},
+    {"x-query-link",               query_link,                  {}},
+    {"x-set-link",                 set_link,                    kLinkArguments},
 };
 // clang-format on
 

@@ -83,6 +83,14 @@ void QmpServer::watchdog_event(std::string_view action) {
     tell("WATCHDOG", {{"action", action}});
 }
 
+void QmpServer::port_event(std::string_view name, bool is_open) {
+    tell("VSERPORT_CHANGE", {{"id", name}, {"open", is_open}});
+}
+
+void QmpServer::balloon_event(u64 actual) {
+    tell("BALLOON_CHANGE", {{"actual", actual}});
+}
+
 void QmpServer::move_event(MoveState state) {
     tell("MIGRATION", {{"status", status_name(state)}});
 }

@@ -24,6 +24,9 @@ public:
     void machine_event(MachineEvent, EventCause) override;
     /// `action` is what follows (qapi/run-state.json, WatchdogAction).
     void watchdog_event(std::string_view action);
+    /// The guest has opened or closed a port of the console.
+    void port_event(std::string_view name, bool is_open);
+    void balloon_event(u64 actual);
     /// Any thread; returns at once, as does the next.
     void move_event(MoveState);
     void device_event(DeviceEvent, const std::string &id);

@@ -103,6 +103,20 @@ public:
                  .bus = 1,
                  .bars = {{.index = 4, .size = 16, .is_wide = true, .base = 32}}}};
     }
+    std::optional<BalloonInfo> balloon() const override {
+        if (kept == 0) return std::nullopt;
+        return BalloonInfo{kept, {{"stat-free-memory", 5}}};
+    }
+    Result<> set_balloon(u64 bytes) override {
+        kept = bytes;
+        return {};
+    }
+    std::string link() const override { return link_settings; }
+    Result<> change_link(const std::string &settings) override {
+        if (settings == "bad") return failure("bad: unknown");
+        link_settings = settings;
+        return {};
+    }
 
     Result<> move(const std::string &where) override {
         moved_to = where;
@@ -123,6 +137,8 @@ public:
 
     std::vector<ControlledSnapshot> saved;
     int loads = 0;
+    u64 kept = 0;
+    std::string link_settings;
     std::string moved_to;
     MoveReport report;
     MoveParameters parameters;
@@ -550,6 +566,29 @@ TEST(QmpServer, ServesAndSaysFarewell) {
     EXPECT_FALSE(QmpServer::create(path, machine).has_value());
     EXPECT_TRUE(std::filesystem::exists(path)) << "it is not ours to remove";
     std::filesystem::remove(path);
+}
+
+TEST_F(QmpSessionTest, BalloonAndLink) {
+    negotiate();
+    EXPECT_EQ(ask(R"({"execute": "query-balloon"})")["error"]["class"], "DeviceNotActive");
+    EXPECT_EQ(ask(R"({"execute": "balloon", "arguments": {"value": 4096}})")["error"]["class"],
+              "DeviceNotActive");
+    EXPECT_EQ(monitor("info balloon"), "Error: No balloon device has been activated\r\n");
+    machine.kept = 1 << 20;
+    EXPECT_EQ(ask(R"({"execute": "query-balloon"})")["return"],
+              R"({"actual": 1048576, "x-stats": {"stat-free-memory": 5}})"_json);
+    EXPECT_TRUE(ask(R"({"execute": "balloon", "arguments": {"value": 0}})").contains("error"));
+    EXPECT_TRUE(
+        ask(R"({"execute": "balloon", "arguments": {"value": 2097152}})").contains("return"));
+    EXPECT_EQ(monitor("info balloon"), "balloon: actual=2 stat-free-memory=5\r\n");
+    EXPECT_EQ(monitor("balloon 3"), "");
+    EXPECT_EQ(machine.kept, 3u << 20);
+    EXPECT_EQ(monitor("balloon much"), "Error: balloon expects MiB\r\n");
+    EXPECT_EQ(monitor("info link"), "not shaped\r\n");
+    EXPECT_EQ(monitor("link latency=5"), "");
+    EXPECT_EQ(ask(R"({"execute": "x-query-link"})")["return"], R"({"settings": "latency=5"})"_json);
+    EXPECT_TRUE(
+        ask(R"({"execute": "x-set-link", "arguments": {"settings": "bad"}})").contains("error"));
 }
 
 } // namespace

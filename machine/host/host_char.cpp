@@ -12,7 +12,8 @@
 
 namespace tandem::machine {
 
-HostChar::HostChar() : stop_event_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+HostChar::HostChar(Unheard unheard)
+    : stop_event_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)), unheard_(unheard) {
     CHECK(stop_event_.is_open());
 }
 
@@ -44,6 +45,7 @@ std::size_t HostChar::write(std::span<const std::byte> bytes) {
     const std::lock_guard lock(mutex_);
     const bool was_empty = output_.empty();
     if (!has_output_) {
+        if (unheard_ == Unheard::Lost) return bytes.size();
         const auto last = bytes.last(std::min(bytes.size(), kRingSize));
         output_.drop(last.size() - std::min(last.size(), output_.room()));
         output_.push(last);
@@ -61,6 +63,11 @@ std::size_t HostChar::read(std::span<std::byte> bytes) {
     const std::size_t count = input_.pop(bytes);
     if (was_full && count != 0) input_room_.notify_one();
     return count;
+}
+
+bool HostChar::is_connected() const {
+    const std::lock_guard lock(mutex_);
+    return has_output_;
 }
 
 void HostChar::set_listener(devices::CharListener *listener) {
@@ -90,12 +97,18 @@ void HostChar::connect(Peer peer) {
     output_changed_.notify_one();
 }
 
+void HostChar::tell_connection() {
+    const std::lock_guard lock(listener_mutex_);
+    if (listener_ != nullptr) listener_->connection_changed();
+}
+
 void HostChar::input_loop(Peer peer) {
     for (;; peer = {}) {
         if (peer.input < 0 && peer.output < 0) {
             peer = next_peer();
             if (peer.input < 0 && peer.output < 0) return;
             connect(peer);
+            tell_connection();
         }
         if (peer.input < 0) return; // output only: it stays until the end
         read_peer(peer.input);
@@ -112,8 +125,10 @@ void HostChar::disconnect() {
         output_fd_ = -1;
         // The output thread must let go of the descriptor before the next peer may replace it.
         output_empty_.wait(lock, [this] { return !output_busy_; });
+        if (unheard_ == Unheard::Lost) output_.drop(output_.size());
         notify = std::exchange(writer_wants_notice_, false);
     }
+    tell_connection();
     if (!notify) return;
     const std::lock_guard lock(listener_mutex_);
     if (listener_ != nullptr) listener_->writable();

@@ -22,15 +22,20 @@ public:
         int output = -1;
     };
 
-    HostChar();
+    /// What becomes of output while no peer is there: everything is taken, because a line without
+    /// a reader must not hold the guest up.
+    enum class Unheard : u8 {
+        Kept, ///< the last kRingSize bytes, for whoever comes
+        Lost, ///< a new peer gets nothing that was meant for another
+    };
+
+    explicit HostChar(Unheard = Unheard::Kept);
     ~HostChar() override;
 
     std::size_t write(std::span<const std::byte> bytes) override;
     std::size_t read(std::span<std::byte>) override;
+    [[nodiscard]] bool is_connected() const override;
     void set_listener(devices::CharListener *) override;
-
-    // While nobody listens (no peer yet, or no longer), everything is taken, and the last kRingSize
-    // bytes are kept for whoever comes: a line without a reader must not hold the guest up.
 
     /// Waits (briefly) until everything written has left.
     void flush();
@@ -57,6 +62,7 @@ private:
     void input_loop(Peer peer);
     void connect(Peer peer);
     void disconnect();
+    void tell_connection();
     void output_loop();
     /// Reads from one peer until it hangs up.
     void read_peer(int fd);
@@ -64,7 +70,8 @@ private:
     void write_all(int fd, std::span<const std::byte> bytes);
 
     ScopedFd stop_event_; ///< readable for ever once stopping
-    std::mutex mutex_;    ///< guards all below
+    const Unheard unheard_;
+    mutable std::mutex mutex_; ///< guards all below
     std::condition_variable output_changed_, output_empty_, input_room_;
     ByteRing input_{kRingSize};
     ByteRing output_{kRingSize};

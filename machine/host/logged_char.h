@@ -22,6 +22,7 @@ public:
 
     std::size_t write(std::span<const std::byte> bytes) override;
     std::size_t read(std::span<std::byte> bytes) override { return line_->read(bytes); }
+    [[nodiscard]] bool is_connected() const override { return line_->is_connected(); }
     void set_listener(devices::CharListener *listener) override { line_->set_listener(listener); }
 
 private:

@@ -61,8 +61,8 @@ private:
 /// A client is whoever has the pseudo-terminal's other end open.
 class PtySerial final : public HostChar {
 public:
-    PtySerial(ScopedFd master, ScopedFd opens)
-        : master_(std::move(master)), opens_(std::move(opens)) {
+    PtySerial(ScopedFd master, ScopedFd opens, Unheard unheard)
+        : HostChar(unheard), master_(std::move(master)), opens_(std::move(opens)) {
         start({});
     }
     ~PtySerial() override { stop(); }
@@ -90,8 +90,8 @@ private:
 /// Serves one client at a time.
 class SocketSerial final : public HostChar {
 public:
-    SocketSerial(ScopedFd listener, std::string path)
-        : listener_(std::move(listener)), path_(std::move(path)) {
+    SocketSerial(ScopedFd listener, std::string path, Unheard unheard)
+        : HostChar(unheard), listener_(std::move(listener)), path_(std::move(path)) {
         start({});
     }
     ~SocketSerial() override {
@@ -132,10 +132,10 @@ Result<std::unique_ptr<devices::Char>> create_file_serial(const std::string &pat
     return std::make_unique<FileSerial>(std::move(file));
 }
 
-Result<std::unique_ptr<devices::Char>> create_pty_serial(const LineNames &names) {
-    const auto failed = [&names](const char *what) {
-        return failure(fmt::format("{} pty: {}: {}; use another {}", names.option, what,
-                                   std::strerror(errno), names.option));
+Result<std::unique_ptr<devices::Char>> create_pty_serial(const LineUse &use) {
+    const auto failed = [&use](const char *what) {
+        return failure(fmt::format("{} pty: {}: {}; use another {}", use.option, what,
+                                   std::strerror(errno), use.option));
     };
     ScopedFd master{::posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK)};
     std::array<char, 128> name{};
@@ -153,21 +153,21 @@ Result<std::unique_ptr<devices::Char>> create_pty_serial(const LineNames &names)
     ::cfmakeraw(&mode);
     if (::tcsetattr(slave.get(), TCSANOW, &mode) != 0) return failed(name.data());
     slave.reset();
-    fmt::print(stderr, "tandem: {} at {}\n", names.line, name.data());
-    return std::make_unique<PtySerial>(std::move(master), std::move(opens));
+    fmt::print(stderr, "tandem: {} at {}\n", use.line, name.data());
+    return std::make_unique<PtySerial>(std::move(master), std::move(opens), use.unheard);
 }
 
-Result<std::unique_ptr<devices::Char>> create_tcp_serial(const LineNames &names,
+Result<std::unique_ptr<devices::Char>> create_tcp_serial(const LineUse &use,
                                                          const std::string &address, u16 port) {
-    ScopedFd listener = TRY(listen_on(names.option, address, port));
-    fmt::print(stderr, "tandem: {} at {}\n", names.line, local_name(listener));
-    return std::make_unique<SocketSerial>(std::move(listener), "");
+    ScopedFd listener = TRY(listen_on(use.option, address, port));
+    fmt::print(stderr, "tandem: {} at {}\n", use.line, local_name(listener));
+    return std::make_unique<SocketSerial>(std::move(listener), "", use.unheard);
 }
 
-Result<std::unique_ptr<devices::Char>> create_unix_serial(const LineNames &names,
+Result<std::unique_ptr<devices::Char>> create_unix_serial(const LineUse &use,
                                                           const std::string &path) {
-    ScopedFd listener = TRY(listen_at(path, std::string{names.option}));
-    return std::make_unique<SocketSerial>(std::move(listener), path);
+    ScopedFd listener = TRY(listen_at(path, std::string{use.option}));
+    return std::make_unique<SocketSerial>(std::move(listener), path, use.unheard);
 }
 
 } // namespace tandem::machine

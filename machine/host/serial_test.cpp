@@ -48,7 +48,7 @@ TEST(Serial, FileGetsEverythingWritten) {
 
 TEST(Serial, TcpServesOneClientAfterAnother) {
     testing::internal::CaptureStderr();
-    auto serial = create_tcp_serial(kSerialNames, "127.0.0.1", 0);
+    auto serial = create_tcp_serial(kSerialLine, "127.0.0.1", 0);
     ASSERT_TRUE(serial.has_value()) << serial.error().message;
     const std::string message = testing::internal::GetCapturedStderr();
     const auto port = std::stoi(message.substr(message.rfind(' ')));
@@ -77,7 +77,7 @@ TEST(Serial, TcpServesOneClientAfterAnother) {
 
 TEST(Serial, PtyServesWhoeverOpensIt) {
     testing::internal::CaptureStderr();
-    auto serial = create_pty_serial(kConsoleNames);
+    auto serial = create_pty_serial(kConsoleLine);
     ASSERT_TRUE(serial.has_value()) << serial.error().message;
     const std::string message = testing::internal::GetCapturedStderr();
     EXPECT_EQ(message.find("tandem: virtio console at /dev/pts/"), 0u) << message;

@@ -199,9 +199,9 @@ Result<> NamedMachine::start(const std::vector<std::string> &arguments,
     std::error_code error;
     std::vector<std::string> words{fs::read_symlink("/proc/self/exe", error).string(), "run"};
     words.insert(words.end(), arguments.begin(), arguments.end());
-    words.insert(words.end(),
-                 {"--name", name_, "--qmp", "unix:" + control_path(), "--snapshots", snapshots(),
-                  "--serial", "unix:" + console_path() + ",log=" + console_log()});
+    words.insert(words.end(), {"--name", name_, "--qmp", "unix:" + control_path(), "--snapshots",
+                               snapshots(), "--guest-agent", "unix:" + agent_path(), "--serial",
+                               "unix:" + console_path() + ",log=" + console_log()});
     const pid_t child = TRY(spawn(words, run_log()));
     for (int waited = 0; waited < kStartPatienceMs; waited += kStartStepMs) {
         if (::waitpid(child, nullptr, WNOHANG) == child)

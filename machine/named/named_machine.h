@@ -1,6 +1,6 @@
 #pragma once
 /// A machine with a name: a folder under the user's state directory that holds its description, its
-/// disk and what it leaves behind, and, while it runs, two sockets.
+/// disk and what it leaves behind, and, while it runs, three sockets.
 #include "machine/control/qmp_client.h"
 #include "support/bits.h"
 #include "support/result.h"
@@ -40,6 +40,7 @@ public:
     [[nodiscard]] const std::string &folder() const { return folder_; }
     [[nodiscard]] std::string control_path() const { return sockets_ + "/qmp.sock"; }
     [[nodiscard]] std::string console_path() const { return sockets_ + "/console.sock"; }
+    [[nodiscard]] std::string agent_path() const { return sockets_ + "/agent.sock"; }
     [[nodiscard]] std::string move_path() const { return sockets_ + "/move.sock"; }
     [[nodiscard]] std::string snapshots() const { return folder_ + "/snapshots"; }
     [[nodiscard]] std::string console_log() const { return folder_ + "/console.log"; }

@@ -3,10 +3,20 @@
 #include "machine/replay/gate.h"
 
 #include <deque>
+#include <string>
 
 namespace tandem::machine::replay {
 
-enum class Command : u8 { PressPowerKey, Reset };
+struct Command {
+    enum class Kind : u8 {
+        PressPowerKey,
+        Reset,
+        SetBalloon, ///< to `text` bytes
+        SetLink,    ///< to the settings in `text`
+    };
+    Kind kind{};
+    std::string text = {};
+};
 
 class Commands final : private GatePort {
 public:
@@ -19,7 +29,7 @@ public:
     void post(Command command) {
         {
             const std::lock_guard lock(mutex_);
-            posted_.push_back(command);
+            posted_.push_back(std::move(command));
         }
         gate_.arrived();
     }
@@ -28,12 +38,18 @@ private:
     bool fetch(std::vector<std::byte> &piece) override {
         const std::lock_guard lock(mutex_);
         if (posted_.empty()) return false;
-        piece.assign(1, static_cast<std::byte>(posted_.front()));
+        const Command command = std::move(posted_.front());
         posted_.pop_front();
+        piece.assign(1, static_cast<std::byte>(command.kind));
+        const auto text = std::as_bytes(std::span(command.text));
+        piece.insert(piece.end(), text.begin(), text.end());
         return true;
     }
     void enter(std::span<const std::byte> piece) override {
-        if (piece.size() == 1) execute_(static_cast<Command>(piece[0]));
+        if (piece.empty() || piece[0] > std::byte{static_cast<u8>(Command::Kind::SetLink)}) return;
+        const auto text = piece.subspan(1);
+        execute_({static_cast<Command::Kind>(piece[0]),
+                  {reinterpret_cast<const char *>(text.data()), text.size()}});
     }
 
     Gate &gate_;

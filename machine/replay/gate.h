@@ -17,8 +17,8 @@ namespace tandem::machine::replay {
 class GatePort {
 public:
     virtual ~GatePort() = default;
-    /// Takes the next piece of what the host has by now, of at most kMaxInput bytes; false: there
-    /// is none, or no room for it.
+    /// Takes the next piece of what the host has by now, of at most kMaxInput bytes, perhaps none;
+    /// false: there is no piece, or no room for it.
     [[nodiscard]] virtual bool fetch(std::vector<std::byte> &piece) = 0;
     /// It enters the machine. One of a recording may be anything.
     virtual void enter(std::span<const std::byte> piece) = 0;

@@ -12,18 +12,21 @@ struct LineState {
 
     std::vector<u8> waiting;
     u64 written = 0;
+    bool is_connected = false;
 
     template <typename Self, typename Archive>
     static void transfer(Self &self, Archive &archive) {
-        archive(self.waiting, self.written);
+        archive(self.waiting, self.written, self.is_connected);
     }
 };
 
 } // namespace
 
-GatedChar::GatedChar(Gate &gate, devices::Char &host)
-    : gate_(gate), host_(host), port_(gate.add(*this)) {
+GatedChar::GatedChar(Gate &gate, devices::Char &host, Presence presence)
+    : gate_(gate), host_(host), port_(gate.add(*this)), presence_(presence),
+      is_connected_(presence == Presence::Ignored) {
     host_.set_listener(this);
+    if (presence_ == Presence::Told && host_.is_connected()) gate_.arrived();
 }
 
 GatedChar::~GatedChar() {
@@ -73,7 +76,7 @@ std::size_t GatedChar::read(std::span<std::byte> target) {
 }
 
 void GatedChar::save(devices::StateWriter &writer) const {
-    LineState state{.waiting = {}, .written = written_};
+    LineState state{.waiting = {}, .written = written_, .is_connected = is_connected_};
     for (const std::byte byte : waiting_) state.waiting.push_back(static_cast<u8>(byte));
     devices::save_state(writer, "line", state);
 }
@@ -84,16 +87,28 @@ Result<> GatedChar::restore(devices::StateReader &reader) {
     waiting_.clear();
     for (const u8 byte : state.waiting) waiting_.push_back(std::byte{byte});
     written_ = state.written;
+    is_connected_ = state.is_connected;
     return {};
 }
 
 bool GatedChar::fetch(std::vector<std::byte> &piece) {
-    piece.resize(kMaxWaiting - std::min(kMaxWaiting, waiting_.size()));
+    // A piece without bytes says that somebody has come or left: come before what he says, left
+    // after it.
+    const bool has_changed = presence_ == Presence::Told && host_.is_connected() != is_connected_;
+    piece.clear();
+    if (has_changed && !is_connected_) return true;
+    const std::size_t room = kMaxWaiting - std::min(kMaxWaiting, waiting_.size());
+    piece.resize(room);
     piece.resize(host_.read(piece));
-    return !piece.empty();
+    return !piece.empty() || (has_changed && room != 0);
 }
 
 void GatedChar::enter(std::span<const std::byte> piece) {
+    if (piece.empty() && presence_ == Presence::Told) {
+        is_connected_ = !is_connected_;
+        if (listener_ != nullptr) listener_->connection_changed();
+        return;
+    }
     waiting_.insert(waiting_.end(), piece.begin(), piece.end());
     if (listener_ != nullptr) listener_->readable();
 }

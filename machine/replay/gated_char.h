@@ -9,12 +9,16 @@ namespace tandem::machine::replay {
 
 class GatedChar final : public devices::Char, private devices::CharListener, private GatePort {
 public:
+    /// Whether the machine is told that somebody connects to the line, or leaves.
+    enum class Presence : u8 { Ignored, Told };
+
     /// `host` outlives it.
-    GatedChar(Gate &, devices::Char &host);
+    GatedChar(Gate &, devices::Char &host, Presence);
     ~GatedChar() override;
 
     std::size_t write(std::span<const std::byte> bytes) override;
     std::size_t read(std::span<std::byte>) override;
+    bool is_connected() const override { return is_connected_; }
     void set_listener(devices::CharListener *listener) override { listener_ = listener; }
     /// Any thread: output that the host does not take is lost from now on.
     void give_up();
@@ -30,12 +34,15 @@ private:
 
     void readable() override { gate_.arrived(); }
     void writable() override;
+    void connection_changed() override { gate_.arrived(); }
     bool fetch(std::vector<std::byte> &piece) override;
     void enter(std::span<const std::byte> piece) override;
 
     Gate &gate_;
     devices::Char &host_;
     PortId port_;
+    const Presence presence_;
+    bool is_connected_; ///< as the machine was told
     devices::CharListener *listener_ = nullptr;
     std::deque<std::byte> waiting_;
     u64 written_ = 0;   ///< bytes, by the guest

@@ -24,17 +24,23 @@ Session::Session(const DeterministicConfig &config, u32 cpus, Owner owner)
 
 HostBackends Session::wrap(const HostBackends &host) {
     HostBackends inside = host;
-    const auto line = [this](devices::Char *outside) -> devices::Char * {
+    using Presence = GatedChar::Presence;
+    const auto line = [this](devices::Char *outside, Presence presence) -> devices::Char * {
         if (outside == nullptr) return nullptr;
-        return lines_.emplace_back(std::make_unique<GatedChar>(gate_, *outside)).get();
+        return lines_.emplace_back(std::make_unique<GatedChar>(gate_, *outside, presence)).get();
     };
-    inside.serial = line(host.serial);
-    inside.console = line(host.console);
+    inside.serial = line(host.serial, Presence::Ignored);
+    inside.console = line(host.console, Presence::Ignored);
+    for (devices::Char *&port : inside.ports) port = line(port, Presence::Told);
     for (devices::Block *&disk : inside.disks)
         disk = disks_.emplace_back(std::make_unique<GatedDisk>(gate_, clock_, *disk)).get();
     if (host.net != nullptr) {
         net_ = std::make_unique<GatedNet>(gate_, *host.net);
         inside.net = net_.get();
+    }
+    if (host.vsock != nullptr) {
+        vsock_ = std::make_unique<GatedVsock>(gate_, *host.vsock);
+        inside.vsock = vsock_.get();
     }
     for (std::size_t bank = 0; bank < flash_.size(); ++bank) {
         flash_[bank] = std::make_unique<NotedFlash>(*host.flash[bank]);
@@ -119,6 +125,7 @@ void Session::save(devices::StateWriter &writer) const {
     board_->save_exactly(writer);
     for (const auto &line : lines_) line->save(writer);
     if (net_ != nullptr) net_->save(writer);
+    if (vsock_ != nullptr) vsock_->save(writer);
     devices::save_state(writer, "entropy", entropy_.stream());
     schedule_->save(writer);
     sequencer_.save(writer);
@@ -131,6 +138,7 @@ Result<> Session::restore(std::span<const std::byte> bytes) {
     TRY(board_->restore_exactly(reader));
     for (const auto &line : lines_) TRY(line->restore(reader));
     if (net_ != nullptr) TRY(net_->restore(reader));
+    if (vsock_ != nullptr) TRY(vsock_->restore(reader));
     Random stream{0};
     TRY(devices::restore_state(reader, "entropy", stream));
     entropy_.set_stream(stream);

@@ -7,6 +7,7 @@
 #include "machine/replay/gated_char.h"
 #include "machine/replay/gated_disk.h"
 #include "machine/replay/gated_net.h"
+#include "machine/replay/gated_vsock.h"
 #include "machine/replay/journal/entry.h"
 #include "machine/replay/noted_flash.h"
 #include "machine/replay/seeded_entropy.h"
@@ -55,7 +56,7 @@ public:
     /// The machine's own thread has this board now.
     void set_board(Board *board) { board_ = board; }
     /// Any thread.
-    void post(Command command) { commands_.post(command); }
+    void post(Command command) { commands_.post(std::move(command)); }
     /// Any thread: the machine stops, whatever the host does.
     void give_up();
 
@@ -101,6 +102,7 @@ private:
     std::vector<std::unique_ptr<GatedChar>> lines_;
     std::vector<std::unique_ptr<GatedDisk>> disks_;
     std::unique_ptr<GatedNet> net_;
+    std::unique_ptr<GatedVsock> vsock_;
     std::array<std::unique_ptr<NotedFlash>, kFlashBanks> flash_;
     Board *board_ = nullptr;
 };

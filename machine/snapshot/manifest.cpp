@@ -1,6 +1,7 @@
 #include "machine/snapshot/manifest.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
@@ -116,6 +117,8 @@ std::string to_json(const Manifest &manifest) {
         disks.push_back(disk_json(config.disks[i], manifest.disks[i]));
     json netdevs = json::array();
     for (const NetdevConfig &netdev : config.netdevs) netdevs.push_back(netdev.id);
+    json ports = json::array();
+    for (const PortConfig &port : config.ports) ports.push_back(port.name);
     const json out{{"cpus", config.cpus},
                    {"memory", config.memory},
                    {"cpu", config.cpu_model},
@@ -124,6 +127,12 @@ std::string to_json(const Manifest &manifest) {
                    {"acpi", config.acpi},
                    {"watchdog", config.watchdog.has_value() ? name_of(*config.watchdog) : ""},
                    {"console", config.console.has_value()},
+                   {"ports", ports},
+                   {"vsock", config.vsock.has_value() ? config.vsock->cid : 0},
+                   {"balloon", config.balloon.has_value() ? json(config.balloon->statistics_ns)
+                                                          : json(nullptr)},
+                   {"link", to_text(config.net.link)},
+                   {"bus", config.virtio_bus == VirtioBus::Mmio ? "mmio" : "pci"},
                    {"net", config.net.kind == NetConfig::Kind::User ? "user" : "none"},
                    {"kernel", absolute(config.kernel)},
                    {"initrd", absolute(config.initrd)},
@@ -157,6 +166,17 @@ Result<Manifest> parse_manifest(std::string_view text, const std::string &path) 
         for (const auto &[name, action] : kWatchdogActions)
             if (in.at("watchdog") == name) config.watchdog = action;
         if (in.at("console").get<bool>()) config.console.emplace().kind = SerialConfig::Kind::None;
+        for (const json &name : in.value("ports", json::array())) {
+            PortConfig &port = config.ports.emplace_back();
+            port.name = name;
+            port.line.kind = SerialConfig::Kind::None;
+        }
+        if (const u64 cid = in.value("vsock", u64{0}); cid != 0) config.vsock.emplace().cid = cid;
+        if (const json balloon = in.value("balloon", json()); !balloon.is_null())
+            config.balloon.emplace().statistics_ns = balloon;
+        if (!apply_link_settings(in.value("link", ""), config.net.link).has_value())
+            return damaged();
+        config.virtio_bus = in.value("bus", "pci") == "mmio" ? VirtioBus::Mmio : VirtioBus::Pci;
         config.net.kind = in.at("net") == "user" ? NetConfig::Kind::User : NetConfig::Kind::None;
         config.kernel = in.at("kernel");
         config.initrd = in.at("initrd");
@@ -201,6 +221,23 @@ Result<> check_same_machine(const MachineConfig &saved, const MachineConfig &wan
                                    "and device_del",
                                    owner,
                                    saved.plugged.empty() ? "nothing there" : list_of(saved)));
+    const auto names = [](const MachineConfig &config) {
+        std::vector<std::string_view> all;
+        for (const PortConfig &port : config.ports) all.push_back(port.name);
+        return fmt::format("{}", fmt::join(all, ", "));
+    };
+    if (names(wanted) != names(saved))
+        return differs("--port", owner, saved.ports.empty() ? "none" : names(saved));
+    const auto cid = [](const MachineConfig &config) {
+        return config.vsock.has_value() ? config.vsock->cid : 0;
+    };
+    if (cid(wanted) != cid(saved))
+        return differs("--vsock", owner,
+                       cid(saved) == 0 ? "none" : fmt::format("cid={}", cid(saved)));
+    if (wanted.balloon.has_value() != saved.balloon.has_value())
+        return differs("--balloon", owner, saved.balloon.has_value() ? "one" : "none");
+    if (wanted.virtio_bus != saved.virtio_bus)
+        return differs("--bus", owner, saved.virtio_bus == VirtioBus::Mmio ? "mmio" : "pci");
     if (wanted.disks.size() != saved.disks.size())
         return differs("--disk", owner, fmt::format("{} disks", saved.disks.size()));
     for (std::size_t i = 0; i < saved.disks.size(); ++i) {

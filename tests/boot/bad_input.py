@@ -86,6 +86,24 @@ def main():
         refused(tandem, ["--kernel", good, "--cpu", "z80"], "z80", "cortex-a72")
         refused(tandem, ["--kernel", good, "--gic", "7"], "--gic")
         refused(tandem, ["--kernel", good, "--watchdog", "bite"], "--watchdog bite")
+        # Ports.
+        for port in ("x", "=unix:/x", "a b=none", "a/b=none", "n" * 65 + "=none", "x=stdio", "x=fax"):
+            refused(tandem, ["--kernel", good, "--port", port], "--port")
+        refused(tandem, ["--kernel", good, "--port", "x=none", "--port", "x=none"], "--port x")
+        refused(tandem, ["--kernel", good, "--guest-agent", "unix:"], "org.qemu.guest_agent.0", "unix:")
+        refused(tandem, ["--kernel", good, "--bus", "isa"], "--bus isa")
+        for balloon in ("2G", "on,stats=0", "on,stats=", "off"):
+            refused(tandem, ["--kernel", good, "--balloon", balloon], "--balloon")
+        for shape in ("latency=", "latency=-1", "loss=101", "rate=fast", "profile=6g", "speed=1"):
+            refused(tandem, ["--kernel", good, "--net", "user," + shape], "--net user", shape.split("=")[0])
+        for vsock in ("5", "cid=x,path=/tmp/x", "cid=2,path=/tmp/x", "cid=4294967295,path=/tmp/x", "path=", "cid=3"):
+            refused(tandem, ["--kernel", good, "--vsock", vsock], "--vsock")
+        refused(tandem, ["--kernel", good, "--vsock", "path=" + "x" * 97], "96 bytes")
+        refused(tandem, ["--kernel", good, "--vsock", "path=" + good], "--vsock", "Image")
+        many = [word for i in range(31) for word in ("--port", f"p{i}=none")]
+        refused(tandem, ["--kernel", good, *many], "--port", "30")
+        many = [word for i in range(30) for word in ("--disk", f"{i}")]
+        refused(tandem, ["--kernel", good, *many], "--disk", "31 slots")
         if "--sanitized" not in sys.argv:
             refused(tandem, ["--kernel", good, "--memory", "8G"], "8192 MiB", prefix=("prlimit", "--as=4294967296"))
         # Disks.

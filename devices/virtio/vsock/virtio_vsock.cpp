@@ -188,9 +188,16 @@ void VirtioVsock::send_transport_reset() {
     }
     if (transport_reset_ != TransportReset::Owed) return;
     Virtqueue &queue = transport().queue(kEventQueue);
-    const Virtqueue::Pop pop = queue.pop(chain_);
+    // An empty queue has the driver notify of the next buffer, and that is what tells that it has
+    // dealt with the event.
+    u32 buffers = 0;
+    Virtqueue::Pop pop = queue.pop(chain_);
+    for (; pop == Virtqueue::Pop::Chain && buffers < queue.max_size(); pop = queue.pop(chain_))
+        ++buffers;
     if (pop == Virtqueue::Pop::Broken) transport().fail();
-    if (pop != Virtqueue::Pop::Chain) return;
+    if (pop == Virtqueue::Pop::Chain) queue.undo_pop(); // more than there can be
+    for (u32 i = 0; i < buffers; ++i) queue.undo_pop();
+    if (buffers == 0 || queue.pop(chain_) != Virtqueue::Pop::Chain) return;
     transport_reset_ = TransportReset::Told;
     const bool fits = chain_.write(0, std::as_bytes(std::span(&kTransportReset, 1)));
     const u32 length = fits ? sizeof kTransportReset : 0;

@@ -224,7 +224,12 @@ TEST_F(VirtioVsockTest, LosesStreamsWithTheirHost) {
     StateReader reader(state);
     ASSERT_TRUE(slot.restore(reader).has_value());
     memory.put(kOutbox, ~u32{0});
-    driver.send(VirtioVsock::kEventQueue, 0, {{kOutbox, 4, true}});
+    driver.chain(VirtioDriver::base(VirtioVsock::kEventQueue), 1, {{kOutbox + 8, 4, true}});
+    driver.chain(VirtioDriver::base(VirtioVsock::kEventQueue), 0, {{kOutbox, 4, true}});
+    driver.offer(VirtioVsock::kEventQueue, 0);
+    driver.offer(VirtioVsock::kEventQueue, 1);
+    driver.notify(VirtioVsock::kEventQueue);
+    EXPECT_EQ(driver.available_event(VirtioVsock::kEventQueue), 2u) << "to be told of the next";
     EXPECT_EQ(driver.used_index(VirtioVsock::kEventQueue), 1u);
     EXPECT_EQ(memory.get<u32>(kOutbox), kTransportReset);
     port.happen({.kind = Kind::Opening, .ports = kCalling, .count = 0, .bytes = {}});

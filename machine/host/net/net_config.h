@@ -1,5 +1,6 @@
 #pragma once
 /// What `--net` says: plain data.
+#include "machine/link/link_config.h"
 #include "support/bits.h"
 
 #include <array>
@@ -25,6 +26,7 @@ struct NetConfig {
     enum class Kind : u8 { None, User };
     Kind kind = Kind::User;
     std::vector<HostForward> forwards;
+    LinkConfig link; ///< between the guest and this network
 };
 
 } // namespace tandem::machine
