@@ -105,7 +105,7 @@ def recording():
     """Entries of every kind: an input, a check, an end."""
     entries = b"\x00\x05\x01\x02hi" + b"\x01\x80\x01" + bytes(8) + b"\x02\x00\x00\x81\x01" + bytes(16)
     return {"entries": b"\x02" + entries, "chunk": b"\x01" + struct.pack("<IIQ", 0, 1, 0),
-            "file": b"\x00TANDEM\x1aR" + struct.pack("<IIQQ", 1, 0, 0, 0)}
+            "file": b"\x00TANDEM\x1aR" + struct.pack("<IIQQ", 2, 0, 0, 0)}
 
 
 def translation_cache():

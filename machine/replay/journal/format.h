@@ -17,7 +17,7 @@ namespace tandem::machine::replay {
 inline constexpr std::array<char, 8> kRecordingMagic{'T', 'A', 'N', 'D', 'E', 'M', '\x1a', 'R'};
 /// Of the layout and of all that decides how a machine runs: one that would run otherwise needs
 /// another version.
-inline constexpr u32 kRecordingVersion = 1;
+inline constexpr u32 kRecordingVersion = 2;
 
 struct RecordingHeader {
     std::array<char, 8> magic = kRecordingMagic;
