@@ -103,7 +103,7 @@ def main():
         many = [word for i in range(31) for word in ("--port", f"p{i}=none")]
         refused(tandem, ["--kernel", good, *many], "--port", "30")
         many = [word for i in range(30) for word in ("--disk", f"{i}")]
-        refused(tandem, ["--kernel", good, *many], "--disk", "31 slots")
+        refused(tandem, ["--kernel", good, *many], "--disk", "30 slots")
         if "--sanitized" not in sys.argv:
             refused(tandem, ["--kernel", good, "--memory", "8G"], "8192 MiB", prefix=("prlimit", "--as=4294967296"))
         # Disks.

@@ -52,7 +52,7 @@ class Guest:
         return match[1].decode(errors="replace").replace("\r", "")
 
     def wait_for(self, condition):
-        self.run(f"for i in $(seq 300); do {condition} && break; sleep 0.1; done; {condition}")
+        self.run(f"seen=; for i in $(seq 300); do {condition} && seen=1 && break; sleep 0.1; done; test $seen")
 
     def ask_for(self, name):
         """As soon as the guest has done what it does with a new device."""
@@ -145,6 +145,7 @@ def cards(guest, rounds):
         guest.qmp.execute("netdev_add", type="user", id="wire")
         guest.qmp.execute("device_add", driver="virtio-net-pci", id="card", netdev="wire", mac=mac)
         guest.wait_for(f"grep -q {mac} /sys/class/net/*/address")
+        # Settled, it has the name that udev gives it.
         guest.run(f"udevadm settle; card=$(basename $(dirname $(grep -l {mac} /sys/class/net/*/address)))")
         guest.run("ip addr add 10.0.2.15/24 dev $card && ip link set $card up")
         guest.run(f"perl -MIO::Socket::INET -e '$s=IO::Socket::INET->new(PeerAddr=>\"10.0.2.2\", "
@@ -158,7 +159,7 @@ def cards(guest, rounds):
                                 command_line=f"hostfwd_add wire tcp:127.0.0.1:{port}-:7777") == "", "a forward is added")
         guest.run("perl -MIO::Socket::INET -e '$s=IO::Socket::INET->new(LocalPort=>7777,Listen=>1,ReuseAddr=>1); "
                   "$c=$s->accept; print $c \"from the guest\"' &")
-        guest.wait_for("grep -q :1E61 /proc/net/tcp")
+        guest.wait_for("grep -q ':1E61 00000000:0000 0A' /proc/net/tcp")  # it listens
         with socket.create_connection(("127.0.0.1", port), 60) as connection:
             check(connection.makefile("rb").read() == b"from the guest", "the host reaches the guest")
         said = guest.qmp.execute("human-monitor-command", command_line=f"hostfwd_remove wire tcp:127.0.0.1:{port}")
