@@ -227,7 +227,10 @@ Result<> check_same_machine(const MachineConfig &saved, const MachineConfig &wan
         return fmt::format("{}", fmt::join(all, ", "));
     };
     if (names(wanted) != names(saved))
-        return differs("--port", owner, saved.ports.empty() ? "none" : names(saved));
+        return failure(
+            fmt::format("--port: {} {}; give it the same (--port NAME=none, if nobody is "
+                        "at the other end)",
+                        owner, saved.ports.empty() ? "none" : names(saved)));
     const auto cid = [](const MachineConfig &config) {
         return config.vsock.has_value() ? config.vsock->cid : 0;
     };

@@ -185,7 +185,8 @@ def moved_by_name(tandem, guest, folder):
     qmp = Qmp(socket_path)
     qmp.execute("stop")
     port = free_port()
-    other = Machine(200, [tandem, "run", *create[5:], "--kernel", create[3], "--incoming", f"tcp:127.0.0.1:{port}"])
+    other = Machine(200, [tandem, "run", *create[5:], "--kernel", create[3], "--guest-agent", "none",
+                          "--incoming", f"tcp:127.0.0.1:{port}"])
     done = subprocess.run([tandem, "move", f"unix:{socket_path}", f"tcp:127.0.0.1:{port}"], capture_output=True, text=True,
                           timeout=300)
     check(done.returncode == 0, f"tandem move: {done}")
