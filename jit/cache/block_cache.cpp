@@ -75,6 +75,7 @@ TranslationBlock &BlockCache::add(CodePage &page, std::unique_ptr<TranslationBlo
     page.blocks = block.get();
     bytes_.fetch_add(size_of(*block), std::memory_order_relaxed);
     TranslationBlock &added = *block.release();
+    added.is_added.store(true, std::memory_order_release);
     if (added.is_region) {
         ++page.regions;
         return added;

@@ -57,7 +57,8 @@ struct alignas(64) TranslationBlock {
     bool is_region = false;                      ///< not a block, but code of T2 that blocks enter
     /// Of a block: the region that it enters, null if it runs in T1.
     std::atomic<TranslationBlock *> region = nullptr;
-    std::atomic<u32> samples = 0;          ///< how often a slice ended here; approximate
+    std::atomic<u32> samples = 0;       ///< how often a slice ended here; approximate
+    std::atomic<bool> is_added = false; ///< to the cache, by a thread that others need not know of
     std::atomic<bool> is_promoted = false; ///< T2 has been asked for a region with this block
     /// Guest instructions of the largest region entered here that was demoted.
     std::atomic<u32> demoted_instructions = 0;

@@ -408,6 +408,9 @@ void Vcpu::promote(TranslationBlock &block) {
 
 void Vcpu::link(const ExitInfo &exit, u64 pc, TranslationBlock &to) {
     auto &from = *reinterpret_cast<TranslationBlock *>(exit.owner);
+    // A jump that another thread has patched may have led here, without a lock: its earlier stores
+    // are seen before that one.
+    if (!from.is_added.load(std::memory_order_acquire)) return;
     // Within its reach, what maps the one block maps the other.
     const i64 target = from.links[exit.link].site.target;
     if (static_cast<u64>(target & 0xfff) != (pc & 0xfff) || from.mode != to.mode ||
