@@ -5,7 +5,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <charconv>
 #include <cmath>
 #include <optional>
@@ -49,20 +48,6 @@ Result<u64> parse_scaled(std::string_view what, std::string_view text, unsigned 
         return failure(fmt::format("{} {}: too large; use less", what, text));
     return value << shift;
 }
-
-struct NamedCache {
-    std::string_view name;
-    machine::CacheMode mode;
-};
-// clang-format off
-constexpr std::array kCacheModes{
-    NamedCache{"writeback",    machine::CacheMode::Writeback},
-    NamedCache{"writethrough", machine::CacheMode::Writethrough},
-    NamedCache{"none",         machine::CacheMode::None},
-    NamedCache{"directsync",   machine::CacheMode::Directsync},
-    NamedCache{"unsafe",       machine::CacheMode::Unsafe},
-};
-// clang-format on
 
 /// What follows the last comma; a file's name may hold others.
 std::optional<std::string_view> last_option(std::string_view text) {
@@ -108,12 +93,13 @@ Result<machine::DiskConfig> parse_disk(std::string_view text) {
                 return failure(fmt::format("--disk {}: unknown {}; use raw, qcow2, vmdk or vhdx",
                                            text, option));
         } else if (option.starts_with("cache=")) {
-            const auto found = std::ranges::find(kCacheModes, option.substr(6), &NamedCache::name);
-            if (found == kCacheModes.end())
+            const auto found = std::ranges::find(machine::kCacheModes, option.substr(6),
+                                                 [](const auto &row) { return row.first; });
+            if (found == std::end(machine::kCacheModes))
                 return failure(fmt::format("--disk {}: unknown {}; use writeback, none, "
                                            "writethrough, directsync or unsafe",
                                            text, option));
-            disk.cache = found->mode;
+            disk.cache = found->second;
         } else {
             break;
         }

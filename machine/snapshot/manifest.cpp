@@ -17,12 +17,6 @@ std::string absolute(const std::string &path) {
     return path.empty() ? path : std::filesystem::absolute(path).lexically_normal().string();
 }
 
-constexpr std::pair<std::string_view, CacheMode> kCacheModes[] = {
-    {"writeback", CacheMode::Writeback}, {"writethrough", CacheMode::Writethrough},
-    {"none", CacheMode::None},           {"directsync", CacheMode::Directsync},
-    {"unsafe", CacheMode::Unsafe},
-};
-
 constexpr std::pair<std::string_view, PluggedDevice::Kind> kPluggedKinds[] = {
     {"disk", PluggedDevice::Kind::Disk},
     {"net", PluggedDevice::Kind::Net},

@@ -5,6 +5,8 @@
 #include "support/scoped_fd.h"
 
 #include <atomic>
+#include <string_view>
+#include <utility>
 
 namespace tandem::machine {
 
@@ -15,6 +17,12 @@ enum class CacheMode : u8 {
     None,         ///< no page cache (O_DIRECT); a flush empties the drive's cache
     Directsync,   ///< no page cache, and every write reaches the medium
     Unsafe,       ///< flushes are ignored
+};
+
+inline constexpr std::pair<std::string_view, CacheMode> kCacheModes[] = {
+    {"writeback", CacheMode::Writeback}, {"writethrough", CacheMode::Writethrough},
+    {"none", CacheMode::None},           {"directsync", CacheMode::Directsync},
+    {"unsafe", CacheMode::Unsafe},
 };
 
 /// Locked is the rule. Of an image that is only looked at another process may be writing to it.
