@@ -9,7 +9,6 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 
 from boot import check, run_arguments
 from console import Console
@@ -88,15 +87,19 @@ def linux(tandem, guest, folder):
         # A port that nothing but this test knows: a megabyte each way.
         name = b"/dev/virtio-ports/org.tandem.test"
         peer = Peer(port)
-        console.send(b"head -c 1000000 " + name + b" | sha256sum; seq 200000 | head -c 1000000 >" + name + b"\r")
+        console.send(b"head -c 1000000 " + name + b" | sha256sum; seq 200000 | head -c 1000000 >" + name + b"; echo writ''ten\r")
         data = os.urandom(1000000)
         peer.socket.sendall(data)
         console.expect(hashlib.sha256(data).hexdigest().encode())
         expected = "".join(f"{i}\n" for i in range(1, 200001)).encode()[:1000000]
         check(peer.file.read(1000000) == expected, "a megabyte arrives")
 
-        # Both go through a snapshot.
+        # Both go through a snapshot. Linux drops what arrives while a port closes, so the next reader has to be there.
+        console.expect(rb"written\r")
+        qmp.execute("query-status")  # behind it, what the ports did before
+        qmp.events.clear()
         console.send(b"while read line <&3; do echo re: $line >&3; done 3<>" + name + b" &\r")
+        check(qmp.expect("VSERPORT_CHANGE") == {"id": "org.tandem.test", "open": True}, "the port opens")
         check(peer.line(b"one") == b"re: one\n", "an echo")
         qmp.execute("human-monitor-command", command_line="savevm ports")
         check(peer.line(b"two") == b"re: two\n", "an echo after saving")
@@ -123,12 +126,11 @@ def replay(tandem, guest, folder):
         peer = Peer(port)
         console.send(b"head -n 1 $P; echo answer >$P\r")
         check(peer.line(text) == b"answer\n", "an answer")
-        console.expect(b"\n" + text + b"\r")
+        console.expect(b"\n" + text + rb"\s+/ # ")  # which has closed the port
         peer.close()
-        time.sleep(0.2)
     console.send(b"poweroff -f\r")
     check(console.wait() == 0, "exit status 0 after poweroff")
-    for tier in ("t1", "t2"):
+    for tier in ("t1", "auto"):
         done = subprocess.run([tandem, "replay", recording, "--tier", tier, "--serial", "none"], capture_output=True,
                               text=True, stdin=subprocess.DEVNULL)
         check(done.returncode == 0, f"replay in {tier}: {done.stderr}")
