@@ -14,7 +14,7 @@
 namespace tandem::app {
 /// The options as typed.
 struct ReplayCommand::Options {
-    std::string file, until, serial, console, accel, tier = "t1", timeout, trace, trace_filter;
+    std::string file, until, serial, console, accel, tier = "auto", timeout, trace, trace_filter;
     std::string gdb, checkpoint_memory;
     ProfileTexts profile;
     std::vector<std::string> symbols;
@@ -66,7 +66,7 @@ ReplayCommand::ReplayCommand(CLI::App &program)
     option("--serial", o.serial, "WHERE", "where the serial line's output goes, as for run");
     option("--console", o.console, "WHERE", "where the virtio console's goes, if there is one");
     option("--accel", o.accel, "KIND", "auto (default), jit or interp");
-    option("--tier", o.tier, "TIER", "t1, auto or t2; any makes the same run");
+    option("--tier", o.tier, "TIER", "auto (default), t1 or t2; any makes the same run");
     option("--cache", o.cache.directory, "DIR",
            "where LLVM's code is kept for later runs (~/.cache/tandem)");
     option("--cache-size", o.cache.size, "SIZE", "keep no more than this there (default 256M)");

@@ -29,7 +29,7 @@ struct RunCommand::Options {
     std::string image, kernel, initrd, append, dtb, bios, nvram, restore, incoming;
     std::vector<std::string> disks, cdroms, shares, ports;
     std::string cpus, memory, cpu, accel = "auto", gic, watchdog;
-    std::string tier = "t1";
+    std::string tier = "auto";
     CacheTexts cache;
     std::string net, serial, console, guest_agent, vsock, balloon, bus, display = "none";
     std::string timeout, trace, trace_filter;
@@ -193,7 +193,7 @@ std::vector<RunCommand::Options::Row> RunCommand::Options::rows() {
         {"--memory",  &o.memory,       "SIZE",   "RAM, such as 512M or 2G (default 1G)"},
         {"--cpu",     &o.cpu,          "MODEL",  "cortex-a53, cortex-a72, neoverse-n1 or max (default)[,pauth=qarma5]"},
         {"--accel",   &o.accel,        "KIND",   "auto (default), jit or interp"},
-        {"--tier",    &o.tier,         "TIER",   "t1 (default), auto (hot loops by LLVM) or t2 (all by LLVM at once)"},
+        {"--tier",    &o.tier,         "TIER",   "auto (default: hot loops by LLVM), t1 (none) or t2 (all by LLVM at once)"},
         {"--cache",   &o.cache.directory, "DIR", "where LLVM's code is kept for later runs (~/.cache/tandem)"},
         {"--cache-size", &o.cache.size,"SIZE",   "keep no more than this there (default 256M)"},
         {"--gic",     &o.gic,          "VERSION","interrupt controller, 2 or 3 (default)"},

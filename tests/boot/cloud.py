@@ -38,7 +38,8 @@ def main():
         command = plan["ssh"]["command"]
         for start in ("first", "second"):
             console = Console([tandem, "run", image], 600)
-            console.expect(rb"log in +ssh -p \d+")
+            # The port that is free now may be another than when explain looked.
+            command[command.index("-p") + 1] = console.expect(rb"log in +ssh -p (\d+)")[1].decode()
             console.expect(rb"Booting `Debian")
             console.expect(rb"my-cloud login:")
             if start == "first":

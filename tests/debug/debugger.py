@@ -103,7 +103,7 @@ def linux(tandem, guest, program):
     with tempfile.TemporaryDirectory() as folder:
         initrd = os.path.join(folder, "initrd")
         make_initrd(program, initrd)
-        for options in ([], ["--tier", "auto"]):
+        for options in ([], ["--tier", "t1"]):
             machine = Debugged(tandem, ["--kernel", os.path.join(guest, "kernel"), "--initrd", initrd, "--append",
                                         "console=ttyAMA0 quiet nokaslr"] + options)
             gdb(machine, "linux_session.py", program, START_KERNEL=start_kernel, DOWN_READ=down_read)
@@ -138,7 +138,7 @@ def reverse(tandem, guest, program):
                            initrd, "--net", "none", "--append", "console=ttyAMA0 quiet nokaslr"], 120)
         console.expect(rb"PASS guest")
         check(console.wait() == 0, "the guest is recorded")
-        for options in ([], ["--tier", "auto"]):
+        for options in ([], ["--tier", "t1"]):
             machine = Debugged(tandem, [recording] + options, verb="replay")
             said = gdb(machine, "reverse_session.py", program, START_KERNEL=start_kernel)
             check(said.count("No more reverse-execution history") == 4, "gdb knows both ends of history")

@@ -195,8 +195,10 @@ void Generator::aim_at_memory(isa_case &test, u32 word) {
         test.state.sp = address & ~u64{15}; // roms/exceptions tests misaligned ones
     else if (base == index)
         test.state.x[base] = address / 2; // twice that, unless the index is extended or scaled
-    else if (below(32) != 0)              // else: wherever it points, which faults
+    else if (below(32) != 0)
         test.state.x[base] = address | (below(8) == 0 ? u64{0x5a} << 56 : 0);
+    else // wherever it points above the oracle's own memory, which faults
+        test.state.x[base] |= u64{1} << 47;
 }
 
 /// Most often to an aligned address in the code area, sometimes a tagged one.

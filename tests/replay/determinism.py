@@ -32,12 +32,12 @@ def main():
     if which == "disk":
         guest += ["--initrd", f"{guests}/initrd", "--disk", f"{guests}/disk.img,snapshot,format=raw"]
         guest += ["--append", f"root=/dev/vda rw {append}"]
-        variants = [["--tier", "auto"]]
+        variants = [["--tier", "t1"]]
         until = ["--until", "3s"]
     else:
         guest += ["--initrd", f"{guests}/busybox.cpio.gz", "--append", append]
         # What LLVM makes of every block takes long, and so does the interpreter.
-        variants = [["--tier", "auto"], ["--accel", "interp"]]
+        variants = [["--tier", "t1"], ["--accel", "interp"]]
         until = ["--until", "0.9s"]
     for schedule in schedules:
         options = ["--schedule", schedule, *until]

@@ -140,7 +140,7 @@ def main():
         state = record(tandem, guests, recording)
         print(f"recorded: {state}, {os.path.getsize(recording)} bytes", flush=True)
         # A replay that may go backwards keeps its past: its turns end where they did not before.
-        ways = [[], ["--tier", "auto"], ["--gdb", "127.0.0.1:0"]]
+        ways = [[], ["--tier", "t1"], ["--gdb", "127.0.0.1:0"]]
         output = None
         for number in range(options.replays):
             with (contextlib.nullcontext, busy_host)[number // 2 % 2]():
