@@ -230,9 +230,16 @@ Result<machine::NetConfig> parse_net(std::string_view text) {
             if (!applied.has_value()) return bad(applied.error().message);
             continue;
         }
-        if (!option.starts_with("hostfwd="))
-            return bad("unknown option; use hostfwd=, latency=, jitter=, loss=, rate= or profile=");
-        option.remove_prefix(8);
+        const std::string_view name = option.substr(0, option.find('='));
+        option.remove_prefix(std::min(name.size() + 1, option.size()));
+        if (name == "tftp" || name == "bootfile") {
+            if (option.empty()) return bad(fmt::format("{}: no name; write {}=NAME", name, name));
+            (name == "tftp" ? net.tftp : net.bootfile) = std::string{option};
+            continue;
+        }
+        if (name != "hostfwd")
+            return bad("unknown option; use hostfwd=, tftp=, bootfile=, latency=, jitter=, loss=, "
+                       "rate= or profile=");
         auto forward = machine::parse_forward(option);
         if (!forward.has_value()) return bad("hostfwd: " + forward.error().message);
         net.forwards.push_back(std::move(*forward));

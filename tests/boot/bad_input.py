@@ -96,6 +96,9 @@ def main():
             refused(tandem, ["--kernel", good, "--balloon", balloon], "--balloon")
         for shape in ("latency=", "latency=-1", "loss=101", "rate=fast", "profile=6g", "speed=1"):
             refused(tandem, ["--kernel", good, "--net", "user," + shape], "--net user", shape.split("=")[0])
+        refused(tandem, ["--kernel", good, "--net", "user,tftp=" + good], "tftp=", "folder")
+        refused(tandem, ["--kernel", good, "--net", f"user,tftp={folder}/absent"], "absent", "folder")
+        refused(tandem, ["--kernel", good, "--net", "user,bootfile=" + "b" * 128], "bootfile", "127")
         for vsock in ("5", "cid=x,path=/tmp/x", "cid=2,path=/tmp/x", "cid=4294967295,path=/tmp/x", "path=", "cid=3"):
             refused(tandem, ["--kernel", good, "--vsock", vsock], "--vsock")
         refused(tandem, ["--kernel", good, "--vsock", "path=" + "x" * 97], "96 bytes")

@@ -25,8 +25,10 @@ inline constexpr u16 kUserNetMtu = 1500;
 struct NetConfig {
     enum class Kind : u8 { None, User };
     Kind kind = Kind::User;
-    std::vector<HostForward> forwards;
-    LinkConfig link; ///< between the guest and this network
+    std::vector<HostForward> forwards = {};
+    std::string tftp = {};     ///< a folder that the guest may read by TFTP; empty: none
+    std::string bootfile = {}; ///< what DHCP has a guest boot from the network; empty: nothing
+    LinkConfig link = {};      ///< between the guest and this network
 };
 
 } // namespace tandem::machine

@@ -10,6 +10,7 @@
 #include <chrono>
 #include <csignal>
 #include <cstring>
+#include <filesystem>
 
 namespace tandem::machine {
 namespace {
@@ -82,7 +83,22 @@ Result<std::unique_ptr<UserNet>> UserNet::create(const NetConfig &config, Forwar
     return net;
 }
 
+Result<> UserNet::check_boot_files() const {
+    // RFC 2131, section 2: `file` has 128 bytes, the last one a zero.
+    static constexpr std::size_t kMaxBootFile = 127;
+    if (config_.bootfile.size() > kMaxBootFile)
+        return failure(fmt::format("--net bootfile: a name of {} bytes; use {} at most",
+                                   config_.bootfile.size(), kMaxBootFile));
+    if (config_.tftp.empty()) return {};
+    std::error_code error;
+    if (!std::filesystem::is_directory(config_.tftp, error))
+        return failure(fmt::format("--net tftp={}: {}; name a folder", config_.tftp,
+                                   error ? error.message() : "no folder"));
+    return {};
+}
+
 Result<> UserNet::start(Forwards forwards) {
+    TRY(check_boot_files());
     wake_.reset(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
     if (!wake_.is_open())
         return failure(
@@ -102,6 +118,8 @@ Result<> UserNet::start(Forwards forwards) {
     ::inet_pton(AF_INET6, "fec0::2", &slirp.vhost6);
     ::inet_pton(AF_INET6, "fec0::3", &slirp.vnameserver6);
     slirp.vhostname = "tandem";
+    slirp.tftp_path = config_.tftp.empty() ? nullptr : config_.tftp.c_str();
+    slirp.bootfile = config_.bootfile.empty() ? nullptr : config_.bootfile.c_str();
     // Frames of the guest may be larger: large TCP segments are taken whole.
     slirp.if_mtu = slirp.if_mru = mtu();
     slirp_ = ::slirp_new(&slirp, &callbacks(), this);

@@ -57,6 +57,7 @@ private:
     static constexpr std::size_t kMaxWaiting = 1024;
 
     explicit UserNet(const NetConfig &config) : config_(config) {}
+    [[nodiscard]] Result<> check_boot_files() const;
     [[nodiscard]] Result<> start(Forwards);
     [[nodiscard]] Result<> forward(const HostForward &);
     /// False: there is none.

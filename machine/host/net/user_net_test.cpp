@@ -67,5 +67,12 @@ TEST(UserNet, RefusesAPortThatIsTaken) {
     EXPECT_FALSE(UserNet::create(config).has_value());
 }
 
+TEST(UserNet, RefusesBootFilesThatNobodyCouldLoad) {
+    EXPECT_FALSE(UserNet::create({.tftp = "/no/such/folder"}).has_value());
+    EXPECT_FALSE(UserNet::create({.tftp = "/proc/self/status"}).has_value());
+    EXPECT_FALSE(UserNet::create({.bootfile = std::string(128, 'b')}).has_value());
+    EXPECT_TRUE(UserNet::create({.tftp = "/", .bootfile = std::string(127, 'b')}).has_value());
+}
+
 } // namespace
 } // namespace tandem::machine
