@@ -34,6 +34,7 @@ const Choices kChoices[] = {
     {"--guest-agent",    {"unix:", "tcp:", "pty"}},
     {"--incoming",       {"unix:", "tcp:", "fd:"}},
     {"--net",            {"user", "none"}},
+    {"--on-panic",       {"pause", "shutdown", "exit-failure", "none"}},
     {"--profile-clock",  {"cpu", "guest"}},
     {"--qcow2-version",  {"2", "3"}},
     {"--qmp",            {"unix:"}},

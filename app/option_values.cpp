@@ -362,6 +362,13 @@ Result<> parse_tier(std::string_view text, machine::MachineConfig &config) {
     return failure(fmt::format("--tier {}: unknown; use auto, t1 or t2", text));
 }
 
+Result<machine::PanicAction> parse_panic_action(std::string_view text) {
+    machine::PanicAction action{};
+    if (choose(text, machine::kPanicActions, action)) return action;
+    return failure(
+        fmt::format("--on-panic {}: unknown; use pause, shutdown, exit-failure or none", text));
+}
+
 Result<machine::WatchdogAction> parse_watchdog(std::string_view text) {
     machine::WatchdogAction action{};
     if (choose(text, machine::kWatchdogActions, action)) return action;

@@ -39,6 +39,8 @@ namespace tandem::app {
 [[nodiscard]] Result<> parse_accelerator(std::string_view text, machine::MachineConfig &);
 /// "auto", "t1" or "t2"; empty: as it is.
 [[nodiscard]] Result<machine::WatchdogAction> parse_watchdog(std::string_view text);
+/// "pause", "shutdown", "exit-failure" or "none".
+[[nodiscard]] Result<machine::PanicAction> parse_panic_action(std::string_view text);
 [[nodiscard]] Result<> parse_tier(std::string_view text, machine::MachineConfig &);
 /// --cache, --cache-size and --no-cache as typed.
 struct CacheTexts {

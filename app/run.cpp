@@ -28,7 +28,7 @@ int fail(const Error &error, int status) {
 struct RunCommand::Options {
     std::string image, kernel, initrd, append, dtb, bios, nvram, restore, incoming;
     std::vector<std::string> disks, cdroms, shares, ports;
-    std::string cpus, memory, cpu, accel = "auto", gic, watchdog;
+    std::string cpus, memory, cpu, accel = "auto", gic, watchdog, on_panic;
     std::string tier = "auto";
     CacheTexts cache;
     std::string net, serial, console, guest_agent, vsock, balloon, bus, display = "none";
@@ -111,6 +111,7 @@ RunCommand::Options::to_config(std::unique_ptr<machine::move::Arrival> &arrival)
     config.translation_cache = TRY(parse_cache(cache, machine::cache_directory()));
     if (!gic.empty()) config.gic_version = TRY(parse_count("--gic", gic));
     if (!watchdog.empty()) config.watchdog = TRY(parse_watchdog(watchdog));
+    if (!on_panic.empty()) config.on_panic = TRY(parse_panic_action(on_panic));
     if (!net.empty()) config.net = TRY(parse_net(net));
     if (!console.empty()) config.console = TRY(parse_serial("--console", console));
     TRY(add_ports(config));
@@ -198,6 +199,7 @@ std::vector<RunCommand::Options::Row> RunCommand::Options::rows() {
         {"--cache-size", &o.cache.size,"SIZE",   "keep no more than this there (default 256M)"},
         {"--gic",     &o.gic,          "VERSION","interrupt controller, 2 or 3 (default)"},
         {"--watchdog",&o.watchdog,    "ACTION", "adds one, and says what it does: reset, shutdown, poweroff or none"},
+        {"--on-panic",&o.on_panic,    "ACTION", "the guest can say that it has panicked, and this follows: pause, shutdown, exit-failure or none"},
         {"--net",     &o.net,          "KIND",   "user[,hostfwd=tcp:ADDR:PORT-:PORT]...[,tftp=DIR][,bootfile=FILE][,latency=MS][,loss=PERCENT][,rate=MBIT][,profile=NAME] (default) or none"},
         {"--serial",  &o.serial,       "WHERE",  "stdio (default), none, file:F, pty, tcp:ADDR:PORT or unix:PATH[,log=F]"},
         {"--console", &o.console,      "WHERE",  "adds a virtio console (hvc0) there; as --serial"},
@@ -363,6 +365,8 @@ int RunCommand::start(PlannedRun &planned) {
         fmt::print(stderr, "tandem: --timeout {}: the time is over\n", options_->timeout);
         return kExitTimeout;
     case machine::StopReason::Signal: return kExitSignal + outcome->signal;
+    case machine::StopReason::Panicked:
+        return planned.config.on_panic == machine::PanicAction::ExitFailure ? kExitFailure : 0;
     case machine::StopReason::None:
     case machine::StopReason::PowerOff:
     case machine::StopReason::Reset:

@@ -98,9 +98,11 @@ Result<> check_slots(const MachineConfig &config) {
         };
         // A SCSI adapter takes one slot for all of its units.
         const std::size_t disks = on(row.disk) + (on(row.scsi) != 0 ? 1 : 0);
-        const std::size_t devices = disks + (row.bus == config.virtio_bus ? others : 0);
+        const bool has_panic = row.bus == VirtioBus::Pci && config.on_panic.has_value();
+        const std::size_t devices =
+            disks + (row.bus == config.virtio_bus ? others : 0) + (has_panic ? 1 : 0);
         if (devices > row.slots)
-            return failure(fmt::format("--disk: {} disks and {} other virtio devices on {}; the "
+            return failure(fmt::format("--disk: {} disks and {} other devices on {}; the "
                                        "board has {} slots there: move disks with bus=, or others "
                                        "with --bus",
                                        disks, devices - disks, row.name, row.slots));
@@ -516,6 +518,16 @@ void Machine::watchdog_expired() {
     if (server_ != nullptr) server_->watchdog_event(action);
 }
 
+void Machine::guest_panicked(devices::GuestPanic event) {
+    const bool is_looked_into = event == devices::GuestPanic::CrashLoaded;
+    const PanicAction action = is_looked_into ? PanicAction::None : *config_.on_panic;
+    fmt::print(stderr, "tandem: the guest has panicked: {}\r\n",
+               is_looked_into ? "its crash kernel takes over" : name_of(action));
+    if (server_ != nullptr) server_->panic_event(event, action);
+    // A replay does as its recording does, whose guest time stood still.
+    if (action == PanicAction::Pause && !config_.is_replay()) pauser_.ask();
+}
+
 void Machine::port_changed(std::string_view port, bool is_open) {
     if (server_ != nullptr) server_->port_event(port, is_open);
 }
@@ -613,6 +625,7 @@ bool Machine::goes_on_after(StopReason reason) {
     if (reason == StopReason::Replaced && outcome_.reason == StopReason::None) return true;
     const bool resets = reason == StopReason::Reset && outcome_.reason == StopReason::None;
     const EventCause cause = outcome_.reason != StopReason::None ? cause_
+                             : reason == StopReason::Panicked    ? EventCause::GuestPanic
                              : !resets                           ? EventCause::GuestShutdown
                              : reset_by_control_                 ? EventCause::ControlReset
                                                                  : EventCause::GuestReset;
@@ -654,6 +667,7 @@ HostBackends Machine::backends() {
         if (server_ != nullptr) server_->balloon_event(actual);
     };
     backends.watchdog_expired = [this] { watchdog_expired(); };
+    backends.guest_panicked = [this](devices::GuestPanic event) { guest_panicked(event); };
     backends.slot_answered = [this](u32 port, devices::SlotAnswer answer) {
         hotplug_->slot_answered(port, answer);
     };

@@ -6,6 +6,7 @@
 #include "machine/control/machine_control.h"
 #include "machine/host/disk.h"
 #include "machine/host/entropy.h"
+#include "machine/host/errand.h"
 #include "machine/host/net/user_net.h"
 #include "machine/host/serial.h"
 #include "machine/host/share/host_share.h"
@@ -80,6 +81,7 @@ private:
     Result<> open_flash();
     void quit() override { stop({StopReason::Quit, 0}, EventCause::Console); }
     void watchdog_expired();
+    void guest_panicked(devices::GuestPanic);
     void port_changed(std::string_view port, bool is_open);
     void press_power_key() override;
     [[nodiscard]] Result<> set_balloon(u64 bytes);
@@ -201,6 +203,7 @@ private:
     std::unique_ptr<MachineControl> control_;
     std::unique_ptr<Hotplug> hotplug_;
     std::unique_ptr<Debugged> debugged_;
+    Errand pauser_{[this] { pause(); }};
     std::unique_ptr<QmpServer> server_; ///< goes before what it uses, as does the next
     std::mutex gdb_mutex_;              ///< guards the pointer; the innermost
     std::shared_ptr<GdbServer> gdb_;

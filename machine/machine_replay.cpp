@@ -19,8 +19,10 @@ bool has_input(const SerialConfig &line) {
 } // namespace
 
 replay::RunEnd end_of_run(StopReason reason) {
-    return reason == StopReason::PowerOff || reason == StopReason::Reset ? replay::RunEnd::Guest
-                                                                         : replay::RunEnd::Host;
+    return reason == StopReason::PowerOff || reason == StopReason::Panicked ||
+                   reason == StopReason::Reset
+               ? replay::RunEnd::Guest
+               : replay::RunEnd::Host;
 }
 
 Result<MachineConfig> config_of_recording(const replay::JournalReader &journal,
@@ -89,8 +91,8 @@ void Machine::end_session() {
 
 bool Machine::stays_at_end(Board &board, StopReason reason) {
     if (timeline_ == nullptr || !debugged_->is_attached()) return false;
-    const bool has_ended =
-        reason == StopReason::PowerOff || (reason == StopReason::Reset && !config_.reboot_allowed);
+    const bool has_ended = reason == StopReason::PowerOff || reason == StopReason::Panicked ||
+                           (reason == StopReason::Reset && !config_.reboot_allowed);
     {
         const std::lock_guard lock(mutex_);
         if (!has_ended || outcome_.reason != StopReason::None) return false;

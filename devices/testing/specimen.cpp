@@ -5,6 +5,7 @@
 #include "devices/gic/gicv2m.h"
 #include "devices/gic/gicv3_its.h"
 #include "devices/gpio/pl061.h"
+#include "devices/panic/pv_panic.h"
 #include "devices/pcie/host_bridge.h"
 #include "devices/rtc/pl031.h"
 #include "devices/testing/pci_frame.h"
@@ -47,6 +48,14 @@ struct RtcSpecimen final : Specimen {
 struct WatchdogSpecimen final : Specimen {
     SbsaWatchdog watchdog{clock, irq.line(), [] {}};
     MmioDevice &device() override { return watchdog; }
+};
+
+struct PanicSpecimen final : Specimen {
+    FakePciBus bus{irq.line()};
+    PvPanic panic{clock, [](GuestPanic) {}};
+    PciFrame frame{panic, {PvPanic::kRegisterBar}};
+    PanicSpecimen() { panic.connect(bus, 1); }
+    MmioDevice &device() override { return frame; }
 };
 
 struct GpioSpecimen final : Specimen {
@@ -489,6 +498,7 @@ constexpr std::array kKinds{
     SpecimenKind{"pl011", make<UartSpecimen>, false, false, true},
     SpecimenKind{"pl031", make<RtcSpecimen>, true},
     SpecimenKind{"sbsa_watchdog", make<WatchdogSpecimen>},
+    SpecimenKind{"pvpanic", make<PanicSpecimen>},
     SpecimenKind{"pl061", make<GpioSpecimen>},
     SpecimenKind{"fw_cfg", make<FwCfgSpecimen>},
     SpecimenKind{"flash", make<FlashSpecimen>},

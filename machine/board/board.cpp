@@ -4,6 +4,7 @@
 #include "devices/fwcfg/fw_cfg.h"
 #include "devices/gpio/pl061.h"
 #include "devices/gpio/power_key.h"
+#include "devices/panic/pv_panic.h"
 #include "devices/pcie/host_bridge.h"
 #include "devices/rtc/pl031.h"
 #include "devices/uart/pl011.h"
@@ -133,6 +134,9 @@ Result<> Board::build() {
     add_device(kFwCfg.base, 0, std::move(fw_cfg));
     add_pcie();
     add_virtio();
+    if (config_.on_panic.has_value())
+        CHECK(pcie_->add(std::make_unique<devices::PvPanic>(
+            clock_, [this](devices::GuestPanic event) { guest_panicked(event); })));
     add_plugged();
     return {};
 }
@@ -686,6 +690,17 @@ void Board::watchdog_expired() {
     case WatchdogAction::Shutdown: press_power_key(); break;
     case WatchdogAction::PowerOff: stop(StopReason::PowerOff); break;
     case WatchdogAction::None: break;
+    }
+}
+
+void Board::guest_panicked(devices::GuestPanic event) {
+    backends_.guest_panicked(event);
+    if (event == devices::GuestPanic::CrashLoaded) return; // the guest sees to it
+    switch (*config_.on_panic) {
+    case PanicAction::Shutdown:
+    case PanicAction::ExitFailure: stop(StopReason::Panicked); break;
+    case PanicAction::Pause: // whoever was told sees to it
+    case PanicAction::None: break;
     }
 }
 

@@ -9,6 +9,7 @@
 #include "devices/backend/net.h"
 #include "devices/backend/vsock.h"
 #include "devices/core/mmio_device.h"
+#include "devices/panic/pv_panic.h"
 #include "devices/pcie/root_port.h"
 #include "machine/accel/accelerator.h"
 #include "machine/board/balloon_info.h"
@@ -58,6 +59,7 @@ struct HostBackends {
     std::function<void(std::string_view port, bool is_open)> port_changed;
     std::function<void(u64 actual)> balloon_changed; ///< likewise
     std::function<void()> watchdog_expired; ///< told on a thread of the clock's, before it acts
+    std::function<void(devices::GuestPanic)> guest_panicked; ///< likewise
     /// Told on a CPU's thread what the guest does with the slot of a root port.
     std::function<void(u32 port, devices::SlotAnswer)> slot_answered;
     // Of a deterministic machine; null: the CPUs have threads, and guest time is the host's.
@@ -207,6 +209,7 @@ private:
     [[nodiscard]] devices::IrqLine line(u32 spi) { return {interrupts_->spis(), spi}; }
     void add_flash();
     void watchdog_expired();
+    void guest_panicked(devices::GuestPanic);
     [[nodiscard]] u64 left_by_balloon(u64 pages) const;
     void add_pcie();
     void add_virtio();

@@ -138,6 +138,25 @@ inline constexpr std::pair<std::string_view, WatchdogAction> kWatchdogActions[] 
     return {};
 }
 
+/// What happens when the guest says that it has panicked.
+enum class PanicAction : u8 {
+    Pause,
+    Shutdown,
+    ExitFailure, ///< the same, and the program ends with a status of failure
+    None,
+};
+inline constexpr std::pair<std::string_view, PanicAction> kPanicActions[] = {
+    {"pause", PanicAction::Pause},
+    {"shutdown", PanicAction::Shutdown},
+    {"exit-failure", PanicAction::ExitFailure},
+    {"none", PanicAction::None}};
+
+[[nodiscard]] constexpr std::string_view name_of(PanicAction action) {
+    for (const auto &[name, each] : kPanicActions)
+        if (each == action) return name;
+    return {};
+}
+
 /// Where T2's code is kept for later runs.
 struct TranslationCacheConfig {
     std::string directory; ///< empty: none
@@ -158,6 +177,7 @@ struct MachineConfig {
     unsigned gic_version = 3;
     bool acpi = true; ///< firmware gets ACPI tables, and with them passes on no device tree
     std::optional<WatchdogAction> watchdog; ///< without it there is none
+    std::optional<PanicAction> on_panic;    ///< without it the guest has nobody to tell
     SerialConfig serial;                    ///< of the UART
     std::optional<SerialConfig> console;    ///< of a virtio console; without it there is none
     std::vector<PortConfig> ports;          ///< beside it

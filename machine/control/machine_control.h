@@ -135,6 +135,7 @@ enum class EventCause : u8 {
     None,
     GuestShutdown,
     GuestReset,
+    GuestPanic,
     ControlQuit,
     ControlReset,
     Signal,    ///< of the host, or its time limit

@@ -34,6 +34,7 @@ const char *reason_name(EventCause cause) {
     switch (cause) {
     case EventCause::GuestShutdown: return "guest-shutdown";
     case EventCause::GuestReset: return "guest-reset";
+    case EventCause::GuestPanic: return "guest-panic";
     case EventCause::ControlQuit: return "host-qmp-quit";
     case EventCause::ControlReset: return "host-qmp-system-reset";
     case EventCause::Signal: return "host-signal";
@@ -74,13 +75,23 @@ QmpServer::~QmpServer() {
 void QmpServer::machine_event(MachineEvent event, EventCause cause) {
     json data;
     if (event == MachineEvent::Reset || event == MachineEvent::Shutdown)
-        data = {{"guest", cause == EventCause::GuestShutdown || cause == EventCause::GuestReset},
+        data = {{"guest", cause == EventCause::GuestShutdown || cause == EventCause::GuestReset ||
+                              cause == EventCause::GuestPanic},
                 {"reason", reason_name(cause)}};
     tell(event_name(event), std::move(data));
 }
 
 void QmpServer::watchdog_event(std::string_view action) {
     tell("WATCHDOG", {{"action", action}});
+}
+
+void QmpServer::panic_event(devices::GuestPanic event, PanicAction action) {
+    // qapi/run-state.json, GuestPanicAction.
+    const char *follows = action == PanicAction::Pause  ? "pause"
+                          : action == PanicAction::None ? "run"
+                                                        : "poweroff";
+    tell(event == devices::GuestPanic::Panicked ? "GUEST_PANICKED" : "GUEST_CRASHLOADED",
+         {{"action", follows}});
 }
 
 void QmpServer::port_event(std::string_view name, bool is_open) {

@@ -1,5 +1,6 @@
 #pragma once
 /// The control socket: a thread that serves QMP to a few clients at a time.
+#include "devices/panic/pv_panic.h"
 #include "machine/control/machine_control.h"
 #include "machine/control/qmp_session.h"
 #include "support/result.h"
@@ -24,6 +25,7 @@ public:
     void machine_event(MachineEvent, EventCause) override;
     /// `action` is what follows (qapi/run-state.json, WatchdogAction).
     void watchdog_event(std::string_view action);
+    void panic_event(devices::GuestPanic, PanicAction);
     /// The guest has opened or closed a port of the console.
     void port_event(std::string_view name, bool is_open);
     void balloon_event(u64 actual);

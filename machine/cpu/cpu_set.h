@@ -23,6 +23,7 @@ namespace tandem::machine {
 enum class StopReason : u8 {
     None,
     PowerOff,
+    Panicked, ///< the guest, and that is its end
     Reset,
     Quit,   ///< the console's escape key
     Signal, ///< SIGINT, SIGTERM or the like

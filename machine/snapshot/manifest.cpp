@@ -120,6 +120,7 @@ std::string to_json(const Manifest &manifest) {
                    {"gic", config.gic_version},
                    {"acpi", config.acpi},
                    {"watchdog", config.watchdog.has_value() ? name_of(*config.watchdog) : ""},
+                   {"on-panic", config.on_panic.has_value() ? name_of(*config.on_panic) : ""},
                    {"console", config.console.has_value()},
                    {"ports", ports},
                    {"vsock", config.vsock.has_value() ? config.vsock->cid : 0},
@@ -159,6 +160,8 @@ Result<Manifest> parse_manifest(std::string_view text, const std::string &path) 
         config.acpi = in.at("acpi");
         for (const auto &[name, action] : kWatchdogActions)
             if (in.at("watchdog") == name) config.watchdog = action;
+        for (const auto &[name, action] : kPanicActions)
+            if (in.value("on-panic", "") == name) config.on_panic = action;
         if (in.at("console").get<bool>()) config.console.emplace().kind = SerialConfig::Kind::None;
         for (const json &name : in.value("ports", json::array())) {
             PortConfig &port = config.ports.emplace_back();
@@ -207,6 +210,8 @@ Result<> check_same_machine(const MachineConfig &saved, const MachineConfig &wan
         return differs("--net", owner, saved.net.kind == NetConfig::Kind::User ? "user" : "none");
     if (wanted.watchdog.has_value() != saved.watchdog.has_value())
         return differs("--watchdog", owner, saved.watchdog.has_value() ? "one" : "none");
+    if (wanted.on_panic.has_value() != saved.on_panic.has_value())
+        return differs("--on-panic", owner, saved.on_panic.has_value() ? "one" : "none");
     if (wanted.console.has_value() != saved.console.has_value())
         return differs("--console", owner, saved.console.has_value() ? "one" : "none");
     // Before the disks, of which some are theirs.

@@ -86,6 +86,7 @@ def main():
         refused(tandem, ["--kernel", good, "--cpu", "z80"], "z80", "cortex-a72")
         refused(tandem, ["--kernel", good, "--gic", "7"], "--gic")
         refused(tandem, ["--kernel", good, "--watchdog", "bite"], "--watchdog bite")
+        refused(tandem, ["--kernel", good, "--on-panic", "cry"], "--on-panic cry", "exit-failure")
         # Ports.
         for port in ("x", "=unix:/x", "a b=none", "a/b=none", "n" * 65 + "=none", "x=stdio", "x=fax"):
             refused(tandem, ["--kernel", good, "--port", port], "--port")
