@@ -6,6 +6,7 @@
 #include "machine/control/json_member.h"
 #include "machine/move/relay.h"
 #include "machine/named/console_client.h"
+#include "machine/named/guest_agent.h"
 #include "machine/named/named_machine.h"
 
 #include <CLI/CLI.hpp>
@@ -117,8 +118,10 @@ Result<int> MachineCommands::Options::start() {
 
 Result<int> MachineCommands::Options::stop() {
     const u64 patience = TRY(parse_seconds("--timeout", timeout));
-    machine::QmpClient control = TRY(TRY(NamedMachine::find(name)).control());
-    TRY(control.execute(force ? "quit" : "system_powerdown"));
+    const NamedMachine machine = TRY(NamedMachine::find(name));
+    machine::QmpClient control = TRY(machine.control());
+    if (force || !machine::shut_down_by_agent(machine.agent_path()))
+        TRY(control.execute(force ? "quit" : "system_powerdown"));
     if (control.wait_for_end(static_cast<int>(patience / 1'000'000))) return 0;
     return failure(fmt::format("{}: still runs after {} s; tandem stop --force {} ends it at once",
                                name, timeout, name));
@@ -217,7 +220,7 @@ MachineCommands::MachineCommands(CLI::App &program) : options_(std::make_unique<
     static constexpr Verb kVerbs[] = {
         {"create",  "Make a named machine of an image, which stays as it is", &Options::create},
         {"start",   "Start a named machine in the background",                &Options::start},
-        {"stop",    "Shut a named machine down, as its power key does",       &Options::stop},
+        {"stop",    "Shut a named machine down: by its guest agent or its power key",       &Options::stop},
         {"list",    "Show the named machines",                                &Options::list},
         {"rm",      "Remove a named machine with its disk",                   &Options::rm},
         {"ssh",     "Log in to a named machine, or run a command in it",      &Options::ssh},

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""agent.py TANDEM GUEST linux|replay: ports of the virtio console. `linux`: Debian's qemu-guest-agent answers on its port
+"""agent.py TANDEM GUEST linux|replay|stop: ports of the virtio console. `linux`: Debian's qemu-guest-agent answers on its port
 over PCI and MMIO, and shuts the guest down; a port of another name carries bytes both ways; both go through a snapshot.
-`replay`: a recorded machine whose port somebody used is the same again."""
+`replay`: a recorded machine whose port somebody used is the same again. `stop`: so a named machine is stopped."""
 import hashlib
 import json
 import os
@@ -10,8 +10,9 @@ import subprocess
 import sys
 import tempfile
 
+import named
 from boot import check, run_arguments
-from console import Console
+from console import Console, Line
 from qmp import Qmp
 
 
@@ -136,10 +137,29 @@ def replay(tandem, guest, folder):
         check(done.returncode == 0, f"replay in {tier}: {done.stderr}")
 
 
+def stop(tandem, guest, folder):
+    """Debian's cloud kernel knows nothing of a power key in the device tree: only the agent can shut it down."""
+    run = named.command(tandem, folder)
+    run("create", "one", os.path.join(guest, "disk.img"), "--", "--kernel", os.path.join(guest, "kernel"), "--initrd",
+        os.path.join(guest, "initrd"), "--append", "root=/dev/vda rw console=ttyAMA0 quiet", "--disk",
+        os.path.join(guest, "packages.img") + ",format=raw,readonly")
+    run("start", "one")
+    line = socket.socket(socket.AF_UNIX)
+    line.connect(os.path.join(folder, "state/tandem/machines/one/console.sock"))
+    console = Line(line.fileno(), 300)
+    log_in(console)
+    check("still runs" in run("stop", "--timeout", "3", "one", status=1), "the power key changes nothing")
+    install(console, "/dev/vdb")
+    console.send(b"systemctl start qemu-guest-agent; echo start''ed\r")
+    console.expect(rb"started\r")
+    run("stop", "one")
+    run("rm", "one")
+
+
 def main():
     tandem, guest, what = sys.argv[1:]
     with tempfile.TemporaryDirectory() as folder:
-        {"linux": linux, "replay": replay}[what](tandem, guest, folder)
+        {"linux": linux, "replay": replay, "stop": stop}[what](tandem, guest, folder)
 
 
 if __name__ == "__main__":
