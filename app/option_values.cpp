@@ -237,9 +237,13 @@ Result<machine::NetConfig> parse_net(std::string_view text) {
             (name == "tftp" ? net.tftp : net.bootfile) = std::string{option};
             continue;
         }
+        if (name == "queues") {
+            net.queues = TRY(parse_count("--net queues", option));
+            continue;
+        }
         if (name != "hostfwd")
-            return bad("unknown option; use hostfwd=, tftp=, bootfile=, latency=, jitter=, loss=, "
-                       "rate= or profile=");
+            return bad("unknown option; use hostfwd=, tftp=, bootfile=, queues=, latency=, "
+                       "jitter=, loss=, rate= or profile=");
         auto forward = machine::parse_forward(option);
         if (!forward.has_value()) return bad("hostfwd: " + forward.error().message);
         net.forwards.push_back(std::move(*forward));

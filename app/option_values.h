@@ -17,7 +17,8 @@ namespace tandem::app {
 [[nodiscard]] Result<machine::DiskConfig> parse_disk(std::string_view text);
 /// "DIR[:TAG][,readonly][,type=virtiofs|9p]"; the tag is "share" if none is given.
 [[nodiscard]] Result<machine::ShareConfig> parse_share(std::string_view text);
-/// "none" or "user[,hostfwd=tcp|udp:ADDR:PORT-:PORT]...[,tftp=DIR][,bootfile=FILE][,SHAPE]...".
+/// "none" or
+/// "user[,hostfwd=tcp|udp:ADDR:PORT-:PORT]...[,tftp=DIR][,bootfile=FILE][,queues=N][,SHAPE]...".
 [[nodiscard]] Result<machine::NetConfig> parse_net(std::string_view text);
 /// "MODEL[,pauth=impdef|qarma5]"; whether the model exists is the machine's business.
 [[nodiscard]] Result<> parse_cpu(std::string_view text, machine::MachineConfig &);

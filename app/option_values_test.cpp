@@ -79,9 +79,11 @@ TEST(OptionValues, Networks) {
     const auto boot = parse_net("user,tftp=/srv/net boot,bootfile=grub/core.efi,loss=1").value();
     EXPECT_EQ(boot.tftp, "/srv/net boot");
     EXPECT_EQ(boot.bootfile, "grub/core.efi");
-    for (const char *bad : {"", "tap0", "none,x", "user,x", "user,hostfwd=tcp:1-:2",
-                            "user,tftp=", "user,tftp", "user,bootfile=", "none,tftp=/",
-                            "user,hostfwd=tcp::1-:0", "user,hostfwd=icmp::1-:1",
+    EXPECT_EQ(parse_net("user")->queues, 1u);
+    EXPECT_EQ(parse_net("user,queues=4")->queues, 4u);
+    for (const char *bad : {"", "tap0", "none,x", "user,queues=", "user,queues=many", "user,x",
+                            "user,hostfwd=tcp:1-:2", "user,tftp=", "user,tftp", "user,bootfile=",
+                            "none,tftp=/", "user,hostfwd=tcp::1-:0", "user,hostfwd=icmp::1-:1",
                             "user,hostfwd=tcp::70000-:1", "user,hostfwd=-:", "user,hostfwd="})
         EXPECT_FALSE(parse_net(bad).has_value()) << bad;
 }

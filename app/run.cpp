@@ -200,7 +200,7 @@ std::vector<RunCommand::Options::Row> RunCommand::Options::rows() {
         {"--gic",     &o.gic,          "VERSION","interrupt controller, 2 or 3 (default)"},
         {"--watchdog",&o.watchdog,    "ACTION", "adds one, and says what it does: reset, shutdown, poweroff or none"},
         {"--on-panic",&o.on_panic,    "ACTION", "the guest can say that it has panicked, and this follows: pause, shutdown, exit-failure or none"},
-        {"--net",     &o.net,          "KIND",   "user[,hostfwd=tcp:ADDR:PORT-:PORT]...[,tftp=DIR][,bootfile=FILE][,latency=MS][,loss=PERCENT][,rate=MBIT][,profile=NAME] (default) or none"},
+        {"--net",     &o.net,          "KIND",   "user[,hostfwd=tcp:ADDR:PORT-:PORT]...[,tftp=DIR][,bootfile=FILE][,queues=N][,latency=MS][,loss=PERCENT][,rate=MBIT][,profile=NAME] (default) or none"},
         {"--serial",  &o.serial,       "WHERE",  "stdio (default), none, file:F, pty, tcp:ADDR:PORT or unix:PATH[,log=F]"},
         {"--console", &o.console,      "WHERE",  "adds a virtio console (hvc0) there; as --serial"},
         {"--guest-agent", &o.guest_agent, "WHERE", "a port for the guest's qemu-guest-agent, mostly unix:PATH"},

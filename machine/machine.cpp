@@ -2,6 +2,7 @@
 
 #include "devices/virtio/console/virtio_console.h"
 #include "devices/virtio/fs/virtio_fs.h"
+#include "devices/virtio/net/virtio_net.h"
 #include "devices/virtio/scsi/virtio_scsi.h"
 #include "devices/virtio/vsock/vsock_config.h"
 #include "machine/board/memory_map.h"
@@ -110,6 +111,12 @@ Result<> check_slots(const MachineConfig &config) {
     return {};
 }
 
+Result<> check_network(const MachineConfig &config) {
+    if (config.net.queues >= 1 && config.net.queues <= devices::VirtioNet::kMaxPairs) return {};
+    return failure(fmt::format("--net queues={}: out of range; use 1 to {}", config.net.queues,
+                               devices::VirtioNet::kMaxPairs));
+}
+
 Result<> check_lines(const MachineConfig &config) {
     const auto is_stdio = [](const SerialConfig &line) {
         return line.kind == SerialConfig::Kind::Stdio;
@@ -156,6 +163,7 @@ Result<> check_config(const MachineConfig &config) {
     TRY(check_shares(config));
     TRY(check_plugged(config));
     TRY(check_lines(config));
+    TRY(check_network(config));
     if (config.vsock.has_value() && (config.vsock->cid < devices::virtio_vsock::kFirstGuestCid ||
                                      config.vsock->cid > devices::virtio_vsock::kLastGuestCid))
         return failure(fmt::format("--vsock cid={}: not a guest's; use {} to {}", config.vsock->cid,

@@ -329,7 +329,7 @@ struct PortsSpecimen final : Slot {
 };
 template <typename Slot>
 struct NetSpecimen final : Slot {
-    NetSpecimen() { this->plug(std::make_unique<VirtioNet>(this->port)); }
+    NetSpecimen() { this->plug(std::make_unique<VirtioNet>(this->port, u16{2})); }
     void disturb(u32 choice) override {
         this->port.arrive(std::vector<std::byte>(1 + choice % 3000, std::byte{0x5a}));
     }

@@ -202,7 +202,8 @@ void Board::add_virtio() {
         if (!config_.deterministic.has_value())
             backends_.entropy->fill(std::as_writable_bytes(std::span(&seed, 1)));
         link_ = std::make_unique<ShapedNet>(*backends_.net, clock_, seed);
-        plug("net", bus, std::make_unique<devices::VirtioNet>(*link_));
+        plug("net", bus,
+             std::make_unique<devices::VirtioNet>(*link_, static_cast<u16>(config_.net.queues)));
     }
     plug("rng", bus, std::make_unique<devices::VirtioRng>(*backends_.entropy));
     if (backends_.console != nullptr || !backends_.ports.empty()) {

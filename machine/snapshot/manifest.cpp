@@ -128,6 +128,7 @@ std::string to_json(const Manifest &manifest) {
                                                           : json(nullptr)},
                    {"link", to_text(config.net.link)},
                    {"bus", config.virtio_bus == VirtioBus::Mmio ? "mmio" : "pci"},
+                   {"net-queues", config.net.queues},
                    {"net", config.net.kind == NetConfig::Kind::User ? "user" : "none"},
                    {"kernel", absolute(config.kernel)},
                    {"initrd", absolute(config.initrd)},
@@ -175,6 +176,7 @@ Result<Manifest> parse_manifest(std::string_view text, const std::string &path) 
             return damaged();
         config.virtio_bus = in.value("bus", "pci") == "mmio" ? VirtioBus::Mmio : VirtioBus::Pci;
         config.net.kind = in.at("net") == "user" ? NetConfig::Kind::User : NetConfig::Kind::None;
+        config.net.queues = in.value("net-queues", 1u);
         config.kernel = in.at("kernel");
         config.initrd = in.at("initrd");
         config.dtb = in.at("dtb");
@@ -208,6 +210,9 @@ Result<> check_same_machine(const MachineConfig &saved, const MachineConfig &wan
                        fmt::format("{}", saved.gic_version));
     if (wanted.net.kind != saved.net.kind)
         return differs("--net", owner, saved.net.kind == NetConfig::Kind::User ? "user" : "none");
+    if (wanted.net.queues != saved.net.queues)
+        return differs(fmt::format("--net queues={}", wanted.net.queues), owner,
+                       fmt::format("{}", saved.net.queues));
     if (wanted.watchdog.has_value() != saved.watchdog.has_value())
         return differs("--watchdog", owner, saved.watchdog.has_value() ? "one" : "none");
     if (wanted.on_panic.has_value() != saved.on_panic.has_value())

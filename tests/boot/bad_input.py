@@ -100,6 +100,8 @@ def main():
         refused(tandem, ["--kernel", good, "--net", "user,tftp=" + good], "tftp=", "folder")
         refused(tandem, ["--kernel", good, "--net", f"user,tftp={folder}/absent"], "absent", "folder")
         refused(tandem, ["--kernel", good, "--net", "user,bootfile=" + "b" * 128], "bootfile", "127")
+        for queues in ("0", "17"):
+            refused(tandem, ["--kernel", good, "--net", f"user,queues={queues}"], f"queues={queues}", "16")
         for vsock in ("5", "cid=x,path=/tmp/x", "cid=2,path=/tmp/x", "cid=4294967295,path=/tmp/x", "path=", "cid=3"):
             refused(tandem, ["--kernel", good, "--vsock", vsock], "--vsock")
         refused(tandem, ["--kernel", good, "--vsock", "path=" + "x" * 97], "96 bytes")

@@ -12,6 +12,12 @@ from boot import check, run_arguments
 from console import Console
 
 
+# linux/ethtool.h: ETHTOOL_SCHANNELS, with the count of combined channels as the last field.
+SET_CHANNELS = ("set_channels() { perl -MSocket -e 'socket(S, AF_INET, SOCK_DGRAM, 0); "
+                "$channels = pack(\"L9\", 0x3d, 0, 0, 0, 0, 0, 0, 0, $ARGV[1]); "
+                "ioctl(S, 0x8946, pack(\"a16P\", $ARGV[0], $channels)) or exit 1' $CARD $1; }")
+
+
 def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -37,7 +43,7 @@ def main():
     forwarded = free_port()
     console = Console(run_arguments(tandem, guest, "initrd", "root=/dev/vda rw console=ttyAMA0 quiet") +
                       ["--disk", os.path.join(guest, "disk.img") + ",format=raw,snapshot",
-                       "--net", f"user,hostfwd=tcp:127.0.0.1:{forwarded}-:7777"], 400)
+                       "--net", f"user,queues=4,hostfwd=tcp:127.0.0.1:{forwarded}-:7777"], 400)
     console.expect(rb"login:")
     console.send(b"root\r")
     console.expect(rb"# ")
@@ -47,6 +53,16 @@ def main():
     console.expect(rb"inet 10\.0\.2\.15/24")
     console.expect(rb"lease=0")
     console.expect(rb"# ")
+
+    # Linux takes as many pairs of queues as there are CPUs; ethtool -L does what set_channels does.
+    console.send(b"CARD=$(ls /sys/class/net | grep -v lo); ls -d /sys/class/net/$CARD/queues/rx-* | wc -l\r")
+    console.expect(rb"\n2\r")
+    console.send(SET_CHANNELS.encode() + b"\r")
+    for pairs in (1, 2):
+        console.send(f"set_channels {pairs} && ls -d /sys/class/net/$CARD/queues/rx-* | wc -l\r".encode())
+        console.expect(f"\n{pairs}\r".encode())
+    console.send(b"set_channels 3 || echo ref''used\r")
+    console.expect(rb"refused")
 
     # Out: 3 MiB each way, past the segments' size, over checksums that the device completes.
     console.send(b"head -c 3M /dev/urandom >/sent; sha256sum /sent; exec 3<>/dev/tcp/10.0.2.2/" +

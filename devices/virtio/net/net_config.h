@@ -15,6 +15,7 @@ inline constexpr u64 kFeatureMergeableBuffers = u64{1} << 15;
 inline constexpr u64 kFeatureStatus = u64{1} << 16;
 inline constexpr u64 kFeatureControlQueue = u64{1} << 17;
 inline constexpr u64 kFeatureControlReceive = u64{1} << 18;
+inline constexpr u64 kFeatureMultiqueue = u64{1} << 22;
 inline constexpr u64 kFeatureControlMac = u64{1} << 23;
 
 /// §5.1.4
@@ -50,6 +51,8 @@ inline constexpr u8 kClassReceive = 0;
 inline constexpr u8 kReceiveCommands = 6; ///< promiscuous to no-broadcast
 inline constexpr u8 kClassMac = 1;
 inline constexpr u8 kMacTableSet = 0, kMacAddressSet = 1;
+inline constexpr u8 kClassMultiqueue = 4;
+inline constexpr u8 kPairsSet = 0;
 inline constexpr u8 kAckOk = 0, kAckError = 1;
 
 } // namespace tandem::devices::virtio_net

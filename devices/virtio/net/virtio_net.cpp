@@ -1,8 +1,10 @@
 #include "devices/virtio/net/virtio_net.h"
 
 #include "devices/virtio/core/config_space.h"
+#include "support/check.h"
 
 #include <algorithm>
+#include <bit>
 
 namespace tandem::devices {
 
@@ -27,8 +29,9 @@ u16 internet_checksum(std::span<const std::byte> bytes) {
 
 } // namespace
 
-VirtioNet::VirtioNet(Net &backend, const MacAddress &mac)
-    : backend_(backend), mac_(mac), frame_(Net::kMaxFrame) {
+VirtioNet::VirtioNet(Net &backend, const MacAddress &mac, u16 pairs)
+    : backend_(backend), mac_(mac), pairs_(pairs), frame_(Net::kMaxFrame) {
+    CHECK(pairs >= 1 && pairs <= kMaxPairs);
     state_.mac = mac;
 }
 
@@ -40,6 +43,7 @@ u64 VirtioNet::features() const {
     u64 features = kFeatureChecksum | kFeatureGuestChecksum | kFeatureMtu | kFeatureMac |
                    kFeatureMergeableBuffers | kFeatureStatus | kFeatureControlQueue |
                    kFeatureControlReceive | kFeatureControlMac;
+    if (pairs_ > 1) features |= kFeatureMultiqueue;
     if (backend_.takes_large_segments()) features |= kFeatureHostTso4 | kFeatureHostTso6;
     return features;
 }
@@ -48,18 +52,25 @@ void VirtioNet::read_config(u32 offset, std::span<std::byte> target) {
     Config config;
     std::ranges::copy(state_.mac, config.mac);
     config.status = kStatusLinkUp;
-    config.max_queue_pairs = 1;
+    config.max_queue_pairs = pairs_;
     config.mtu = backend_.mtu();
     read_config_struct(config, offset, target);
 }
 
+u32 VirtioNet::control_queue() const {
+    return (features_ & kFeatureMultiqueue) != 0 ? pairs_ * 2u : kControlQueue;
+}
+
 void VirtioNet::notify(u32 queue) {
     const std::scoped_lock lock(transport().mutex());
-    switch (queue) {
-    case kReceiveQueue: receive(); break;
-    case kTransmitQueue: transmit(); break;
-    default: control(); break;
-    }
+    if (queue == control_queue())
+        control();
+    else if (queue > control_queue())
+        return; // the driver does not know of it
+    else if (queue % 2 == kReceiveQueue)
+        receive();
+    else
+        transmit(queue);
 }
 
 void VirtioNet::frames_wait() {
@@ -69,8 +80,10 @@ void VirtioNet::frames_wait() {
 
 // ------------------------------------------------------------------------------- host to guest
 
-bool VirtioNet::deliver(std::span<const std::byte> frame) {
-    Virtqueue &queue = transport().queue(kReceiveQueue);
+std::optional<u32> VirtioNet::deliver(std::span<const std::byte> frame) {
+    const u8 pair = state_.flows.pair_of(frame);
+    const u32 index = kReceiveQueue + (pair < state_.active_pairs ? pair * 2u : 0);
+    Virtqueue &queue = transport().queue(index);
     const bool merges = (features_ & kFeatureMergeableBuffers) != 0;
     const u64 needed = sizeof(Header) + frame.size();
     u64 room = 0;
@@ -82,7 +95,7 @@ bool VirtioNet::deliver(std::span<const std::byte> frame) {
         if (pop == Virtqueue::Pop::Broken) transport().fail();
         if (pop != Virtqueue::Pop::Chain) {
             for (; count != 0; --count) queue.undo_pop();
-            return false;
+            return std::nullopt;
         }
         room += merged_[count++].writable_bytes();
     }
@@ -103,24 +116,29 @@ bool VirtioNet::deliver(std::span<const std::byte> frame) {
         queue.push(chain, static_cast<u32>(skip + take));
         frame = frame.subspan(take);
     }
-    return true;
+    return index;
 }
 
 void VirtioNet::receive() {
     if (!transport().is_running()) return;
-    if (!state_.waiting.empty()) {
-        if (!deliver(std::as_bytes(std::span(state_.waiting)))) return;
-        state_.waiting.clear();
-    }
-    for (unsigned i = 0; i < kBurst; ++i) {
+    u64 used = 0; // queues, a bit each
+    const auto pass = [&](std::span<const std::byte> frame) {
+        const std::optional<u32> queue = deliver(frame);
+        if (queue.has_value()) used |= u64{1} << *queue;
+        return queue.has_value();
+    };
+    const bool is_free = state_.waiting.empty() || pass(std::as_bytes(std::span(state_.waiting)));
+    if (is_free) state_.waiting.clear();
+    for (unsigned i = 0; is_free && i < kBurst; ++i) {
         const std::size_t size = backend_.receive(frame_);
         if (size == 0) break;
-        if (deliver(std::span(frame_).first(size))) continue;
+        if (pass(std::span(frame_).first(size))) continue;
         const auto *bytes = reinterpret_cast<const u8 *>(frame_.data());
         state_.waiting.assign(bytes, bytes + size);
         break;
     }
-    transport().signal_used(kReceiveQueue);
+    for (; used != 0; used &= used - 1)
+        transport().signal_used(static_cast<u32>(std::countr_zero(used)));
 }
 
 // ------------------------------------------------------------------------------- guest to host
@@ -137,9 +155,9 @@ bool VirtioNet::finish_checksum(const Header &header, std::span<std::byte> frame
     return true;
 }
 
-void VirtioNet::transmit() {
+void VirtioNet::transmit(u32 index) {
     if (!transport().is_running()) return;
-    Virtqueue &queue = transport().queue(kTransmitQueue);
+    Virtqueue &queue = transport().queue(index);
     for (unsigned i = 0; i < Virtqueue::kMaxSize; ++i) {
         const Virtqueue::Pop pop = queue.pop(chain_);
         if (pop == Virtqueue::Pop::Broken) transport().fail();
@@ -150,12 +168,14 @@ void VirtioNet::transmit() {
         // A frame that is none is dropped, as on a wire.
         if (size != 0 && size <= frame_.size() && chain_.read_object(0, header)) {
             const auto frame = std::span(frame_).first(size);
-            if (chain_.read(sizeof(header), frame) && finish_checksum(header, frame))
+            if (chain_.read(sizeof(header), frame) && finish_checksum(header, frame)) {
+                state_.flows.learn(frame, static_cast<u8>(index / 2));
                 backend_.send(frame);
+            }
         }
         queue.push(chain_, 0);
     }
-    transport().signal_used(kTransmitQueue);
+    transport().signal_used(index);
 }
 
 // -------------------------------------------------------------------------------------- control
@@ -170,13 +190,21 @@ u8 VirtioNet::execute(const ControlHeader &header) {
         if (header.command == kMacAddressSet && chain_.read_object(sizeof(header), state_.mac))
             return kAckOk;
         return kAckError;
+    case kClassMultiqueue: {
+        u16 pairs = 0; // §5.1.6.5.5: from 1 to what the device has
+        if (header.command != kPairsSet || (features_ & kFeatureMultiqueue) == 0 ||
+            !chain_.read_object(sizeof(header), pairs) || pairs == 0 || pairs > pairs_)
+            return kAckError;
+        state_.active_pairs = pairs;
+        return kAckOk;
+    }
     default: return kAckError;
     }
 }
 
 void VirtioNet::control() {
     if (!transport().is_running()) return;
-    Virtqueue &queue = transport().queue(kControlQueue);
+    Virtqueue &queue = transport().queue(control_queue());
     for (unsigned i = 0; i < Virtqueue::kMaxSize; ++i) {
         const Virtqueue::Pop pop = queue.pop(chain_);
         ControlHeader header;
@@ -192,7 +220,7 @@ void VirtioNet::control() {
         chain_.report_written(transport().memory(), length);
         queue.push(chain_, static_cast<u32>(std::min<u64>(length, ~u32{0})));
     }
-    transport().signal_used(kControlQueue);
+    transport().signal_used(control_queue());
 }
 
 void VirtioNet::reset() {
@@ -206,7 +234,9 @@ void VirtioNet::save(StateWriter &writer) const {
 }
 
 Result<> VirtioNet::restore(StateReader &reader) {
-    return restore_state(reader, "virtio-net", state_);
+    if (auto result = restore_state(reader, "virtio-net", state_); !result) return result;
+    state_.active_pairs = std::clamp<u16>(state_.active_pairs, 1, pairs_);
+    return {};
 }
 
 } // namespace tandem::devices

@@ -74,6 +74,88 @@ TEST_F(VirtioNetTest, MergesReceiveBuffers) {
     EXPECT_EQ(memory.get<u8>(VirtioDriver::kData + 112), 0);
 }
 
+/// A card with two pairs of queues.
+class VirtioNetPairs : public ::testing::Test {
+protected:
+    static constexpr u32 kSecondReceive = 2, kSecondTransmit = 3, kLastControl = 4;
+    FakeMemory memory{1 << 16};
+    FakeIrqSink irq;
+    FakeNet port;
+    VirtioMmio slot{"virtio0", std::make_unique<VirtioNet>(port, u16{2}), memory, irq.line()};
+    VirtioDriver driver{slot, memory};
+
+    u8 set_pairs(u16 pairs, u32 queue = kLastControl) {
+        memory.put(0x7000, std::array<u8, 4>{kClassMultiqueue, kPairsSet, static_cast<u8>(pairs),
+                                             static_cast<u8>(pairs >> 8)});
+        driver.send(queue, 0, {{0x7000, 4}, {0x7100, 1, true}});
+        return memory.get<u8>(0x7100);
+    }
+    /// A frame of a flow of UDP, from its sender or back.
+    static std::vector<std::byte> udp(bool back) {
+        std::vector<std::byte> frame(64);
+        frame[12] = std::byte{8};
+        frame[14] = std::byte{0x45};
+        frame[23] = std::byte{17};
+        frame[back ? 33 : 29] = std::byte{15};
+        frame[back ? 37 : 35] = std::byte{7};
+        return frame;
+    }
+    void transmit(u32 queue) {
+        memory.put(0x7000, Header{});
+        const auto frame = udp(false);
+        for (u32 i = 0; i < frame.size(); ++i) memory.put(VirtioDriver::kData + i, frame[i]);
+        driver.send(queue, 2, {{0x7000, sizeof(Header)}, {VirtioDriver::kData, 64}});
+    }
+};
+
+TEST_F(VirtioNetPairs, AnswersComeInThePairThatWasAsked) {
+    driver.start(5);
+    EXPECT_EQ(driver.read(0x108, 1), 2u) << "max_virtqueue_pairs";
+    driver.send(VirtioNet::kReceiveQueue, 0, {{0x9000, 512, true}});
+    driver.send(kSecondReceive, 0, {{0xa000, 512, true}});
+    transmit(kSecondTransmit);
+    port.arrive(udp(true));
+    EXPECT_EQ(driver.used_index(VirtioNet::kReceiveQueue), 1)
+        << "one pair until more are asked for";
+    EXPECT_EQ(driver.used_index(kSecondReceive), 0);
+    ASSERT_EQ(set_pairs(2), kAckOk);
+    port.arrive(udp(true));
+    EXPECT_EQ(driver.used_index(kSecondReceive), 1);
+    EXPECT_EQ(driver.used(kSecondReceive, 0).written, sizeof(Header) + 64);
+}
+
+TEST_F(VirtioNetPairs, AFrameWaitsForItsOwnQueue) {
+    driver.start(5);
+    ASSERT_EQ(set_pairs(2), kAckOk);
+    transmit(kSecondTransmit);
+    driver.send(VirtioNet::kReceiveQueue, 0, {{0x9000, 512, true}});
+    port.arrive(udp(true));
+    EXPECT_EQ(driver.used_index(VirtioNet::kReceiveQueue), 0);
+    driver.send(kSecondReceive, 0, {{0xa000, 512, true}});
+    EXPECT_EQ(driver.used_index(kSecondReceive), 1);
+}
+
+TEST_F(VirtioNetPairs, RefusesNumbersThatItHasNot) {
+    driver.start(5);
+    EXPECT_EQ(set_pairs(0), kAckError);
+    EXPECT_EQ(set_pairs(3), kAckError);
+    EXPECT_EQ(set_pairs(0x8000), kAckError);
+    EXPECT_EQ(set_pairs(1), kAckOk);
+    EXPECT_FALSE(driver.needs_reset());
+}
+
+TEST_F(VirtioNetPairs, WithoutTheFeatureTheControlQueueIsTheThird) {
+    driver.start(5, driver.offered_features() & ~kFeatureMultiqueue);
+    EXPECT_EQ(set_pairs(2, VirtioNet::kControlQueue), kAckError);
+    driver.send(3, 0, {{0x7000, 4}});
+    EXPECT_EQ(driver.used_index(3), 0);
+    EXPECT_TRUE(port.sent.empty());
+}
+
+TEST_F(VirtioNetTest, OffersOnePairUnlessToldOtherwise) {
+    EXPECT_EQ(driver.offered_features() & kFeatureMultiqueue, 0u);
+}
+
 TEST_F(VirtioNetTest, ConfiguresItsAddress) {
     driver.start(3);
     EXPECT_EQ(driver.read(0x100, 0), 0x52u);

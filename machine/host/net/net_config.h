@@ -28,6 +28,7 @@ struct NetConfig {
     std::vector<HostForward> forwards = {};
     std::string tftp = {};     ///< a folder that the guest may read by TFTP; empty: none
     std::string bootfile = {}; ///< what DHCP has a guest boot from the network; empty: nothing
+    unsigned queues = 1;       ///< pairs of them; a guest may use one for each CPU
     LinkConfig link = {};      ///< between the guest and this network
 };
 
