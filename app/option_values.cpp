@@ -266,6 +266,23 @@ Result<machine::PortConfig> parse_port(std::string_view text) {
     return machine::PortConfig{std::string{name}, TRY(parse_serial(what, text.substr(equals + 1)))};
 }
 
+Result<> parse_ports(const std::vector<std::string> &ports, const std::string &guest_agent,
+                     machine::MachineConfig &config) {
+    std::vector<machine::PortConfig> given;
+    for (const std::string &text : ports) given.push_back(TRY(parse_port(text)));
+    if (!guest_agent.empty())
+        given.push_back(
+            TRY(parse_port(fmt::format("{}={}", machine::kGuestAgentPort, guest_agent))));
+    for (machine::PortConfig &known : config.ports) {
+        const auto found = std::ranges::find(given, known.name, &machine::PortConfig::name);
+        if (found == given.end()) continue;
+        known = std::move(*found);
+        given.erase(found);
+    }
+    std::ranges::move(given, std::back_inserter(config.ports));
+    return {};
+}
+
 Result<machine::VsockConfig> parse_vsock(std::string_view text) {
     static constexpr std::string_view kCid = "cid=", kPath = "path=";
     machine::VsockConfig vsock;
@@ -325,14 +342,26 @@ Result<u64> parse_seconds(std::string_view what, std::string_view text) {
     return static_cast<u64>(value * 1e9);
 }
 
-Result<u64> parse_moment(std::string_view what, std::string_view text) {
-    if (text.ends_with('s')) return parse_seconds(what, text.substr(0, text.size() - 1));
-    u64 value = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (error != std::errc{} || end != text.data() + text.size() || value == 0)
-        return failure(fmt::format("{} {}: not a guest time; give seconds, as 1.5s, or nanoseconds",
+Result<machine::replay::StopPoint> parse_stop_point(std::string_view what, std::string_view text) {
+    static constexpr std::string_view kText = "text:", kCount = "count:";
+    const auto wrong = [&] {
+        return failure(fmt::format("{} {}: nowhere to stop; give a guest time in seconds, as 1.5s, "
+                                   "or nanoseconds, count:N instructions, or text:TEXT",
                                    what, text));
-    return value;
+    };
+    machine::replay::StopPoint point;
+    if (text.starts_with(kText)) {
+        point.text = text.substr(kText.size());
+        if (point.text.empty()) return wrong();
+    } else if (text.starts_with(kCount)) {
+        if (!parse_number(text.substr(kCount.size()), point.position) || point.position == 0)
+            return wrong();
+    } else if (text.ends_with('s')) {
+        point.moment = TRY(parse_seconds(what, text.substr(0, text.size() - 1)));
+    } else if (!parse_number(text, point.moment) || point.moment == 0) {
+        return wrong();
+    }
+    return point;
 }
 
 namespace {
@@ -418,7 +447,7 @@ Result<> parse_deterministic(const DeterministicTexts &texts, machine::MachineCo
                                        texts.schedule));
         wanted.schedule = *known;
     }
-    if (!texts.until.empty()) wanted.stop_at = TRY(parse_moment("--until", texts.until));
+    if (!texts.until.empty()) wanted.stop_at = TRY(parse_stop_point("--until", texts.until));
     return {};
 }
 

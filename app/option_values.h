@@ -28,6 +28,10 @@ namespace tandem::app {
                                                          std::string_view text);
 /// "NAME=WHERE", where WHERE is as a serial line has it.
 [[nodiscard]] Result<machine::PortConfig> parse_port(std::string_view text);
+/// Of these and `guest_agent`'s: those that the configuration has by name get their lines, others
+/// are added.
+[[nodiscard]] Result<> parse_ports(const std::vector<std::string> &ports,
+                                   const std::string &guest_agent, machine::MachineConfig &);
 /// "[cid=N,]path=PATH"; a path may have commas.
 [[nodiscard]] Result<machine::VsockConfig> parse_vsock(std::string_view text);
 /// "on[,stats=SECONDS]" or "none".
@@ -55,8 +59,10 @@ struct CacheTexts {
 [[nodiscard]] Result<unsigned> parse_count(std::string_view what, std::string_view text);
 /// Seconds, with a fraction if you like, in nanoseconds.
 [[nodiscard]] Result<u64> parse_seconds(std::string_view what, std::string_view text);
-/// A moment of guest time: "1.5s", or in nanoseconds.
-[[nodiscard]] Result<u64> parse_moment(std::string_view what, std::string_view text);
+/// A moment of guest time, "1.5s" or in nanoseconds; "count:N" instructions; or "text:TEXT" that
+/// the guest says.
+[[nodiscard]] Result<machine::replay::StopPoint> parse_stop_point(std::string_view what,
+                                                                  std::string_view text);
 /// The options of a deterministic machine as typed.
 struct DeterministicTexts {
     bool deterministic = false;

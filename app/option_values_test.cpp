@@ -109,6 +109,29 @@ TEST(OptionValues, NumbersAndTimes) {
         EXPECT_FALSE(parse_seconds("--timeout", bad).has_value()) << bad;
 }
 
+TEST(OptionValues, StopPoints) {
+    EXPECT_EQ(parse_stop_point("--until", "1.5s")->moment, 1'500'000'000u);
+    EXPECT_EQ(parse_stop_point("--until", "1500")->moment, 1500u);
+    EXPECT_EQ(parse_stop_point("--until", "count:42")->position, 42u);
+    EXPECT_EQ(parse_stop_point("--until", "text:login: ")->text, "login: ");
+    EXPECT_EQ(parse_stop_point("--until", "text:7")->moment, machine::replay::StopPoint::kNever);
+    for (const char *bad :
+         {"", "0", "-1", "1.5", "s", "count:", "count:0", "count:1s", "text:", "x"})
+        EXPECT_FALSE(parse_stop_point("--until", bad).has_value()) << bad;
+}
+
+TEST(OptionValues, PortsByName) {
+    machine::MachineConfig config;
+    config.ports = {{"a", {.kind = Kind::None}}, {"b", {.kind = Kind::None}}};
+    ASSERT_TRUE(parse_ports({"b=pty", "c=pty"}, "unix:/tmp/agent", config).has_value());
+    ASSERT_EQ(config.ports.size(), 4u);
+    EXPECT_EQ(config.ports[0].line.kind, Kind::None);
+    EXPECT_EQ(config.ports[1].line.kind, Kind::Pty);
+    EXPECT_EQ(config.ports[2].name, "c");
+    EXPECT_EQ(config.ports[3].name, machine::kGuestAgentPort);
+    EXPECT_FALSE(parse_ports({"d"}, "", config).has_value());
+}
+
 TEST(OptionValues, Traces) {
     machine::TraceConfig trace;
     ASSERT_TRUE(parse_trace("ir,asm", trace).has_value());

@@ -15,17 +15,20 @@ namespace tandem::app {
 /// The options as typed.
 struct ReplayCommand::Options {
     std::string file, until, serial, console, accel, tier = "auto", timeout, trace, trace_filter;
-    std::string gdb, checkpoint_memory;
+    std::string gdb, checkpoint_memory, net, guest_agent, vsock, qmp;
+    std::vector<std::string> ports;
     ProfileTexts profile;
     std::vector<std::string> symbols;
     CacheTexts cache;
-    bool stats = false, gdb_wait = false;
+    bool stats = false, gdb_wait = false, go_live = false;
 
     [[nodiscard]] Result<> apply(machine::MachineConfig &) const;
+    /// What of the host a machine is connected to once it is live.
+    [[nodiscard]] Result<> connect(machine::MachineConfig &) const;
 };
 
 Result<> ReplayCommand::Options::apply(machine::MachineConfig &config) const {
-    if (!until.empty()) config.deterministic->stop_at = TRY(parse_moment("--until", until));
+    if (!until.empty()) config.deterministic->stop_at = TRY(parse_stop_point("--until", until));
     if (!serial.empty()) config.serial = TRY(parse_serial("--serial", serial));
     if (!console.empty()) {
         if (!config.console.has_value())
@@ -41,16 +44,56 @@ Result<> ReplayCommand::Options::apply(machine::MachineConfig &config) const {
     if (!trace_filter.empty()) TRY(parse_trace_filter(trace_filter, config.trace));
     if (!gdb.empty()) config.gdb = TRY(machine::parse_gdb_address("--gdb", gdb));
     if (!checkpoint_memory.empty()) {
-        if (gdb.empty())
-            return failure("--checkpoint-memory: only a debugger goes back; add --gdb ADDR:PORT");
+        if (gdb.empty() || go_live)
+            return failure("--checkpoint-memory: only a debugger of a replay goes back; add --gdb "
+                           "ADDR:PORT, without --go-live");
         config.deterministic->checkpoint_memory =
             TRY(parse_bytes("--checkpoint-memory", checkpoint_memory));
     }
+    TRY(connect(config));
     config.starts_stopped = gdb_wait;
     config.statistics = stats;
     config.profile = TRY(parse_profile(profile));
     config.symbols = symbols;
     return machine::check_config(config);
+}
+
+Result<> ReplayCommand::Options::connect(machine::MachineConfig &config) const {
+    config.deterministic->goes_live = go_live;
+    const auto differs = [&](std::string_view option, std::string_view what) {
+        return failure(fmt::format("{}: the machine of {} has no {}; leave the option out", option,
+                                   file, what));
+    };
+    const std::pair<std::string_view, bool> given[] = {{"--net", !net.empty()},
+                                                       {"--port", !ports.empty()},
+                                                       {"--guest-agent", !guest_agent.empty()},
+                                                       {"--vsock", !vsock.empty()},
+                                                       {"--qmp", !qmp.empty()}};
+    for (const auto &[option, is_given] : given)
+        if (is_given && !go_live)
+            return failure(
+                fmt::format("{}: a replay is alone with its recording; add --go-live, or "
+                            "leave the option out",
+                            option));
+    if (!net.empty()) {
+        const machine::NetConfig wanted = TRY(parse_net(net));
+        if (wanted.kind != config.net.kind)
+            return failure(
+                fmt::format("--net {}: the machine of {} has {}; leave the option out", net, file,
+                            config.net.kind == machine::NetConfig::Kind::None ? "no network card"
+                                                                              : "a network card"));
+        config.net.forwards = wanted.forwards;
+    }
+    const std::size_t recorded_ports = config.ports.size();
+    TRY(parse_ports(ports, guest_agent, config));
+    if (config.ports.size() != recorded_ports)
+        return differs(fmt::format("--port {}", config.ports.back().name), "such port");
+    if (!vsock.empty()) {
+        if (!config.vsock.has_value()) return differs("--vsock", "virtio sockets");
+        config.vsock->path = TRY(parse_vsock(vsock)).path;
+    }
+    if (!qmp.empty()) config.control = TRY(parse_qmp(qmp));
+    return {};
 }
 
 ReplayCommand::ReplayCommand(CLI::App &program)
@@ -62,7 +105,19 @@ ReplayCommand::ReplayCommand(CLI::App &program)
         verb_->add_option(name, value, help)->option_text(kind);
     };
     verb_->add_option("FILE", o.file, "the recording")->required()->option_text(" ");
-    option("--until", o.until, "TIME", "stop at this guest time, such as 1.5s or 1500000000");
+    option("--until", o.until, "WHERE",
+           "stop at a guest time (1.5s), at count:N instructions, or when it says text:TEXT");
+    verb_->add_flag("--go-live", o.go_live,
+                    "go on there, or at the recording's end, with keyboard, network and all");
+    option("--net", o.net, "KIND", "of a live machine: user[,hostfwd=tcp:ADDR:PORT-:PORT]...");
+    option("--guest-agent", o.guest_agent, "WHERE", "of a live machine, as for run");
+    option("--vsock", o.vsock, "path=PATH", "of a live machine, as for run");
+    option("--qmp", o.qmp, "WHERE", "control socket of a live machine: unix:PATH");
+    verb_->add_option("--port", o.ports, "of a live machine, as for run; repeatable")
+        ->option_text("NAME=WHERE")
+        ->expected(1)
+        ->take_all()
+        ->allow_extra_args(false);
     option("--serial", o.serial, "WHERE", "where the serial line's output goes, as for run");
     option("--console", o.console, "WHERE", "where the virtio console's goes, if there is one");
     option("--accel", o.accel, "KIND", "auto (default), jit or interp");
@@ -124,8 +179,14 @@ int ReplayCommand::run() {
         return fail({fmt::format("{}: diverged: {}", options_->file, result.message)},
                     kExitDiverged);
     case machine::replay::Verdict::Cut: return fail({result.message}, kExitCut);
-    case machine::replay::Verdict::None:
     case machine::replay::Verdict::Finished:
+        if (!options_->go_live) break;
+        return fail({fmt::format("--go-live: the guest ends with {}; name an earlier moment with "
+                                 "--until",
+                                 options_->file)},
+                    kExitFailure);
+    case machine::replay::Verdict::None:
+    case machine::replay::Verdict::WentLive:
     case machine::replay::Verdict::Stopped: break;
     }
     return 0;

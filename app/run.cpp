@@ -55,8 +55,6 @@ struct RunCommand::Options {
     /// Whether a machine that comes says itself what it is.
     [[nodiscard]] bool names_no_machine() const;
     [[nodiscard]] Result<machine::LaunchRequest> to_request() const;
-    /// The console's ports; those that the configuration has by name get their lines.
-    [[nodiscard]] Result<> add_ports(MachineConfig &) const;
     /// Takes over what the plan chose.
     void adopt(const machine::LaunchPlan &);
 };
@@ -64,22 +62,6 @@ struct RunCommand::Options {
 bool RunCommand::Options::names_no_machine() const {
     return !incoming.empty() && image.empty() && kernel.empty() && bios.empty() && disks.empty() &&
            cdroms.empty();
-}
-
-Result<> RunCommand::Options::add_ports(MachineConfig &config) const {
-    std::vector<std::string> texts = ports;
-    if (!guest_agent.empty())
-        texts.push_back(fmt::format("{}={}", machine::kGuestAgentPort, guest_agent));
-    std::vector<machine::PortConfig> given;
-    for (const std::string &text : texts) given.push_back(TRY(parse_port(text)));
-    for (machine::PortConfig &known : config.ports) {
-        const auto found = std::ranges::find(given, known.name, &machine::PortConfig::name);
-        if (found == given.end()) continue;
-        known = std::move(*found);
-        given.erase(found);
-    }
-    std::ranges::move(given, std::back_inserter(config.ports));
-    return {};
 }
 
 Result<MachineConfig>
@@ -114,7 +96,7 @@ RunCommand::Options::to_config(std::unique_ptr<machine::move::Arrival> &arrival)
     if (!on_panic.empty()) config.on_panic = TRY(parse_panic_action(on_panic));
     if (!net.empty()) config.net = TRY(parse_net(net));
     if (!console.empty()) config.console = TRY(parse_serial("--console", console));
-    TRY(add_ports(config));
+    TRY(parse_ports(ports, guest_agent, config));
     if (!vsock.empty()) config.vsock = TRY(parse_vsock(vsock));
     if (!balloon.empty()) config.balloon = TRY(parse_balloon(balloon));
     if (!bus.empty()) config.virtio_bus = TRY(parse_bus(bus));
@@ -215,7 +197,7 @@ std::vector<RunCommand::Options::Row> RunCommand::Options::rows() {
         {"--snapshots", &o.snapshots,  "DIR",    "where --qmp's commands keep snapshots (the current folder)"},
         {"--seed",    &o.seed,         "N",      "of a deterministic machine: its schedule and randomness (default 0)"},
         {"--schedule",&o.schedule,     "KIND",   "whose turn it is: round-robin (default), random, pct or chaos"},
-        {"--until",   &o.until,        "TIME",   "stop a deterministic machine at this guest time, such as 1.5s or 1500000000"},
+        {"--until",   &o.until,        "WHERE",  "stop a deterministic machine at a guest time (1.5s), at count:N instructions or when it says text:TEXT"},
         {"--record",  &o.record,       "F",      "make a recording that tandem replay runs again; disks and nvram stay as they are"},
         {"--profile", &o.profile.path, "F",      "say where time goes: F.html (a flame graph), F.json (speedscope) or F.folded"},
         {"--profile-rate", &o.profile.rate, "HZ", "look so many times a second (default 100)"},

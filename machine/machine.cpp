@@ -442,7 +442,7 @@ Result<> Machine::open_backends() {
     }
     if (start_from_.has_value()) TRY(check_disks(*start_from_));
     TRY(open_flash());
-    if (config_.net.kind == NetConfig::Kind::User && config_.is_replay()) {
+    if (config_.net.kind == NetConfig::Kind::User && !config_.meets_host()) {
         net_ = std::make_unique<SilentNet>();
     } else if (config_.net.kind == NetConfig::Kind::User) {
         auto net = TRY(
@@ -454,7 +454,7 @@ Result<> Machine::open_backends() {
         netdevs_.push_back(TRY(
             UserNet::create(netdev.net, arrival_ != nullptr ? Forwards::Closed : Forwards::Open)));
     if (config_.vsock.has_value()) {
-        if (config_.vsock->path.empty() || config_.is_replay())
+        if (config_.vsock->path.empty() || !config_.meets_host())
             vsock_ = std::make_unique<devices::Vsock>();
         else
             vsock_ = TRY(HostVsock::create(config_.vsock->path));
@@ -553,7 +553,7 @@ void Machine::press_power_key() {
 Result<> Machine::set_balloon(u64 bytes) {
     const std::lock_guard lock(mutex_);
     if (board_ == nullptr) return failure("balloon: the machine does not run; start it first");
-    if (config_.is_replay())
+    if (session_ != nullptr && !session_->is_live())
         return failure("balloon: a replay does as its recording does; leave it alone");
     if (session_ != nullptr)
         session_->post({replay::Command::Kind::SetBalloon, fmt::format("{}", bytes)});
@@ -566,7 +566,7 @@ Result<> Machine::change_link(std::string_view settings) {
     const std::lock_guard lock(mutex_);
     if (config_.net.kind == NetConfig::Kind::None)
         return failure("link: the machine has no network card; start it with one");
-    if (config_.is_replay())
+    if (session_ != nullptr && !session_->is_live())
         return failure("link: a replay does as its recording does; leave it alone");
     LinkConfig link = config_.net.link;
     TRY(apply_link_settings(settings, link));

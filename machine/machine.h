@@ -109,6 +109,7 @@ private:
     void open_timeline();
     /// On the machine's thread: the recording is over.
     void end_session();
+    void went_live(const std::string &why);
     /// On the machine's thread: the guest has ended, and a debugger keeps it there.
     [[nodiscard]] bool stays_at_end(Board &, StopReason);
     [[nodiscard]] std::optional<snapshot::Base> take_base(const std::string &path);

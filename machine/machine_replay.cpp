@@ -39,13 +39,14 @@ Result<> Machine::open_session() {
     session_ = std::make_unique<replay::Session>(
         wanted, config_.cpus,
         replay::Session::Owner{.execute = [this](replay::Command command) { execute(command); },
-                               .stop = [this] { end_session(); }});
+                               .stop = [this] { end_session(); },
+                               .went_live = [this](const std::string &why) { went_live(why); }});
     if (!wanted.replay.empty()) {
         auto journal = replay::JournalReader::open(wanted.replay);
         if (!journal.has_value()) return std::unexpected(journal.error().error);
         session_->replay(std::move(*journal));
-        return {};
     }
+    if (!config_.meets_host()) return {};
     const auto port_has_input = [](const PortConfig &port) { return has_input(port.line); };
     if (has_input(config_.serial) || (config_.console.has_value() && has_input(*config_.console)) ||
         std::ranges::any_of(config_.ports, port_has_input) || net_ != nullptr || vsock_ != nullptr)
@@ -58,7 +59,7 @@ Result<> Machine::open_session() {
 }
 
 void Machine::open_timeline() {
-    if (!config_.is_replay() || !config_.gdb.has_value()) return;
+    if (config_.meets_host() || !config_.gdb.has_value()) return;
     std::vector<OverlayDisk *> disks;
     for (const auto &disk : disks_)
         if (OverlayDisk *overlay = disk->overlay(); overlay != nullptr) disks.push_back(overlay);
@@ -87,6 +88,11 @@ void Machine::end_session() {
         timeline_->recording_ended();
     else
         stop({StopReason::Reached, 0}, EventCause::ControlQuit);
+}
+
+void Machine::went_live(const std::string &why) {
+    fmt::print(stderr, "tandem: {}{}live from guest time {:.9f} s on\r\n", why,
+               why.empty() ? "" : "; ", static_cast<double>(session_->now_ns()) / 1e9);
 }
 
 bool Machine::stays_at_end(Board &board, StopReason reason) {

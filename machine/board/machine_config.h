@@ -207,6 +207,8 @@ struct MachineConfig {
     [[nodiscard]] bool is_replay() const {
         return deterministic.has_value() && !deterministic->replay.empty();
     }
+    /// Lines, networks and sockets lead to the host: at once, or once a replay goes live.
+    [[nodiscard]] bool meets_host() const { return !is_replay() || deterministic->goes_live; }
     /// Disks and flash files stay as they are: a replay starts from them.
     [[nodiscard]] bool leaves_files_alone() const {
         return is_replay() || (deterministic.has_value() && !deterministic->record.empty());

@@ -1,6 +1,7 @@
 #pragma once
 /// What `--deterministic` and its companions say. Plain data.
 #include "machine/replay/schedule_kind.h"
+#include "machine/replay/stop_point.h"
 
 #include <string>
 
@@ -11,7 +12,9 @@ struct DeterministicConfig {
     replay::ScheduleKind schedule = replay::ScheduleKind::RoundRobin;
     /// Seconds since 1970 when the machine starts: 2025-01-01, unless a recording says otherwise.
     u64 calendar_start = 1'735'689'600;
-    u64 stop_at = ~u64{0}; ///< guest time in nanoseconds
+    replay::StopPoint stop_at;
+    /// At the end of the recording, or where it is to stop, a replay goes on with the host.
+    bool goes_live = false;
     /// What a replay that goes backwards keeps of its past, in bytes.
     u64 checkpoint_memory = u64{512} << 20;
     // Paths; empty: none. Not both.

@@ -28,7 +28,7 @@ PortId Gate::add(GatePort &port) {
 }
 
 void Gate::arrived() {
-    if (replayed_ != nullptr) return;
+    if (!is_live_) return;
     has_arrived_ = true;
     if (alarm_) alarm_();
     wake();
@@ -75,6 +75,13 @@ bool Gate::is_over() const {
     if (next_moment() > clock_.now_ns() || replayed_ == nullptr) return false;
     const auto &what = replayed_->next().what;
     return std::holds_alternative<EndEntry>(what) || std::holds_alternative<CutEntry>(what);
+}
+
+void Gate::go_live() {
+    replayed_ = nullptr;
+    is_live_ = true;
+    // Whoever came before was not heard.
+    has_arrived_ = true;
 }
 
 u64 Gate::wait(u64 ns) {

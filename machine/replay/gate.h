@@ -42,13 +42,18 @@ public:
     /// What enters is written there. It outlives the gate, like the other.
     void record(JournalWriter &journal) { recorder_ = &journal; }
     /// What enters comes from there, and the host has nothing.
-    void replay(JournalReader &journal) { replayed_ = &journal; }
+    void replay(JournalReader &journal) {
+        replayed_ = &journal;
+        is_live_ = false;
+    }
 
     // --- any thread ---
     /// Something waits at a port.
     void arrived();
     /// Ends wait().
     void wake();
+    /// The machine is connected to its host, and not to a recording.
+    [[nodiscard]] bool is_live() const { return is_live_; }
 
     // --- the machine's thread, between two instructions ---
     /// Lets in what has arrived, when called for the first time in a moment: so the moment alone
@@ -60,6 +65,8 @@ public:
     [[nodiscard]] u64 next_moment() const;
     /// The recording ends now.
     [[nodiscard]] bool is_over() const;
+    /// From now on what enters comes from the host, from the next moment on.
+    void go_live();
     /// Waits until something arrives or for so long; returns how much guest time that took.
     [[nodiscard]] u64 wait(u64 ns);
 
@@ -89,6 +96,7 @@ private:
     bool is_paced_ = false;
     u64 last_admission_ = kNever;
     u64 outputs_ = 0;
+    std::atomic<bool> is_live_ = true;
     std::atomic<bool> has_arrived_ = false;
     std::mutex mutex_; ///< guards what follows
     std::condition_variable changed_;

@@ -38,6 +38,8 @@ std::size_t GatedChar::write(std::span<const std::byte> bytes) {
     const u64 known = std::min<u64>(passed_on_ - written_, bytes.size());
     written_ += bytes.size();
     passed_on_ = std::max(passed_on_, written_);
+    for (Watch &watch : watches_)
+        if (watch.text.is_in(bytes.subspan(known))) watch.seen();
     // The guest's time stands still while the host takes them: when it does is no business of the
     // guest's.
     for (auto rest = bytes.subspan(known); !rest.empty();) {
@@ -48,6 +50,10 @@ std::size_t GatedChar::write(std::span<const std::byte> bytes) {
         if (has_given_up_) break;
     }
     return bytes.size();
+}
+
+void GatedChar::watch(std::string text, std::function<void()> seen) {
+    watches_.push_back({TextWatch(std::move(text)), std::move(seen)});
 }
 
 void GatedChar::writable() {

@@ -2,6 +2,7 @@
 /// A serial line of a deterministic machine.
 #include "devices/backend/char.h"
 #include "machine/replay/gate.h"
+#include "machine/replay/text_watch.h"
 
 #include <deque>
 
@@ -20,6 +21,9 @@ public:
     std::size_t read(std::span<std::byte>) override;
     bool is_connected() const override { return is_connected_; }
     void set_listener(devices::CharListener *listener) override { listener_ = listener; }
+    /// Before the machine runs: `seen` is called by the instruction that completes the text, each
+    /// time it is said first.
+    void watch(std::string text, std::function<void()> seen);
     /// Any thread: output that the host does not take is lost from now on.
     void give_up();
 
@@ -45,6 +49,11 @@ private:
     bool is_connected_; ///< as the machine was told
     devices::CharListener *listener_ = nullptr;
     std::deque<std::byte> waiting_;
+    struct Watch {
+        TextWatch text;
+        std::function<void()> seen;
+    };
+    std::vector<Watch> watches_;
     u64 written_ = 0;   ///< bytes, by the guest
     u64 passed_on_ = 0; ///< the most of them that ever was
     std::mutex mutex_;  ///< guards what follows

@@ -38,7 +38,7 @@ GatedNet::~GatedNet() {
 
 void GatedNet::send(std::span<const std::byte> frame) {
     gate_.sent(port_, frame);
-    host_.send(frame);
+    if (gate_.is_live()) host_.send(frame);
 }
 
 std::size_t GatedNet::receive(std::span<std::byte> target) {

@@ -52,13 +52,14 @@ struct Piece {
 };
 
 struct VsockState {
-    static constexpr u32 kVersion = 1;
+    static constexpr u32 kVersion = 2;
 
     std::vector<Piece> waiting;
+    std::vector<VsockPorts> streams;
 
     template <typename Self, typename Archive>
     static void transfer(Self &self, Archive &archive) {
-        archive(self.waiting);
+        archive(self.waiting, self.streams);
     }
 };
 
@@ -80,33 +81,36 @@ void GatedVsock::note(u8 what, VsockPorts ports) {
 
 void GatedVsock::open(VsockPorts ports) {
     note(1, ports);
-    host_.open(ports);
+    streams_.insert(ports);
+    if (gate_.is_live()) host_.open(ports);
 }
 
 void GatedVsock::accept(VsockPorts ports) {
     note(2, ports);
-    host_.accept(ports);
+    if (gate_.is_live()) host_.accept(ports);
 }
 
 void GatedVsock::send(VsockPorts ports, std::span<const std::byte> bytes) {
     note(3, ports);
     gate_.sent(port_, bytes);
-    host_.send(ports, bytes);
+    if (gate_.is_live()) host_.send(ports, bytes);
 }
 
 void GatedVsock::finish(VsockPorts ports) {
     note(4, ports);
-    host_.finish(ports);
+    if (gate_.is_live()) host_.finish(ports);
 }
 
 void GatedVsock::close(VsockPorts ports) {
     note(5, ports);
-    host_.close(ports);
+    streams_.erase(ports);
+    if (gate_.is_live()) host_.close(ports);
     std::erase_if(waiting_, [&](const VsockEvent &event) { return event.ports == ports; });
 }
 
 void GatedVsock::close_all() {
-    host_.close_all();
+    if (gate_.is_live()) host_.close_all();
+    streams_.clear();
     waiting_.clear();
 }
 
@@ -120,7 +124,7 @@ bool GatedVsock::receive(VsockEvent &event) {
 }
 
 void GatedVsock::save(devices::StateWriter &writer) const {
-    VsockState state;
+    VsockState state{.waiting = {}, .streams = {streams_.begin(), streams_.end()}};
     for (const VsockEvent &event : waiting_) {
         const std::vector<std::byte> piece = pack(event);
         const auto *bytes = reinterpret_cast<const u8 *>(piece.data());
@@ -132,6 +136,7 @@ void GatedVsock::save(devices::StateWriter &writer) const {
 Result<> GatedVsock::restore(devices::StateReader &reader) {
     VsockState state;
     TRY(devices::restore_state(reader, "vsock", state));
+    streams_ = {state.streams.begin(), state.streams.end()};
     waiting_.clear();
     for (const Piece &piece : state.waiting)
         if (VsockEvent event; unpack(std::as_bytes(std::span(piece.bytes)), event))
@@ -149,8 +154,17 @@ bool GatedVsock::fetch(std::vector<std::byte> &piece) {
 void GatedVsock::enter(std::span<const std::byte> piece) {
     VsockEvent event;
     if (!unpack(piece, event)) return;
+    if (event.kind == VsockEvent::Kind::Opening) streams_.insert(event.ports);
     waiting_.push_back(std::move(event));
     if (waiting_.size() == 1 && listener_ != nullptr) listener_->events_wait();
+}
+
+void GatedVsock::went_live() {
+    const bool were_waiting = !waiting_.empty();
+    for (const VsockPorts ports : streams_)
+        waiting_.push_back(
+            {.kind = VsockEvent::Kind::Closed, .ports = ports, .count = 0, .bytes = {}});
+    if (!were_waiting && !waiting_.empty() && listener_ != nullptr) listener_->events_wait();
 }
 
 } // namespace tandem::machine::replay

@@ -4,6 +4,7 @@
 #include "machine/replay/gate.h"
 
 #include <deque>
+#include <set>
 
 namespace tandem::machine::replay {
 
@@ -18,7 +19,9 @@ public:
     void open(devices::VsockPorts) override;
     void accept(devices::VsockPorts) override;
     void send(devices::VsockPorts, std::span<const std::byte>) override;
-    void grant(devices::VsockPorts ports, u32 count) override { host_.grant(ports, count); }
+    void grant(devices::VsockPorts ports, u32 count) override {
+        if (gate_.is_live()) host_.grant(ports, count);
+    }
     void finish(devices::VsockPorts) override;
     void close(devices::VsockPorts) override;
     void close_all() override;
@@ -26,6 +29,8 @@ public:
     void set_listener(devices::VsockListener *listener) override { listener_ = listener; }
 
     // The machine's thread, between two instructions.
+    /// The gate has gone live: streams of before have nobody at their end.
+    void went_live();
     void save(devices::StateWriter &) const;
     [[nodiscard]] Result<> restore(devices::StateReader &);
 
@@ -43,6 +48,7 @@ private:
     devices::Vsock &host_;
     PortId port_;
     devices::VsockListener *listener_ = nullptr;
+    std::set<devices::VsockPorts> streams_; ///< that the guest knows, or is about to
     std::deque<devices::VsockEvent> waiting_;
 };
 

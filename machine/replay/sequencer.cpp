@@ -21,8 +21,10 @@ struct SequencerState {
 
 } // namespace
 
-Sequencer::Sequencer(VirtualClock &clock, Gate &gate, Schedule &schedule, Owner owner)
-    : clock_(clock), gate_(gate), schedule_(schedule), owner_(std::move(owner)) {
+Sequencer::Sequencer(VirtualClock &clock, Gate &gate, Schedule &schedule, StopPoint stop_at,
+                     Owner owner)
+    : clock_(clock), gate_(gate), schedule_(schedule), owner_(std::move(owner)),
+      stop_at_(std::move(stop_at)) {
     gate_.set_alarm([this] { call_back(); });
 }
 
@@ -59,13 +61,24 @@ void Sequencer::run(SequencedCpus &cpus) {
             owner_.check();
         }
         settle(cpus);
-        if (clock_.now_ns() >= owner_.stop_at || gate_.is_over()) owner_.stop();
+        const bool is_there = clock_.now_ns() >= stop_at_.moment || executed_ >= stop_at_.position;
+        if (is_there || gate_.is_over()) owner_.stop();
         if (cpus.must_leave()) return;
         if (CountedCpu *cpu = take_turn(cpus); cpu != nullptr)
             execute(cpus, *cpu);
         else
             idle(cpus);
     }
+}
+
+void Sequencer::stop_here() {
+    if (running_ == nullptr) {
+        stop_at_.position = executed_;
+        return;
+    }
+    // As with an interrupt: the CPU comes back after the instruction.
+    stops_here_ = true;
+    running_->leave();
 }
 
 // -------------------------------------------------------------------------------- between turns
@@ -93,7 +106,7 @@ u64 Sequencer::next_deadline(SequencedCpus &cpus) const {
 }
 
 u64 Sequencer::next_moment(SequencedCpus &cpus) const {
-    return std::min({next_deadline(cpus), owner_.stop_at, gate_.next_moment()});
+    return std::min({next_deadline(cpus), stop_at_.moment, gate_.next_moment()});
 }
 
 CountedCpu *Sequencer::take_turn(SequencedCpus &cpus) {
@@ -110,9 +123,10 @@ CountedCpu *Sequencer::take_turn(SequencedCpus &cpus) {
 }
 
 u64 Sequencer::longest_run(SequencedCpus &cpus, const CountedCpu &cpu) const {
-    u64 longest = std::min({turn_.instructions, next_moment(cpus) - clock_.now_ns(),
-                            std::max<u64>(cpu.instructions_to_deadline(), 1),
-                            next_check_ - executed_, mark_ - executed_});
+    u64 longest =
+        std::min({turn_.instructions, next_moment(cpus) - clock_.now_ns(),
+                  std::max<u64>(cpu.instructions_to_deadline(), 1), next_check_ - executed_,
+                  mark_ - executed_, stop_at_.position - executed_});
     // What has arrived in this moment already enters in the next.
     if (gate_.is_waiting()) longest = 1;
     return longest;
@@ -136,6 +150,7 @@ void Sequencer::execute(SequencedCpus &cpus, CountedCpu &cpu) {
     }
     executed_ += executed;
     if (executed != 0) last_cpu_ = turn_.cpu;
+    if (std::exchange(stops_here_, false)) stop_at_.position = executed_;
     turn_.instructions -= executed;
     schedule_.over(executed);
     const bool gives_up = end == CountedCpu::TurnEnd::Waits || end == CountedCpu::TurnEnd::Stopped;

@@ -5,6 +5,7 @@
 #include "machine/cpu/cpu_sequencer.h"
 #include "machine/replay/gate.h"
 #include "machine/replay/schedule.h"
+#include "machine/replay/stop_point.h"
 #include "machine/replay/virtual_clock.h"
 
 #include <functional>
@@ -18,23 +19,25 @@ public:
     static constexpr u64 kNever = CountedCpu::kNever;
 
     struct Owner {
-        u64 stop_at = kNever;        ///< guest time
-        std::function<void()> stop;  ///< that moment has come, or the recording's end, with all
-                                     ///< that happens then
+        /// The point to stop at has come, or the recording's end, with all that happens then.
+        std::function<void()> stop;
         std::function<void()> check; ///< after every kCheckInterval instructions
         /// What set_mark() asked for; the machine may be another afterwards, or have to leave.
         std::function<void()> mark = [] {};
     };
     static constexpr u64 kCheckInterval = 10'000'000;
 
-    /// All outlive the sequencer.
-    Sequencer(VirtualClock &, Gate &, Schedule &, Owner);
+    /// All outlive the sequencer. The text of the point to stop at is the owner's business.
+    Sequencer(VirtualClock &, Gate &, Schedule &, StopPoint, Owner);
 
     void run(SequencedCpus &) override;
     void wake() override;
     void interrupted(u32 cpu) override;
     /// Any thread: has the CPU that executes come back soon.
     void call_back();
+
+    /// By the instruction that executes, or outside of turns: the machine stops after it.
+    void stop_here();
 
     [[nodiscard]] u64 executed() const { return executed_; }
     /// Within a turn: up to the current instruction.
@@ -47,6 +50,8 @@ public:
     // On the machine's thread outside of turns, or while it stands still.
     /// Once, when so many instructions have been executed, before anything else happens.
     void set_mark(u64 executed) { mark_ = executed; }
+    /// Nothing to stop at is known any more.
+    void forget_stop_point() { stop_at_ = {}; }
     void save(devices::StateWriter &) const;
     [[nodiscard]] Result<> restore(devices::StateReader &);
 
@@ -66,12 +71,14 @@ private:
     Gate &gate_;
     Schedule &schedule_;
     const Owner owner_;
+    StopPoint stop_at_;
     Turn turn_;        ///< what is left of it
     u64 executed_ = 0; ///< instructions
     u64 next_check_ = kCheckInterval;
     u64 mark_ = kNever; ///< as executed_ counts
     u32 last_cpu_ = 0;
     bool is_interrupted_ = false;
+    bool stops_here_ = false; ///< after the turn
     std::vector<u32> runnable_;
     SequencedCpus *cpus_ = nullptr; ///< while run() runs
     std::mutex mutex_;              ///< guards running_

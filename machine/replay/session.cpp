@@ -15,12 +15,12 @@ std::string in_seconds(u64 ns) {
 
 Session::Session(const DeterministicConfig &config, u32 cpus, Owner owner)
     : clock_(config.calendar_start), schedule_(create_schedule(config.schedule, cpus, config.seed)),
-      entropy_(config.seed), gate_(clock_), sequencer_(clock_, gate_, *schedule_,
-                                                       {.stop_at = config.stop_at,
-                                                        .stop = owner.stop,
+      entropy_(config.seed), gate_(clock_), sequencer_(clock_, gate_, *schedule_, config.stop_at,
+                                                       {.stop = [this] { stop_or_go_live(); },
                                                         .check = [this] { check(); },
                                                         .mark = [this] { mark_(); }}),
-      commands_(gate_, std::move(owner.execute)), stop_(std::move(owner.stop)) {}
+      commands_(gate_, owner.execute), owner_(std::move(owner)), goes_live_(config.goes_live),
+      stop_text_(config.stop_at.text) {}
 
 HostBackends Session::wrap(const HostBackends &host) {
     HostBackends inside = host;
@@ -31,6 +31,8 @@ HostBackends Session::wrap(const HostBackends &host) {
     };
     inside.serial = line(host.serial, Presence::Ignored);
     inside.console = line(host.console, Presence::Ignored);
+    if (!stop_text_.empty())
+        for (const auto &each : lines_) each->watch(stop_text_, [this] { sequencer_.stop_here(); });
     for (devices::Char *&port : inside.ports) port = line(port, Presence::Told);
     for (devices::Block *&disk : inside.disks)
         disk = disks_.emplace_back(std::make_unique<GatedDisk>(gate_, clock_, *disk)).get();
@@ -67,7 +69,7 @@ void Session::replay(std::unique_ptr<JournalReader> journal) {
 }
 
 void Session::check() {
-    if (recorder_ == nullptr && replayed_ == nullptr) return;
+    if (recorder_ == nullptr && (replayed_ == nullptr || is_live())) return;
     const u64 now = clock_.now_ns();
     const u64 hash = board_->device_hash() ^ gate_.outputs();
     if (recorder_ != nullptr) return recorder_->check(now, hash);
@@ -80,7 +82,20 @@ void Session::check() {
     }
     divergence_ = fmt::format("within the {} instructions before number {}, at guest time {}",
                               Sequencer::kCheckInterval, sequencer_.executed(), in_seconds(now));
-    stop_();
+    owner_.stop();
+}
+
+void Session::stop_or_go_live() {
+    if (!goes_live_ || is_live()) return owner_.stop();
+    // If the guest has just ended or been reset, that comes first.
+    if (board_->is_stopping()) return;
+    if (compare(RunEnd::Host).verdict == Verdict::Diverged) return owner_.stop();
+    const auto *cut = std::get_if<CutEntry>(&replayed_->next().what);
+    const std::string why = cut != nullptr && gate_.is_over() ? cut->reason : "";
+    gate_.go_live();
+    if (vsock_ != nullptr) vsock_->went_live();
+    sequencer_.forget_stop_point();
+    owner_.went_live(why);
 }
 
 ReplayResult Session::finish(RunEnd reason) {
@@ -89,6 +104,7 @@ ReplayResult Session::finish(RunEnd reason) {
 }
 
 ReplayResult Session::compare(RunEnd reason) const {
+    if (is_live()) return {Verdict::WentLive, {}};
     const u64 now = clock_.now_ns();
     if (!divergence_.empty())
         return {Verdict::Diverged, "the machine was not in the recorded state " + divergence_};

@@ -25,6 +25,7 @@ enum class Verdict : u8 {
     Stopped,  ///< by --until or from outside, and everything was the same up to there
     Diverged, ///< the machine was another one than the recorded
     Cut,      ///< where the file ends, though the recording went on
+    WentLive, ///< where it was to, and everything was the same up to there
 };
 struct ReplayResult {
     Verdict verdict = Verdict::None;
@@ -40,6 +41,8 @@ public:
     struct Owner {
         std::function<void(Command)> execute;
         std::function<void()> stop; ///< there is nothing more to run
+        /// A replay has left its recording; why there, if nobody asked for it.
+        std::function<void(const std::string &why)> went_live = [](const std::string &) {};
     };
     Session(const DeterministicConfig &, u32 cpus, Owner);
     Session(const Session &) = delete;
@@ -57,6 +60,8 @@ public:
     void set_board(Board *board) { board_ = board; }
     /// Any thread.
     void post(Command command) { commands_.post(std::move(command)); }
+    /// Any thread: the machine is connected to its host, and not to a recording.
+    [[nodiscard]] bool is_live() const { return gate_.is_live(); }
     /// Any thread: the machine stops, whatever the host does.
     void give_up();
 
@@ -87,6 +92,7 @@ public:
 private:
     [[nodiscard]] RunHash hash() const;
     void check();
+    void stop_or_go_live();
     [[nodiscard]] ReplayResult compare(RunEnd) const;
 
     VirtualClock clock_;
@@ -95,7 +101,10 @@ private:
     Gate gate_;
     Sequencer sequencer_;
     Commands commands_;
-    std::function<void()> stop_, mark_ = [] {};
+    const Owner owner_;
+    const bool goes_live_;
+    const std::string stop_text_;
+    std::function<void()> mark_ = [] {};
     std::unique_ptr<JournalWriter> recorder_;
     std::unique_ptr<JournalReader> replayed_;
     std::string divergence_; ///< where one was noticed, in words; empty: none

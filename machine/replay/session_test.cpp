@@ -44,13 +44,13 @@ TEST_F(SessionTest, AReplayIsTheRecordedRun) {
 }
 
 TEST_F(SessionTest, ARunThatIsStoppedReplaysToThere) {
-    stop_at = 30'000'000;
+    stop_at.moment = 30'000'000;
     const Ran recorded = record("no end");
-    stop_at = ~u64{0};
+    stop_at = {};
     const Ran again = replay();
     EXPECT_EQ(again.result.verdict, Verdict::Finished) << again.result.message;
     EXPECT_EQ(again.report, recorded.report);
-    stop_at = 20'000'000;
+    stop_at.moment = 20'000'000;
     EXPECT_EQ(replay().result.verdict, Verdict::Stopped);
 }
 
@@ -81,7 +81,7 @@ TEST_F(SessionTest, AMissingInputIsADivergence) {
 }
 
 TEST_F(SessionTest, AnotherStateIsNoticedOnTheWay) {
-    stop_at = 60'000'000;
+    stop_at.moment = 60'000'000;
     static_cast<void>(record("abc"));
     unsigned checks = 0;
     rewrite([&](Entry &entry) {
@@ -102,6 +102,82 @@ TEST_F(SessionTest, AFileThatEndsEarlyIsReplayedUpToThere) {
     const Ran again = replay();
     EXPECT_EQ(again.result.verdict, Verdict::Cut);
     EXPECT_NE(again.result.message.find("cut off"), std::string::npos);
+}
+
+TEST_F(SessionTest, ARunStopsAtACountAndAtAText) {
+    stop_at.position = 1'234'567;
+    const Ran counted = record("abc");
+    EXPECT_NE(counted.report.find(" 1234567 instructions"), std::string::npos) << counted.report;
+    stop_at = {.text = "ell"};
+    for (const auto kind : {AcceleratorKind::Interpreter, AcceleratorKind::Jit}) {
+        config.accelerator = kind;
+        const Ran said = record("hello, hello");
+        EXPECT_EQ(said.output, "hell");
+        stop_at = {};
+        EXPECT_EQ(replay().report, said.report);
+        stop_at = {.text = "ell"};
+    }
+}
+
+TEST_F(SessionTest, AReplayGoesOnLiveAtTheRecordingsEnd) {
+    stop_at.text = "abc";
+    const Ran recorded = record("abc");
+    EXPECT_EQ(recorded.output, "abc");
+    stop_at = {};
+    goes_live = true;
+    const Ran live = replay("defq");
+    EXPECT_EQ(live.result.verdict, Verdict::WentLive) << live.result.message;
+    EXPECT_EQ(live.output, "abcdefq");
+    EXPECT_EQ(live.lives, std::vector<std::string>{""});
+}
+
+TEST_F(SessionTest, AReplayLeavesItsRecordingWhereItShall) {
+    static_cast<void>(record("abcdefq"));
+    // What has entered by then stays there: the rest is to come later than that.
+    rewrite([](Entry &entry) {
+        const auto *input = std::get_if<InputEntry>(&entry.what);
+        return input == nullptr || input->bytes[0] < std::byte{'e'};
+    });
+    goes_live = true;
+    stop_at.text = "cd";
+    const Ran live = replay("xyq");
+    EXPECT_EQ(live.result.verdict, Verdict::WentLive) << live.result.message;
+    EXPECT_EQ(live.output, "abcdxyq");
+}
+
+TEST_F(SessionTest, AReplayGoesOnLiveWhereTheFileEnds) {
+    stop_at.moment = 30'000'000;
+    static_cast<void>(record("abc"));
+    stop_at = {};
+    std::filesystem::resize_file(recording, std::filesystem::file_size(recording) - 1);
+    goes_live = true;
+    const Ran live = replay("q");
+    EXPECT_EQ(live.result.verdict, Verdict::WentLive) << live.result.message;
+    EXPECT_EQ(live.output.back(), 'q');
+    ASSERT_EQ(live.lives.size(), 1u);
+    EXPECT_NE(live.lives[0].find("cut off"), std::string::npos) << live.lives[0];
+}
+
+TEST_F(SessionTest, AReplayThatHasDivergedDoesNotGoLive) {
+    stop_at.moment = 30'000'000;
+    static_cast<void>(record("abc"));
+    stop_at = {};
+    rewrite([](Entry &entry) {
+        if (auto *end = std::get_if<EndEntry>(&entry.what); end) end->hash.state ^= 1;
+        return true;
+    });
+    goes_live = true;
+    const Ran live = replay("q");
+    EXPECT_EQ(live.result.verdict, Verdict::Diverged);
+    EXPECT_TRUE(live.lives.empty());
+}
+
+TEST_F(SessionTest, AGuestThatEndedInItsRecordingDoesNotGoLive) {
+    static_cast<void>(record("abcq"));
+    goes_live = true;
+    const Ran again = replay("no");
+    EXPECT_EQ(again.result.verdict, Verdict::Finished) << again.result.message;
+    EXPECT_EQ(again.output, "abcq");
 }
 
 } // namespace

@@ -67,17 +67,21 @@ protected:
     struct Ran {
         ReplayResult result;
         std::string report, output;
+        std::vector<std::string> lives; ///< why it went live
     };
     /// Runs the machine with this text at its serial line until it ends.
     template <typename Prepare>
     Ran run(std::string text, Prepare prepare) {
         Typist typist(std::move(text));
         Board *running = nullptr;
+        Ran ran;
         DeterministicConfig wanted;
         wanted.stop_at = stop_at;
-        Session session(
-            wanted, config.cpus,
-            {.execute = [](Command) {}, .stop = [&] { running->stop(StopReason::Reached); }});
+        wanted.goes_live = goes_live;
+        Session session(wanted, config.cpus,
+                        {.execute = [](Command) {},
+                         .stop = [&] { running->stop(StopReason::Reached); },
+                         .went_live = [&](const std::string &why) { ran.lives.push_back(why); }});
         prepare(session);
         std::array<std::unique_ptr<MemoryFlash>, 2> flash;
         HostBackends host;
@@ -91,7 +95,6 @@ protected:
         running = board.get();
         session.set_board(running);
         const StopReason reason = board->run().value();
-        Ran ran;
         ran.result = session.finish(reason == StopReason::PowerOff ? RunEnd::Guest : RunEnd::Host);
         ran.report = session.report();
         ran.output = typist.output;
@@ -105,9 +108,9 @@ protected:
                            }).value());
         });
     }
-    Ran replay() {
-        // What the host has is of no interest.
-        return run("not the recorded text", [&](Session &session) {
+    /// What the host has is of no interest, unless the replay goes live.
+    Ran replay(std::string text = "not the recorded text") {
+        return run(std::move(text), [&](Session &session) {
             session.replay(JournalReader::open(recording).value());
         });
     }
@@ -132,7 +135,8 @@ protected:
 
     MachineConfig config;
     std::string path, recording;
-    u64 stop_at = ~u64{0};
+    StopPoint stop_at;
+    bool goes_live = false;
 };
 
 } // namespace tandem::machine::replay::testing
