@@ -80,10 +80,10 @@ struct PluggedDevice {
 struct SerialConfig {
     enum class Kind : u8 { Stdio, None, File, Pty, Tcp, Unix };
     Kind kind = Kind::Stdio;
-    std::string path;    ///< File, Unix
-    std::string address; ///< Tcp: listens here
+    std::string path = {};    ///< File, Unix
+    std::string address = {}; ///< Tcp: listens here
     u16 port = 0;
-    std::string log; ///< a file that gets the output as well; empty: none
+    std::string log = {}; ///< a file that gets the output as well; empty: none
 };
 
 /// A port of the virtio console with a name: in Linux /dev/virtio-ports/NAME.
