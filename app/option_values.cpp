@@ -420,17 +420,42 @@ Result<machine::TranslationCacheConfig> parse_cache(const CacheTexts &texts, std
     return cache;
 }
 
+namespace {
+
+/// "SECONDS", perhaps with an s behind it, or a size.
+Result<machine::RingConfig> parse_ring(std::string_view what, std::string_view text,
+                                       const std::string &when) {
+    machine::RingConfig ring{.text = when};
+    const bool is_size = !text.empty() && std::string_view("KMGTkmgt").contains(text.back());
+    if (is_size)
+        ring.bytes = TRY(parse_bytes(what, text));
+    else
+        ring.time_ns =
+            TRY(parse_seconds(what, text.ends_with('s') ? text.substr(0, text.size() - 1) : text));
+    return ring;
+}
+
+} // namespace
+
 Result<> parse_deterministic(const DeterministicTexts &texts, machine::MachineConfig &config) {
     if (!texts.deterministic && texts.record.empty()) {
         for (const auto &[option, text] : {std::pair{"--seed", &texts.seed},
                                            {"--schedule", &texts.schedule},
-                                           {"--until", &texts.until}})
+                                           {"--until", &texts.until},
+                                           {"--record-ring", &texts.record_ring},
+                                           {"--record-when", &texts.record_when}})
             if (!text->empty())
                 return failure(fmt::format("{}: only a deterministic machine has it; add "
                                            "--deterministic or --record F",
                                            option));
         return {};
     }
+    if (!texts.record_ring.empty() && texts.record.empty())
+        return failure("--record-ring: there is no file for it; add --record F");
+    if (!texts.record_when.empty() && texts.record_ring.empty())
+        return failure(
+            "--record-when: all of the run is recorded; add --record-ring SECONDS, or leave "
+            "it out");
     machine::DeterministicConfig &wanted = config.deterministic.emplace();
     wanted.record = texts.record;
     if (!texts.seed.empty()) {
@@ -447,6 +472,8 @@ Result<> parse_deterministic(const DeterministicTexts &texts, machine::MachineCo
                                        texts.schedule));
         wanted.schedule = *known;
     }
+    if (!texts.record_ring.empty())
+        wanted.ring = TRY(parse_ring("--record-ring", texts.record_ring, texts.record_when));
     if (!texts.until.empty()) wanted.stop_at = TRY(parse_stop_point("--until", texts.until));
     return {};
 }

@@ -66,7 +66,7 @@ struct CacheTexts {
 /// The options of a deterministic machine as typed.
 struct DeterministicTexts {
     bool deterministic = false;
-    std::string seed, schedule, until, record;
+    std::string seed, schedule, until, record, record_ring, record_when;
 };
 [[nodiscard]] Result<> parse_deterministic(const DeterministicTexts &, machine::MachineConfig &);
 /// The profiler's options as typed.

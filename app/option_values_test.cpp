@@ -109,6 +109,32 @@ TEST(OptionValues, NumbersAndTimes) {
         EXPECT_FALSE(parse_seconds("--timeout", bad).has_value()) << bad;
 }
 
+TEST(OptionValues, Rings) {
+    machine::MachineConfig config;
+    DeterministicTexts texts;
+    texts.record = "f";
+    texts.record_ring = "1.5s";
+    texts.record_when = "oops";
+    ASSERT_TRUE(parse_deterministic(texts, config).has_value());
+    EXPECT_EQ(config.deterministic->ring->time_ns, 1'500'000'000u);
+    EXPECT_EQ(config.deterministic->ring->bytes, 0u);
+    EXPECT_EQ(config.deterministic->ring->text, "oops");
+    for (const char *size : {"64M", "65536K"}) {
+        texts.record_ring = size;
+        ASSERT_TRUE(parse_deterministic(texts, config).has_value());
+        EXPECT_EQ(config.deterministic->ring->bytes, u64{64} << 20);
+    }
+    for (const char *bad : {"0", "-1s", "s", "M", "long"}) {
+        texts.record_ring = bad;
+        EXPECT_FALSE(parse_deterministic(texts, config).has_value()) << bad;
+    }
+    texts.record_ring = "";
+    EXPECT_FALSE(parse_deterministic(texts, config).has_value());
+    texts = {};
+    texts.record_ring = "5s";
+    EXPECT_FALSE(parse_deterministic(texts, config).has_value());
+}
+
 TEST(OptionValues, StopPoints) {
     EXPECT_EQ(parse_stop_point("--until", "1.5s")->moment, 1'500'000'000u);
     EXPECT_EQ(parse_stop_point("--until", "1500")->moment, 1500u);

@@ -34,7 +34,7 @@ struct RunCommand::Options {
     std::string net, serial, console, guest_agent, vsock, balloon, bus, display = "none";
     std::string timeout, trace, trace_filter;
     std::string cloud_init = "auto", name, qmp, gdb, snapshots;
-    std::string seed, schedule, until, record;
+    std::string seed, schedule, until, record, record_ring, record_when;
     ProfileTexts profile;
     bool deterministic = false;
     bool gdb_wait = false, no_reboot = false, no_acpi = false, stats = false, perf_map = false;
@@ -120,7 +120,8 @@ RunCommand::Options::to_config(std::unique_ptr<machine::move::Arrival> &arrival)
     if (!image.empty() && !restore.empty())
         return failure(
             fmt::format("{}: --restore starts from its snapshot; leave the image out", image));
-    TRY(parse_deterministic({deterministic, seed, schedule, until, record}, config));
+    TRY(parse_deterministic(
+        {deterministic, seed, schedule, until, record, record_ring, record_when}, config));
     config.name = name;
     if (!qmp.empty()) config.control = TRY(parse_qmp(qmp));
     if (!gdb.empty()) config.gdb = TRY(machine::parse_gdb_address("--gdb", gdb));
@@ -199,6 +200,8 @@ std::vector<RunCommand::Options::Row> RunCommand::Options::rows() {
         {"--schedule",&o.schedule,     "KIND",   "whose turn it is: round-robin (default), random, pct or chaos"},
         {"--until",   &o.until,        "WHERE",  "stop a deterministic machine at a guest time (1.5s), at count:N instructions or when it says text:TEXT"},
         {"--record",  &o.record,       "F",      "make a recording that tandem replay runs again; disks and nvram stay as they are"},
+        {"--record-ring", &o.record_ring, "SECONDS|SIZE", "of it only the last part, when the guest panics or the run ends badly"},
+        {"--record-when", &o.record_when, "TEXT", "and a second after the guest has said this"},
         {"--profile", &o.profile.path, "F",      "say where time goes: F.html (a flame graph), F.json (speedscope) or F.folded"},
         {"--profile-rate", &o.profile.rate, "HZ", "look so many times a second (default 100)"},
         {"--profile-clock", &o.profile.clock, "KIND", "cpu (default; the host's) or guest (instructions of a deterministic machine)"},

@@ -330,6 +330,7 @@ public:
     Result<> change_link(const std::string &settings) override {
         return machine_.change_link(settings);
     }
+    Result<std::string> dump_recording() override { return machine_.dump_recording(); }
 
     Result<> move(const std::string &where) override { return machine_.move(where); }
     void cancel_move() override {
@@ -523,6 +524,7 @@ void Machine::stop(RunOutcome outcome, EventCause cause) {
 void Machine::watchdog_expired() {
     const std::string_view action = name_of(*config_.watchdog);
     fmt::print(stderr, "tandem: the guest's watchdog has expired: {}\r\n", action);
+    if (flight_ != nullptr) flight_->dump_after(1, "the guest's watchdog has expired");
     if (server_ != nullptr) server_->watchdog_event(action);
 }
 
@@ -712,7 +714,7 @@ Result<RunOutcome> Machine::run_boards() {
             return outcome_;
         }
         TRY(board->prepare());
-        if (timeline_ != nullptr) TRY(timeline_->set_board(*board));
+        if (session_ != nullptr) TRY(follow_board(*board));
         debugged_->equip(*board);
         {
             const std::lock_guard lock(mutex_);
@@ -744,8 +746,10 @@ Result<RunOutcome> Machine::run_boards() {
             board_ = nullptr;
         }
         if (config_.statistics) statistics_ = board->statistics_report();
-        if (config_.statistics && session_ != nullptr && reason.has_value())
+        if (config_.statistics && session_ != nullptr && reason.has_value()) {
             statistics_ += session_->report();
+            if (flight_ != nullptr) statistics_ += flight_->report();
+        }
         if (!reason.has_value()) return std::unexpected(reason.error());
         {
             const std::lock_guard lock(mutex_);
@@ -753,7 +757,7 @@ Result<RunOutcome> Machine::run_boards() {
             if (goes_on_after(*reason) && !failure_.has_value()) continue;
             if (outcome_.reason == StopReason::None) outcome_.reason = *reason;
         }
-        if (session_ != nullptr) replay_result_ = session_->finish(end_of_run(*reason));
+        if (session_ != nullptr) finish_recording(*reason);
         const std::lock_guard lock(mutex_);
         if (failure_.has_value()) return std::unexpected(*failure_);
         return outcome_;

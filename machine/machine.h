@@ -4,6 +4,7 @@
 #include "machine/board/board.h"
 #include "machine/board/machine_config.h"
 #include "machine/control/machine_control.h"
+#include "machine/flight/flight_recorder.h"
 #include "machine/host/disk.h"
 #include "machine/host/entropy.h"
 #include "machine/host/errand.h"
@@ -110,6 +111,13 @@ private:
     /// On the machine's thread: the recording is over.
     void end_session();
     void went_live(const std::string &why);
+    /// What a machine of a replay starts with, a flight recorder and a history, if there are any.
+    [[nodiscard]] Result<> follow_board(Board &);
+    /// The machine stands still at its end.
+    void finish_recording(StopReason);
+    /// Writes the last part of the run; returns what to tell.
+    [[nodiscard]] Result<std::string> dump_recording();
+    [[nodiscard]] std::vector<OverlayDisk *> overlays() const;
     /// On the machine's thread: the guest has ended, and a debugger keeps it there.
     [[nodiscard]] bool stays_at_end(Board &, StopReason);
     [[nodiscard]] std::optional<snapshot::Base> take_base(const std::string &path);
@@ -175,7 +183,10 @@ private:
     std::array<std::unique_ptr<devices::FlashStorage>, 2> flash_;
     std::unique_ptr<move::Arrival> arrival_; ///< of a machine that comes
     std::optional<snapshot::Base> base_;     ///< saved or restored last; guarded by control_mutex_
+    /// Null: all or nothing is recorded. The session logs there up to its end.
+    std::unique_ptr<flight::FlightRecorder> flight_;
     std::unique_ptr<replay::Session> session_;    ///< of a deterministic machine
+    bool has_started_ = false;                    ///< a replay, from where its recording begins
     std::unique_ptr<reverse::Timeline> timeline_; ///< of a replay; null: it only goes forward
     StopReason guest_end_ = StopReason::None;     ///< as stays_at_end() knows it
     replay::ReplayResult replay_result_;

@@ -1,5 +1,7 @@
 /// Deterministic machines: the part of Machine that joins a session with what is recorded or
 /// replayed.
+#include "machine/boot/file_bytes.h"
+#include "machine/flight/start_state.h"
 #include "machine/machine.h"
 #include "machine/machine_debug.h"
 #include "machine/replay/recording.h"
@@ -14,6 +16,19 @@ namespace {
 
 bool has_input(const SerialConfig &line) {
     return line.kind != SerialConfig::Kind::None && line.kind != SerialConfig::Kind::File;
+}
+
+/// After these, what led to them is written.
+constexpr std::pair<StopReason, std::string_view> kBadEnds[] = {
+    {StopReason::Signal, "ended by a signal"},
+    {StopReason::Timeout, "the time is over"},
+    {StopReason::Failure, "the machine has failed"}};
+
+std::string text_of(const flight::FlightRecorder::Dump &dump) {
+    return fmt::format(
+        "{} has the last {:.3f} s ({}, written in {} ms); replay it: tandem replay {}", dump.path,
+        static_cast<double>(dump.to_ns - dump.from_ns) / 1e9, human_size(dump.bytes),
+        dump.pause_ns / 1'000'000, dump.path);
 }
 
 } // namespace
@@ -53,18 +68,74 @@ Result<> Machine::open_session() {
         session_->pace();
     if (wanted.record.empty()) return {};
     const std::string manifest = replay::to_json(TRY(replay::describe(config_)));
+    if (wanted.ring.has_value()) {
+        flight_ = TRY(flight::FlightRecorder::create(
+            *session_, overlays(), *wanted.ring, wanted.record, manifest,
+            {.dumped =
+                 [](const flight::FlightRecorder::Dump &dump, const std::string &why) {
+                     fmt::print(stderr, "tandem: {}: {}\r\n", why, text_of(dump));
+                 },
+             .failed =
+                 [](const Error &error) { fmt::print(stderr, "tandem: {}\r\n", error.message); }}));
+        return {};
+    }
     session_->record(TRY(replay::JournalWriter::create(
         wanted.record, manifest, [this](Error error) { fail(std::move(error)); })));
     return {};
 }
 
+std::vector<OverlayDisk *> Machine::overlays() const {
+    std::vector<OverlayDisk *> overlays;
+    for (const auto &disk : disks_)
+        if (OverlayDisk *overlay = disk->overlay(); overlay != nullptr) overlays.push_back(overlay);
+    return overlays;
+}
+
+Result<> Machine::follow_board(Board &board) {
+    if (config_.is_replay() && !std::exchange(has_started_, true))
+        TRY(flight::load_start(*session_, board, overlays(), config_.deterministic->replay));
+    if (flight_ != nullptr) TRY(flight_->set_board(board));
+    if (timeline_ != nullptr) TRY(timeline_->set_board(board));
+    return {};
+}
+
+void Machine::finish_recording(StopReason reason) {
+    const replay::RunEnd end = end_of_run(reason);
+    replay_result_ = session_->finish(end);
+    if (flight_ == nullptr) return;
+    std::optional<std::string> why;
+    {
+        const std::lock_guard lock(mutex_);
+        for (const auto &[each, text] : kBadEnds)
+            if (outcome_.reason == each) why = text;
+    }
+    flight_->finish(end, std::move(why));
+}
+
+Result<std::string> Machine::dump_recording() {
+    const std::lock_guard control(control_mutex_);
+    Board *board = nullptr;
+    {
+        const std::lock_guard lock(mutex_);
+        if (has_run_) board = board_;
+    }
+    if (flight_ == nullptr)
+        return failure(
+            "record: the machine keeps no last part of its run; start it with --record F "
+            "--record-ring SECONDS");
+    if (board == nullptr)
+        return failure("record: the machine does not run; ask again when it does");
+    board->pause();
+    const auto dump = flight_->dump(replay::RunEnd::Host);
+    board->resume();
+    if (!dump.has_value()) return std::unexpected(dump.error());
+    return text_of(*dump);
+}
+
 void Machine::open_timeline() {
     if (config_.meets_host() || !config_.gdb.has_value()) return;
-    std::vector<OverlayDisk *> disks;
-    for (const auto &disk : disks_)
-        if (OverlayDisk *overlay = disk->overlay(); overlay != nullptr) disks.push_back(overlay);
     timeline_ = std::make_unique<reverse::Timeline>(
-        *session_, disks, config_.deterministic->checkpoint_memory,
+        *session_, overlays(), config_.deterministic->checkpoint_memory,
         reverse::Timeline::Owner{
             .arrived = [this](u32 cpu,
                               const CpuStop &stop) { session_->board().announce_stop(cpu, stop); },

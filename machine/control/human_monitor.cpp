@@ -104,6 +104,12 @@ std::string link(const Call &call) {
     return done(call.machine.change_link(std::string(call.arguments)));
 }
 
+std::string record_dump(const Call &call) {
+    const auto dumped = call.machine.dump_recording();
+    if (!dumped.has_value()) return done(std::unexpected(dumped.error()));
+    return *dumped + "\r\n";
+}
+
 std::string stop(const Call &call) {
     call.machine.pause();
     return "";
@@ -280,6 +286,7 @@ constexpr Command kCommands[] = {
     {"balloon",          balloon,          "MIB",              "ask it to keep so much"},
     {"info link",        info_link,        "",                 "show how the network is shaped"},
     {"link",             link,             "SETTINGS",         "shape it: latency=MS,jitter=MS,loss=PERCENT,rate=MBIT or profile=NAME"},
+    {"record_dump",      record_dump,      "",                 "write the last part of the run to a file (--record-ring)"},
     {"savevm",           savevm,           "TAG",              "save a snapshot, in place of one of that tag"},
     {"loadvm",           loadvm,           "TAG",              "go on from a snapshot"},
     {"delvm",            delvm,            "TAG",              "remove a snapshot"},

@@ -118,6 +118,9 @@ public:
     [[nodiscard]] virtual std::string link() const = 0;
     [[nodiscard]] virtual Result<> change_link(const std::string &settings) = 0;
 
+    /// Writes the last part of the run to a file; what to tell of it.
+    [[nodiscard]] virtual Result<std::string> dump_recording() = 0;
+
     /// Begins to move the machine to the process at that address.
     [[nodiscard]] virtual Result<> move(const std::string &where) = 0;
     virtual void cancel_move() = 0;

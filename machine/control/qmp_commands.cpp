@@ -353,6 +353,13 @@ QmpResult query_link(const QmpTarget &target, const json &) {
     return json{{"settings", target.machine.link()}};
 }
 
+QmpResult record_dump(const QmpTarget &target, const json & /*arguments*/) {
+    auto dumped = target.machine.dump_recording();
+    if (!dumped.has_value())
+        return std::unexpected(QmpError{.description = dumped.error().message});
+    return json{{"text", *dumped}};
+}
+
 QmpResult set_link(const QmpTarget &target, const json &arguments) {
     return done(target.machine.change_link(arguments["settings"]));
 }
@@ -428,6 +435,7 @@ constexpr Command kCommands[] = {
     {"system_powerdown",           system_powerdown,            {}},
     {"system_reset",               system_reset,                {}},
     {"x-query-link",               query_link,                  {}},
+    {"x-record-dump",              record_dump,                 {}},
     {"x-set-link",                 set_link,                    kLinkArguments},
 };
 // clang-format on

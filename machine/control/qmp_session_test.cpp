@@ -112,6 +112,11 @@ public:
         return {};
     }
     std::string link() const override { return link_settings; }
+    Result<std::string> dump_recording() override {
+        if (!records) return failure("record: no");
+        return "run.tdr has it";
+    }
+    bool records = true;
     Result<> change_link(const std::string &settings) override {
         if (settings == "bad") return failure("bad: unknown");
         link_settings = settings;
@@ -589,6 +594,12 @@ TEST_F(QmpSessionTest, BalloonAndLink) {
     EXPECT_EQ(ask(R"({"execute": "x-query-link"})")["return"], R"({"settings": "latency=5"})"_json);
     EXPECT_TRUE(
         ask(R"({"execute": "x-set-link", "arguments": {"settings": "bad"}})").contains("error"));
+    EXPECT_EQ(ask(R"({"execute": "x-record-dump"})")["return"],
+              R"({"text": "run.tdr has it"})"_json);
+    EXPECT_EQ(monitor("record_dump"), "run.tdr has it\r\n");
+    machine.records = false;
+    EXPECT_TRUE(ask(R"({"execute": "x-record-dump"})").contains("error"));
+    EXPECT_EQ(monitor("record_dump"), "Error: record: no\r\n");
 }
 
 } // namespace

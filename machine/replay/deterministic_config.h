@@ -1,8 +1,10 @@
 #pragma once
 /// What `--deterministic` and its companions say. Plain data.
+#include "machine/replay/ring_config.h"
 #include "machine/replay/schedule_kind.h"
 #include "machine/replay/stop_point.h"
 
+#include <optional>
 #include <string>
 
 namespace tandem::machine {
@@ -18,8 +20,9 @@ struct DeterministicConfig {
     /// What a replay that goes backwards keeps of its past, in bytes.
     u64 checkpoint_memory = u64{512} << 20;
     // Paths; empty: none. Not both.
-    std::string record; ///< a recording to make
-    std::string replay; ///< one that has all that enters
+    std::string record;             ///< a recording to make
+    std::optional<RingConfig> ring; ///< of which only the last part is kept
+    std::string replay;             ///< one that has all that enters
 };
 
 } // namespace tandem::machine

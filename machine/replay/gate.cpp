@@ -115,7 +115,8 @@ Result<> Gate::restore(devices::StateReader &reader) {
     TRY(devices::restore_state(reader, "gate", state));
     last_admission_ = state.last_admission;
     outputs_ = state.outputs;
-    if (replayed_ != nullptr) replayed_->go_to(state.next);
+    // That of a machine that was recorded is nowhere.
+    if (replayed_ != nullptr && state.next.chunk != 0) replayed_->go_to(state.next);
     return {};
 }
 

@@ -93,6 +93,7 @@ Result<> GatedChar::restore(devices::StateReader &reader) {
     waiting_.clear();
     for (const u8 byte : state.waiting) waiting_.push_back(std::byte{byte});
     written_ = state.written;
+    passed_on_ = std::max(passed_on_, written_); // of another process: it has passed on none
     is_connected_ = state.is_connected;
     return {};
 }

@@ -61,6 +61,10 @@ void Sequencer::run(SequencedCpus &cpus) {
             owner_.check();
         }
         settle(cpus);
+        if (clock_.now_ns() >= errand_) {
+            errand_ = kNever;
+            owner_.errand();
+        }
         const bool is_there = clock_.now_ns() >= stop_at_.moment || executed_ >= stop_at_.position;
         if (is_there || gate_.is_over()) owner_.stop();
         if (cpus.must_leave()) return;
@@ -106,7 +110,7 @@ u64 Sequencer::next_deadline(SequencedCpus &cpus) const {
 }
 
 u64 Sequencer::next_moment(SequencedCpus &cpus) const {
-    return std::min({next_deadline(cpus), stop_at_.moment, gate_.next_moment()});
+    return std::min({next_deadline(cpus), stop_at_.moment, errand_, gate_.next_moment()});
 }
 
 CountedCpu *Sequencer::take_turn(SequencedCpus &cpus) {

@@ -24,6 +24,9 @@ public:
         std::function<void()> check; ///< after every kCheckInterval instructions
         /// What set_mark() asked for; the machine may be another afterwards, or have to leave.
         std::function<void()> mark = [] {};
+        /// The moment of set_errand() has come, and all has happened that happens then: the machine
+        /// stands as at the end of a recording.
+        std::function<void()> errand = [] {};
     };
     static constexpr u64 kCheckInterval = 10'000'000;
 
@@ -50,6 +53,8 @@ public:
     // On the machine's thread outside of turns, or while it stands still.
     /// Once, when so many instructions have been executed, before anything else happens.
     void set_mark(u64 executed) { mark_ = executed; }
+    /// Once, at this moment of guest time or as soon after as a turn ends.
+    void set_errand(u64 moment) { errand_ = moment; }
     /// Nothing to stop at is known any more.
     void forget_stop_point() { stop_at_ = {}; }
     void save(devices::StateWriter &) const;
@@ -75,7 +80,8 @@ private:
     Turn turn_;        ///< what is left of it
     u64 executed_ = 0; ///< instructions
     u64 next_check_ = kCheckInterval;
-    u64 mark_ = kNever; ///< as executed_ counts
+    u64 mark_ = kNever;   ///< as executed_ counts
+    u64 errand_ = kNever; ///< in guest time
     u32 last_cpu_ = 0;
     bool is_interrupted_ = false;
     bool stops_here_ = false; ///< after the turn

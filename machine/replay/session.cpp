@@ -18,9 +18,12 @@ Session::Session(const DeterministicConfig &config, u32 cpus, Owner owner)
       entropy_(config.seed), gate_(clock_), sequencer_(clock_, gate_, *schedule_, config.stop_at,
                                                        {.stop = [this] { stop_or_go_live(); },
                                                         .check = [this] { check(); },
-                                                        .mark = [this] { mark_(); }}),
-      commands_(gate_, owner.execute), owner_(std::move(owner)), goes_live_(config.goes_live),
-      stop_text_(config.stop_at.text) {}
+                                                        .mark = [this] { mark_(); },
+                                                        .errand = [this] { errand_(); }}),
+      commands_(gate_, owner.execute), owner_(std::move(owner)), goes_live_(config.goes_live) {
+    if (!config.stop_at.text.empty())
+        watch(config.stop_at.text, [this] { sequencer_.stop_here(); });
+}
 
 HostBackends Session::wrap(const HostBackends &host) {
     HostBackends inside = host;
@@ -31,8 +34,8 @@ HostBackends Session::wrap(const HostBackends &host) {
     };
     inside.serial = line(host.serial, Presence::Ignored);
     inside.console = line(host.console, Presence::Ignored);
-    if (!stop_text_.empty())
-        for (const auto &each : lines_) each->watch(stop_text_, [this] { sequencer_.stop_here(); });
+    for (const Watch &watch : watches_)
+        for (const auto &each : lines_) each->watch(watch.text, watch.seen);
     for (devices::Char *&port : inside.ports) port = line(port, Presence::Told);
     for (devices::Block *&disk : inside.disks)
         disk = disks_.emplace_back(std::make_unique<GatedDisk>(gate_, clock_, *disk)).get();
@@ -59,8 +62,13 @@ void Session::give_up() {
 }
 
 void Session::record(std::unique_ptr<JournalWriter> journal) {
-    recorder_ = std::move(journal);
-    gate_.record(*recorder_);
+    recording_ = std::move(journal);
+    log_to(*recording_);
+}
+
+void Session::log_to(JournalWriter &journal) {
+    recorder_ = &journal;
+    gate_.record(journal);
 }
 
 void Session::replay(std::unique_ptr<JournalReader> journal) {
@@ -99,7 +107,7 @@ void Session::stop_or_go_live() {
 }
 
 ReplayResult Session::finish(RunEnd reason) {
-    if (recorder_ != nullptr) recorder_->end(clock_.now_ns(), {reason, hash()});
+    if (recording_ != nullptr) recording_->end(clock_.now_ns(), {reason, hash()});
     return replayed_ != nullptr ? compare(reason) : ReplayResult{};
 }
 
@@ -165,6 +173,13 @@ Result<> Session::restore(std::span<const std::byte> bytes) {
     devices::StateReader from_start(bytes);
     TRY(clock_.restore(from_start));
     divergence_.clear();
+    return {};
+}
+
+Result<> Session::start_from(std::span<const std::byte> saved) {
+    const JournalReader::Position first = replayed_->position();
+    TRY(restore(saved));
+    replayed_->go_to(first);
     return {};
 }
 

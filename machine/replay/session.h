@@ -56,6 +56,16 @@ public:
     // Before run(); not both.
     void record(std::unique_ptr<JournalWriter>);
     void replay(std::unique_ptr<JournalReader>);
+    /// Likewise: what enters is written there, but not how the run ends.
+    void log_to(JournalWriter &);
+    /// What happens, on the machine's thread, when a line but a port has said this text.
+    void watch(std::string text, std::function<void()> seen) {
+        watches_.push_back({std::move(text), std::move(seen)});
+    }
+    /// Of a replay: where it is read.
+    [[nodiscard]] JournalReader &journal() { return *replayed_; }
+    /// Before a replay's board runs: restores what was saved of the machine that was recorded.
+    [[nodiscard]] Result<> start_from(std::span<const std::byte> saved);
     /// The machine's own thread has this board now.
     void set_board(Board *board) { board_ = board; }
     /// Any thread.
@@ -68,6 +78,8 @@ public:
     // While no CPU executes.
     /// The machine's last board has stopped: by itself, or because it was told to.
     [[nodiscard]] ReplayResult finish(RunEnd);
+    /// What the machine looks like.
+    [[nodiscard]] RunHash hash() const;
     /// A line for --stats.
     [[nodiscard]] std::string report() const;
 
@@ -79,6 +91,8 @@ public:
     /// Has `mark` called once, when so many instructions have been executed.
     void set_mark(u64 executed) { sequencer_.set_mark(executed); }
     void on_mark(std::function<void()> mark) { mark_ = std::move(mark); }
+    void set_errand(u64 moment) { sequencer_.set_errand(moment); }
+    void on_errand(std::function<void()> errand) { errand_ = std::move(errand); }
     /// No disk has anything to do: the machine can be saved.
     [[nodiscard]] bool is_at_rest() const;
     /// Everything but memory and disks, exactly. Restoring ends what is under way.
@@ -90,7 +104,10 @@ public:
     [[nodiscard]] NotedFlash &flash(unsigned bank) { return *flash_[bank]; }
 
 private:
-    [[nodiscard]] RunHash hash() const;
+    struct Watch {
+        std::string text;
+        std::function<void()> seen;
+    };
     void check();
     void stop_or_go_live();
     [[nodiscard]] ReplayResult compare(RunEnd) const;
@@ -103,9 +120,10 @@ private:
     Commands commands_;
     const Owner owner_;
     const bool goes_live_;
-    const std::string stop_text_;
-    std::function<void()> mark_ = [] {};
-    std::unique_ptr<JournalWriter> recorder_;
+    std::vector<Watch> watches_;
+    std::function<void()> mark_ = [] {}, errand_ = [] {};
+    std::unique_ptr<JournalWriter> recording_;
+    JournalWriter *recorder_ = nullptr; ///< the same, or the log's
     std::unique_ptr<JournalReader> replayed_;
     std::string divergence_; ///< where one was noticed, in words; empty: none
     std::vector<std::unique_ptr<GatedChar>> lines_;

@@ -10,9 +10,7 @@ Checkpoints::Checkpoints(replay::Session &session, std::span<OverlayDisk *const>
                          u64 max_bytes)
     : session_(session), max_bytes_(max_bytes) {
     memories_.push_back(nullptr); // the board brings it
-    for (unsigned bank = 0; bank < replay::Session::kFlashBanks; ++bank)
-        memories_.push_back(std::make_unique<FlashMemory>(session, bank));
-    for (OverlayDisk *disk : disks) memories_.push_back(std::make_unique<OverlayMemory>(*disk));
+    add_lasting_memories(memories_, session, disks);
 }
 
 void Checkpoints::set_board(Board &board) {
@@ -56,6 +54,19 @@ void Checkpoints::thin_out(u64 here) {
         state_bytes_ -= least->second.state.size();
         kept_.erase(least);
     }
+}
+
+void Checkpoints::drop_first() {
+    CHECK(kept_.size() > 1);
+    state_bytes_ -= kept_.begin()->second.state.size();
+    kept_.erase(kept_.begin());
+}
+
+u64 Checkpoints::past_bytes() const {
+    u64 present = 0;
+    for (const PageHistory &history : histories_) present += history.present().count();
+    const u64 last_state = kept_.empty() ? 0 : kept_.rbegin()->second.state.size();
+    return (pages_ - present) * kPageSize + state_bytes_ - last_state;
 }
 
 u64 Checkpoints::last_before(u64 position) const {

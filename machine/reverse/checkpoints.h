@@ -37,8 +37,14 @@ public:
     /// Makes the machine what it was there.
     [[nodiscard]] Result<> bring_back(u64 position);
 
+    /// The first one goes; there are others.
+    void drop_first();
+    [[nodiscard]] const Checkpoint &at(u64 position) const { return kept_.at(position); }
+
     [[nodiscard]] std::size_t count() const { return kept_.size(); }
     [[nodiscard]] u64 bytes() const { return pages_ * kPageSize + state_bytes_; }
+    /// Of these: what all but the last checkpoint add to it.
+    [[nodiscard]] u64 past_bytes() const;
 
 private:
     void thin_out(u64 here);

@@ -74,4 +74,19 @@ Result<> OverlayMemory::set_page(u64 index, const std::byte *bytes) {
     return {};
 }
 
+void add_lasting_memories(std::vector<std::unique_ptr<PagedMemory>> &memories,
+                          replay::Session &session, std::span<OverlayDisk *const> disks) {
+    for (unsigned bank = 0; bank < replay::Session::kFlashBanks; ++bank)
+        memories.push_back(std::make_unique<FlashMemory>(session, bank));
+    for (OverlayDisk *disk : disks) memories.push_back(std::make_unique<OverlayMemory>(*disk));
+}
+
+std::vector<std::unique_ptr<PagedMemory>> memories_of(replay::Session &session, Board &board,
+                                                      std::span<OverlayDisk *const> disks) {
+    std::vector<std::unique_ptr<PagedMemory>> memories;
+    memories.push_back(std::make_unique<RamMemory>(board));
+    add_lasting_memories(memories, session, disks);
+    return memories;
+}
+
 } // namespace tandem::machine::reverse

@@ -4,6 +4,9 @@
 #include "machine/reverse/page_history.h"
 #include "machine/storage/overlay_disk.h"
 
+#include <memory>
+#include <vector>
+
 namespace tandem::machine::reverse {
 
 class RamMemory final : public PagedMemory {
@@ -46,5 +49,12 @@ public:
 private:
     OverlayDisk &disk_;
 };
+
+/// Those that outlive a board: flash and overlays.
+void add_lasting_memories(std::vector<std::unique_ptr<PagedMemory>> &, replay::Session &,
+                          std::span<OverlayDisk *const> disks);
+/// All of them, RAM first.
+[[nodiscard]] std::vector<std::unique_ptr<PagedMemory>>
+memories_of(replay::Session &, Board &, std::span<OverlayDisk *const> disks);
 
 } // namespace tandem::machine::reverse

@@ -27,7 +27,9 @@ void PageTable::set(u64 page, PageRef kept) {
         leaf = std::make_shared<Leaf>();
     else if (leaf.use_count() != 1)
         leaf = std::make_shared<Leaf>(*leaf);
-    (*leaf)[page % kPagesPerLeaf] = std::move(kept);
+    PageRef &place = (*leaf)[page % kPagesPerLeaf];
+    count_ = count_ - (place != nullptr ? 1 : 0) + (kept != nullptr ? 1 : 0);
+    place = std::move(kept);
 }
 
 void PageTable::add_differences(const PageTable &other, std::span<u64> pages) const {

@@ -51,6 +51,16 @@ public:
 
     [[nodiscard]] const std::byte *bytes(u64 page) const;
     void set(u64 page, PageRef);
+    /// Pages that hold something.
+    [[nodiscard]] u64 count() const { return count_; }
+    /// Calls f(page, bytes) for each of them.
+    template <typename F>
+    void for_each(F f) const {
+        for (std::size_t i = 0; i < leaves_.size(); ++i)
+            for (u64 j = 0; leaves_[i] != nullptr && j < kPagesPerLeaf; ++j)
+                if (const PageRef &page = (*leaves_[i])[j]; page != nullptr)
+                    f(i * kPagesPerLeaf + j, page->bytes());
+    }
     /// Sets a bit for each page that the other has another one for.
     void add_differences(const PageTable &other, std::span<u64> pages) const;
 
@@ -61,6 +71,7 @@ private:
     [[nodiscard]] PageRef at(u64 page) const;
 
     std::vector<std::shared_ptr<Leaf>> leaves_; ///< null: nothing in any of its pages
+    u64 count_ = 0;
 };
 
 class PageHistory {
@@ -72,6 +83,8 @@ public:
     [[nodiscard]] Result<PageTable> take(PagedMemory &);
     /// Makes the memory what it was then.
     [[nodiscard]] Result<> bring_back(PagedMemory &, const PageTable &then);
+    /// As it was last taken or brought back.
+    [[nodiscard]] const PageTable &present() const { return present_; }
     /// The memory is another one from now on.
     void forget() { is_known_ = false; }
 

@@ -35,6 +35,19 @@ struct EndEntry {
     RunEnd reason{};
     RunHash hash;
 };
+inline constexpr std::size_t kPageBytes = 4096;
+/// What a memory holds where the recording begins: RAM is the first one, then flash, then disks'
+/// overlays.
+struct PageEntry {
+    u32 memory = 0;
+    u64 index = 0;
+    std::span<const std::byte> bytes; ///< kPageBytes of them, valid as those of inputs are
+};
+/// A piece of all other state there.
+struct StateEntry {
+    bool is_last = false;
+    std::span<const std::byte> bytes; ///< likewise
+};
 /// The file ends before the recording does.
 struct CutEntry {
     std::string reason;
@@ -42,7 +55,7 @@ struct CutEntry {
 
 struct Entry {
     u64 moment = 0; ///< guest time in nanoseconds
-    std::variant<InputEntry, CheckEntry, EndEntry, CutEntry> what;
+    std::variant<InputEntry, CheckEntry, EndEntry, CutEntry, PageEntry, StateEntry> what;
 };
 
 } // namespace tandem::machine::replay

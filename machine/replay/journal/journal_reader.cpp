@@ -77,6 +77,9 @@ void JournalReader::read_next() {
         chunk_.clear();
         if (!read_chunk()) return;
         taken_ = taken;
+        if (taken == 0 && chunk_moment_ < next_.moment)
+            return cut("damaged: a chunk is of an earlier moment than the one before it");
+        if (taken == 0) next_.moment = chunk_moment_;
     }
     position_ = {chunk_at_, taken_, next_.moment};
     if (!read_entry()) cut("damaged: an entry makes no sense");
@@ -103,7 +106,7 @@ bool JournalReader::read_chunk() {
         return false;
     }
     chunk_.resize(header.raw_bytes);
-    if (::XXH3_64bits(packed.data(), header.bytes) != header.hash ||
+    if (::XXH3_64bits_withSeed(packed.data(), header.bytes, header.moment) != header.hash ||
         ::ZSTD_decompress(chunk_.data(), chunk_.size(), packed.data(), header.bytes) !=
             chunk_.size()) {
         chunk_.clear();
@@ -111,6 +114,7 @@ bool JournalReader::read_chunk() {
         return false;
     }
     rest_ = packed.subspan(header.bytes);
+    chunk_moment_ = header.moment;
     return true;
 }
 
@@ -144,6 +148,27 @@ bool JournalReader::read_entry() {
             return false;
         end.reason = static_cast<RunEnd>(reason);
         next_.what = end;
+        break;
+    }
+    case EntryKind::Page: {
+        PageEntry page;
+        u64 memory = 0;
+        if (!take(memory) || !take(page.index) || memory > ~u32{0} ||
+            kPageBytes > chunk_.size() - taken_)
+            return false;
+        page.memory = static_cast<u32>(memory);
+        page.bytes = std::span(chunk_).subspan(taken_, kPageBytes);
+        taken_ += kPageBytes;
+        next_.what = page;
+        break;
+    }
+    case EntryKind::State: {
+        u64 is_last = 0, length = 0;
+        if (!take(is_last) || !take(length) || is_last > 1 || length > kMaxInput ||
+            length > chunk_.size() - taken_)
+            return false;
+        next_.what = StateEntry{is_last != 0, std::span(chunk_).subspan(taken_, length)};
+        taken_ += length;
         break;
     }
     default: return false;

@@ -63,6 +63,7 @@ private:
     std::vector<std::byte> chunk_;
     std::size_t taken_ = 0; ///< of the chunk
     u64 chunk_at_ = 0;
+    u64 chunk_moment_ = 0; ///< from which its first entry counts
     Position position_;
     Entry next_;
 };

@@ -84,6 +84,50 @@ TEST_F(JournalTest, HasWhatWasWritten) {
     EXPECT_EQ(entries(**reader), (std::vector<std::string>{"1000000000000 end 2"}));
 }
 
+TEST_F(JournalTest, MayBeginWithPagesAndState) {
+    const std::string page(kPageBytes, 'p'), state(3 * kMaxInput - 1, 's');
+    {
+        const auto writer = create();
+        for (u64 index = 0; index < 40; ++index)
+            writer->page(7, 1, index * index,
+                         std::span<const std::byte, kPageBytes>(bytes_of(page)));
+        writer->state(7, bytes_of(state));
+        writer->input(9, PortId{3}, bytes_of("hello"));
+        writer->end(9, {RunEnd::Host, {1, 2, 3}});
+    }
+    const auto reader = std::move(*JournalReader::open(path));
+    for (u64 index = 0; index < 40; ++index, reader->advance()) {
+        const auto &found = std::get<PageEntry>(reader->next().what);
+        EXPECT_EQ(reader->next().moment, 7u);
+        EXPECT_EQ(found.memory, 1u);
+        EXPECT_EQ(found.index, index * index);
+        EXPECT_EQ(text_of(found.bytes), page);
+    }
+    std::string all;
+    for (bool is_last = false; !is_last; reader->advance()) {
+        const auto &piece = std::get<StateEntry>(reader->next().what);
+        is_last = piece.is_last;
+        all += text_of(piece.bytes);
+    }
+    EXPECT_EQ(all, state);
+    EXPECT_EQ(entries(*reader), (std::vector<std::string>{"9 3 hello", "9 end 2"}));
+}
+
+TEST_F(JournalTest, ChunksCountFromTheirOwnMoments) {
+    {
+        const auto writer = create();
+        writer->input(5, PortId{0}, bytes_of("a"));
+        writer->flush();
+        writer->continue_from(100);
+        writer->input(107, PortId{0}, bytes_of("b"));
+        writer->flush();
+        writer->continue_from(50);
+        writer->end(60, {});
+    }
+    EXPECT_EQ(entries(**JournalReader::open(path)),
+              (std::vector<std::string>{"5 0 a", "107 0 b", "cut"}));
+}
+
 TEST_F(JournalTest, InputsOfEverySizeFillManyChunks) {
     std::vector<std::string> expected;
     {

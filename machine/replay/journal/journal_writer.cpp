@@ -2,15 +2,13 @@
 
 #include "machine/host/monotonic.h"
 #include "machine/replay/journal/format.h"
+#include "machine/replay/journal/recording_file.h"
 #include "support/check.h"
 
-#include <fcntl.h>
-#include <fmt/format.h>
-#include <unistd.h>
 #include <xxhash.h>
 #include <zstd.h>
 
-#include <cerrno>
+#include <algorithm>
 #include <cstring>
 
 namespace tandem::machine::replay {
@@ -25,25 +23,25 @@ constexpr int kLevel = 3;
 Result<std::unique_ptr<JournalWriter>>
 JournalWriter::create(const std::string &path, std::string_view manifest,
                       std::function<void(Error)> on_failure) {
-    ScopedFd file{::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666)};
-    if (!file.is_open())
-        return failure(fmt::format("{}: cannot create: {}; name a new file in a folder that can be "
-                                   "written",
-                                   path, std::strerror(errno)));
-    std::unique_ptr<JournalWriter> writer{
-        new JournalWriter(path, std::move(file), std::move(on_failure))};
+    auto file = TRY(RecordingFile::create(path));
     RecordingHeader header;
     header.manifest_bytes = static_cast<u32>(manifest.size());
     header.manifest_hash = ::XXH3_64bits(manifest.data(), manifest.size());
     header.header_hash = ::XXH3_64bits(&header, offsetof(RecordingHeader, header_hash));
-    TRY(writer->append(std::as_bytes(std::span(&header, 1))));
-    TRY(writer->append(std::as_bytes(std::span(manifest))));
-    return writer;
+    TRY(file->append(std::as_bytes(std::span(&header, 1))));
+    TRY(file->append(std::as_bytes(std::span(manifest))));
+    return std::unique_ptr<JournalWriter>(
+        new JournalWriter(std::move(file), std::move(on_failure)));
 }
 
-JournalWriter::JournalWriter(std::string path, ScopedFd file, std::function<void(Error)> on_failure)
-    : path_(std::move(path)), file_(std::move(file)), on_failure_(std::move(on_failure)),
+JournalWriter::JournalWriter(ChunkSink &sink, std::function<void(Error)> on_failure)
+    : sink_(sink), on_failure_(std::move(on_failure)),
       compressor_(::ZSTD_createCCtx(), &::ZSTD_freeCCtx), written_at_ns_(monotonic_ns()) {}
+
+JournalWriter::JournalWriter(std::unique_ptr<ChunkSink> sink, std::function<void(Error)> on_failure)
+    : JournalWriter(*sink, std::move(on_failure)) {
+    own_sink_ = std::move(sink);
+}
 
 JournalWriter::~JournalWriter() {
     write_chunk();
@@ -72,11 +70,34 @@ void JournalWriter::end(u64 moment, const EndEntry &end) {
     write_chunk();
 }
 
+void JournalWriter::page(u64 moment, u32 memory, u64 index,
+                         std::span<const std::byte, kPageBytes> bytes) {
+    begin(moment, static_cast<u8>(EntryKind::Page));
+    put(memory);
+    put(index);
+    chunk_.insert(chunk_.end(), bytes.begin(), bytes.end());
+    write_if_full();
+}
+
+void JournalWriter::state(u64 moment, std::span<const std::byte> bytes) {
+    for (bool is_last = false; !is_last;) {
+        const auto piece = bytes.first(std::min(bytes.size(), kMaxInput));
+        bytes = bytes.subspan(piece.size());
+        is_last = bytes.empty();
+        begin(moment, static_cast<u8>(EntryKind::State));
+        put(is_last ? 1 : 0);
+        put(piece.size());
+        chunk_.insert(chunk_.end(), piece.begin(), piece.end());
+        write_if_full();
+    }
+}
+
 void JournalWriter::rest() {
     if (!chunk_.empty() && monotonic_ns() - written_at_ns_ >= kMaxDelay) write_chunk();
 }
 
 void JournalWriter::begin(u64 moment, u8 kind) {
+    if (chunk_.empty()) chunk_moment_ = last_moment_;
     put(kind);
     put(moment - last_moment_);
     last_moment_ = moment;
@@ -105,29 +126,18 @@ void JournalWriter::write_chunk() {
         compressor_.get(), packed_.data() + sizeof(ChunkHeader),
         packed_.size() - sizeof(ChunkHeader), chunk_.data(), chunk_.size(), kLevel);
     CHECK(::ZSTD_isError(size) == 0);
-    const ChunkHeader header{.bytes = static_cast<u32>(size),
-                             .raw_bytes = static_cast<u32>(chunk_.size()),
-                             .hash = ::XXH3_64bits(packed_.data() + sizeof(ChunkHeader), size)};
+    const ChunkHeader header{
+        .bytes = static_cast<u32>(size),
+        .raw_bytes = static_cast<u32>(chunk_.size()),
+        .hash = ::XXH3_64bits_withSeed(packed_.data() + sizeof(ChunkHeader), size, chunk_moment_),
+        .moment = chunk_moment_};
     std::memcpy(packed_.data(), &header, sizeof header);
     packed_.resize(sizeof header + size);
     chunk_.clear();
-    if (auto appended = append(packed_); !appended.has_value()) {
+    if (auto appended = sink_.append(packed_); !appended.has_value()) {
         has_failed_ = true;
         on_failure_(std::move(appended.error()));
     }
-}
-
-Result<> JournalWriter::append(std::span<const std::byte> bytes) {
-    while (!bytes.empty()) {
-        const ssize_t written = ::write(file_.get(), bytes.data(), bytes.size());
-        if (written < 0 && errno == EINTR) continue;
-        if (written < 0)
-            return failure(fmt::format("{}: cannot record any further: {}; what is there replays "
-                                       "up to here",
-                                       path_, std::strerror(errno)));
-        bytes = bytes.subspan(static_cast<std::size_t>(written));
-    }
-    return {};
 }
 
 } // namespace tandem::machine::replay

@@ -94,8 +94,12 @@ protected:
         const auto board = Board::create(config, inside).value();
         running = board.get();
         session.set_board(running);
+        EXPECT_TRUE(board->prepare().has_value());
+        if (before_run) before_run(session, *board);
         const StopReason reason = board->run().value();
-        ran.result = session.finish(reason == StopReason::PowerOff ? RunEnd::Guest : RunEnd::Host);
+        const RunEnd end = reason == StopReason::PowerOff ? RunEnd::Guest : RunEnd::Host;
+        ran.result = session.finish(end);
+        if (after_run) after_run(end);
         ran.report = session.report();
         ran.output = typist.output;
         return ran;
@@ -137,6 +141,8 @@ protected:
     std::string path, recording;
     StopPoint stop_at;
     bool goes_live = false;
+    std::function<void(Session &, Board &)> before_run;
+    std::function<void(RunEnd)> after_run;
 };
 
 } // namespace tandem::machine::replay::testing
