@@ -363,6 +363,7 @@ Machine::Machine(const MachineConfig &config) : config_(config) {
         config.timeout_ns,
         [this](int signal) { stop({StopReason::Signal, signal}, EventCause::Signal); },
         [this] { stop({StopReason::Timeout, 0}, EventCause::Signal); });
+    pauser_ = std::make_unique<Errand>([this] { pause(); });
     control_ = std::make_unique<Control>(*this);
     debugged_ = std::make_unique<Debugged>(*this);
     hotplug_ = std::make_unique<Hotplug>(*this);
@@ -535,7 +536,7 @@ void Machine::guest_panicked(devices::GuestPanic event) {
                is_looked_into ? "its crash kernel takes over" : name_of(action));
     if (server_ != nullptr) server_->panic_event(event, action);
     // A replay does as its recording does, whose guest time stood still.
-    if (action == PanicAction::Pause && !config_.is_replay()) pauser_.ask();
+    if (action == PanicAction::Pause && !config_.is_replay()) pauser_->ask();
 }
 
 void Machine::port_changed(std::string_view port, bool is_open) {

@@ -215,7 +215,7 @@ private:
     std::unique_ptr<MachineControl> control_;
     std::unique_ptr<Hotplug> hotplug_;
     std::unique_ptr<Debugged> debugged_;
-    Errand pauser_{[this] { pause(); }};
+    std::unique_ptr<Errand> pauser_;    ///< its thread inherits the signals that watcher_ blocks
     std::unique_ptr<QmpServer> server_; ///< goes before what it uses, as does the next
     std::mutex gdb_mutex_;              ///< guards the pointer; the innermost
     std::shared_ptr<GdbServer> gdb_;
