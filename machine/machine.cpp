@@ -534,6 +534,9 @@ void Machine::guest_panicked(devices::GuestPanic event) {
     const PanicAction action = is_looked_into ? PanicAction::None : *config_.on_panic;
     fmt::print(stderr, "tandem: the guest has panicked: {}\r\n",
                is_looked_into ? "its crash kernel takes over" : name_of(action));
+    // Where the machine ends, so does its recording.
+    const bool goes_on = action == PanicAction::Pause || action == PanicAction::None;
+    if (flight_ != nullptr && goes_on) flight_->dump_after(1, "the guest has panicked");
     if (server_ != nullptr) server_->panic_event(event, action);
     // A replay does as its recording does, whose guest time stood still.
     if (action == PanicAction::Pause && !config_.is_replay()) pauser_->ask();

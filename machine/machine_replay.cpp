@@ -22,6 +22,7 @@ bool has_input(const SerialConfig &line) {
 constexpr std::pair<StopReason, std::string_view> kBadEnds[] = {
     {StopReason::Signal, "ended by a signal"},
     {StopReason::Timeout, "the time is over"},
+    {StopReason::Panicked, "the guest has panicked"},
     {StopReason::Failure, "the machine has failed"}};
 
 std::string text_of(const flight::FlightRecorder::Dump &dump) {

@@ -36,6 +36,17 @@ def main():
             check(console.wait() == status, f"{action}: exit status {status}")
             check(b"PASS" not in console.output, f"{action}: the guest does not go on")
 
+        # A flight recorder writes a file at each of the two.
+        for action, status in (("exit-failure", 1), ("none", 0)):
+            flight = os.path.join(folder, action)
+            console, _, _ = panic(action, "--record", flight, "--record-ring", "1s")
+            check(console.wait() == status, f"{action}: exit status {status}")
+            for file, said in ((flight, "its crash kernel takes over"), (flight + ".2", action)):
+                check(f"the guest has panicked: {file} has the last ".encode() in console.output, f"{file} is written")
+                done = subprocess.run([tandem, "replay", file, "--serial", "none"], capture_output=True, text=True,
+                                      stdin=subprocess.DEVNULL, check=False)
+                check(done.returncode == 0 and f"panicked: {said}" in done.stderr, f"{file}: {done.stderr}")
+
         console, qmp, follows = panic("pause")
         check(follows == "pause", "the event tells of the pause")
         qmp.expect("STOP")
