@@ -33,6 +33,16 @@ def serve_once(listener, content, received):
         connection.sendall(content)
 
 
+def check_server(console, forwarded):
+    """In: a server of the guest, which says what it hears; `forwarded` leads to its port 7777."""
+    console.send(b"perl -MIO::Socket::INET -e '$l=IO::Socket::INET->new(LocalPort=>7777,Listen=>1,ReuseAddr=>1); "
+                 b"print \"LISTEN\".\"S\\n\"; $c=$l->accept; $c->autoflush(1); $_=<$c>; print $c \"heard $_\"; close $c'\r")
+    console.expect(rb"LISTENS")
+    with socket.create_connection(("127.0.0.1", forwarded), timeout=60) as client:
+        client.sendall(b"hello\n")
+        check(client.makefile().readline() == "heard hello\n", "the host reached the guest's server")
+
+
 def main():
     tandem, guest = sys.argv[1:]
     content = random.Random(1).randbytes(3 << 20)
@@ -77,13 +87,7 @@ def main():
     check(sent == received.hexdigest(), "the host's server got what the guest sent")
     console.expect(rb"# ")
 
-    # In: a server of the guest, which says what it hears.
-    console.send(b"perl -MIO::Socket::INET -e '$l=IO::Socket::INET->new(LocalPort=>7777,Listen=>1,ReuseAddr=>1); "
-                 b"print \"LISTEN\".\"S\\n\"; $c=$l->accept; $c->autoflush(1); $_=<$c>; print $c \"heard $_\"; close $c'\r")
-    console.expect(rb"LISTENS")
-    with socket.create_connection(("127.0.0.1", forwarded), timeout=60) as client:
-        client.sendall(b"hello\n")
-        check(client.makefile().readline() == "heard hello\n", "the host reached the guest's server")
+    check_server(console, forwarded)
     console.expect(rb"# ")
     # IPv6 by router advertisement, which comes when it comes.
     console.send(b"until ip -6 -o addr show scope site | grep fec0; do sleep 1; done; echo errors="

@@ -11,16 +11,15 @@ import os
 import random
 import re
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
-import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "boot"))
 from boot import check  # noqa: E402
 from console import Console  # noqa: E402
-from network import free_port  # noqa: E402
+from network import check_server, free_port  # noqa: E402
+from networked import record_online, serve  # noqa: E402
 from qmp import Qmp  # noqa: E402
 
 FINISHED, FAILED, USAGE = 0, 1, 2
@@ -108,34 +107,13 @@ def initramfs(tandem, guests, folder):
     refuse(tandem, ended, USAGE, "--port new: the machine of .* has no such port", "--go-live", "--port", "new=pty")
 
 
-def serve(content, calls):
-    listener = socket.create_server(("127.0.0.1", 0))
-
-    def accept():
-        while True:
-            with listener.accept()[0] as connection:
-                calls.append(connection)
-                connection.sendall(content)
-
-    threading.Thread(target=accept, daemon=True).start()
-    return listener.getsockname()[1]
-
-
 def network(tandem, guests, folder):
     recording = os.path.join(folder, "net.tdr")
-    content, calls = random.Random(3).randbytes(200_000), []
-    port, forwarded = serve(content, calls), free_port()
+    content, forwarded = random.Random(3).randbytes(200_000), free_port()
+    port, calls = serve(content)
     fetch = f"cat </dev/tcp/10.0.2.2/{port} | sha256sum\r".encode()
     digest = hashlib.sha256(content).hexdigest().encode()
-    console = Console([tandem, "run", "--record", recording, "--kernel", f"{guests}/kernel", "--initrd",
-                       f"{guests}/initrd", "--disk", f"{guests}/disk.img,format=raw",
-                       "--append", "root=/dev/vda rw console=ttyAMA0 quiet"], 400)
-    console.expect(rb"login:")
-    console.send(b"root\r")
-    console.expect(rb"# ")
-    console.send(b"printf '[Match]\\nType=ether\\n[Network]\\nDHCP=yes\\n' >/etc/systemd/network/a.network; "
-                 b"systemctl start systemd-networkd; /lib/systemd/systemd-networkd-wait-online --timeout=60; echo on''line\r")
-    console.expect(rb"online")
+    console = record_online(tandem, guests, recording)
     console.send(fetch)
     console.expect(digest)
     console.send(b"echo en''d\r")
@@ -151,12 +129,7 @@ def network(tandem, guests, folder):
     console.send(fetch)
     console.expect(digest)
     check(len(calls) == 2, "the live one did")
-    console.send(b"perl -MIO::Socket::INET -e '$l=IO::Socket::INET->new(LocalPort=>7777,Listen=>1,ReuseAddr=>1); "
-                 b"print \"LISTEN\".\"S\\n\"; $c=$l->accept; $c->autoflush(1); $_=<$c>; print $c \"heard $_\"; close $c'\r")
-    console.expect(rb"LISTENS")
-    with socket.create_connection(("127.0.0.1", forwarded), timeout=60) as client:
-        client.sendall(b"hello\n")
-        check(client.makefile().readline() == "heard hello\n", "the host reached the guest's server")
+    check_server(console, forwarded)
     console.send(b"poweroff\r")
     check(console.wait() == 0, "exit status 0 after poweroff")
 

@@ -15,47 +15,24 @@ import random
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
-import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "boot"))
 from boot import check  # noqa: E402
 from busy import busy_host  # noqa: E402
 from console import Console  # noqa: E402
+from networked import record_online, serve  # noqa: E402
 
 FINISHED, FAILED, DIVERGED, UNSUPPORTED, CUT = 0, 1, 3, 4, 5
 STATE = re.compile(r"^state: (.*)$", re.M)
 
 
-def serve(content):
-    """A server that sends the content to everybody who connects; returns its port."""
-    listener = socket.create_server(("127.0.0.1", 0))
-
-    def accept():
-        while True:
-            connection = listener.accept()[0]
-            with connection:
-                connection.sendall(content)
-
-    threading.Thread(target=accept, daemon=True).start()
-    return listener.getsockname()[1]
-
-
 def record(tandem, guests, recording):
     content = random.Random(3).randbytes(200_000)
-    console = Console([tandem, "run", "--record", recording, "--stats", "--kernel", f"{guests}/kernel",
-                       "--initrd", f"{guests}/initrd", "--disk", f"{guests}/disk.img,format=raw",
-                       "--append", "root=/dev/vda rw console=ttyAMA0 quiet"], 300)
-    console.expect(rb"login:")
-    console.send(b"root\r")
-    console.expect(rb"# ")
-    console.send(b"printf '[Match]\\nType=ether\\n[Network]\\nDHCP=yes\\n' >/etc/systemd/network/a.network; "
-                 b"systemctl start systemd-networkd; /lib/systemd/systemd-networkd-wait-online --timeout=60; echo on''line\r")
-    console.expect(rb"online")
-    console.send(f"cat </dev/tcp/10.0.2.2/{serve(content)} | tee /root/got | sha256sum; sync\r".encode())
+    console = record_online(tandem, guests, recording)
+    console.send(f"cat </dev/tcp/10.0.2.2/{serve(content)[0]} | tee /root/got | sha256sum; sync\r".encode())
     console.expect(hashlib.sha256(content).hexdigest().encode())
     console.send(b"dd if=/dev/urandom bs=1M count=8 of=/root/more; sync; echo 3 >/proc/sys/vm/drop_caches; "
                  b"sha256sum /root/more | cut -c1-64; date; poweroff\r")
