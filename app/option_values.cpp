@@ -93,13 +93,12 @@ Result<machine::DiskConfig> parse_disk(std::string_view text) {
                 return failure(fmt::format("--disk {}: unknown {}; use raw, qcow2, vmdk or vhdx",
                                            text, option));
         } else if (option.starts_with("cache=")) {
-            const auto found = std::ranges::find(machine::kCacheModes, option.substr(6),
-                                                 [](const auto &row) { return row.first; });
-            if (found == std::end(machine::kCacheModes))
+            const auto mode = value_in(machine::kCacheModes, option.substr(6));
+            if (!mode.has_value())
                 return failure(fmt::format("--disk {}: unknown {}; use writeback, none, "
                                            "writethrough, directsync or unsafe",
                                            text, option));
-            disk.cache = found->second;
+            disk.cache = *mode;
         } else {
             break;
         }
@@ -369,10 +368,9 @@ namespace {
 /// The value of that name; an empty text leaves it as it is. False: there is none.
 template <typename T, std::size_t N>
 bool choose(std::string_view text, const std::pair<std::string_view, T> (&choices)[N], T &value) {
-    const auto found =
-        std::ranges::find(choices, text, [](const auto &choice) { return choice.first; });
-    if (found != std::end(choices)) value = found->second;
-    return text.empty() || found != std::end(choices);
+    const auto found = value_in(choices, text);
+    if (found.has_value()) value = *found;
+    return text.empty() || found.has_value();
 }
 
 } // namespace

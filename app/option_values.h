@@ -43,10 +43,11 @@ namespace tandem::app {
 /// "auto", "jit" or "interp"; empty: as it is.
 [[nodiscard]] Result<> parse_accelerator(std::string_view text, machine::MachineConfig &);
 /// "auto", "t1" or "t2"; empty: as it is.
+[[nodiscard]] Result<> parse_tier(std::string_view text, machine::MachineConfig &);
+/// "reset", "shutdown", "poweroff" or "none".
 [[nodiscard]] Result<machine::WatchdogAction> parse_watchdog(std::string_view text);
 /// "pause", "shutdown", "exit-failure" or "none".
 [[nodiscard]] Result<machine::PanicAction> parse_panic_action(std::string_view text);
-[[nodiscard]] Result<> parse_tier(std::string_view text, machine::MachineConfig &);
 /// --cache, --cache-size and --no-cache as typed.
 struct CacheTexts {
     std::string directory, size;

@@ -9,6 +9,7 @@
 #include "machine/storage/host_file.h"
 #include "machine/storage/image_format.h"
 #include "support/bits.h"
+#include "support/names.h"
 
 #include <array>
 #include <optional>
@@ -39,9 +40,7 @@ inline constexpr std::pair<std::string_view, DiskBus> kDiskBuses[] = {
     {"port", DiskBus::Port}};
 
 [[nodiscard]] constexpr std::string_view name_of(DiskBus bus) {
-    for (const auto &[name, each] : kDiskBuses)
-        if (each == bus) return name;
-    return {};
+    return name_in(kDiskBuses, bus);
 }
 [[nodiscard]] constexpr bool is_scsi(DiskBus bus) {
     return bus == DiskBus::Scsi || bus == DiskBus::ScsiMmio;
@@ -133,9 +132,7 @@ inline constexpr std::pair<std::string_view, WatchdogAction> kWatchdogActions[] 
     {"none", WatchdogAction::None}};
 
 [[nodiscard]] constexpr std::string_view name_of(WatchdogAction action) {
-    for (const auto &[name, each] : kWatchdogActions)
-        if (each == action) return name;
-    return {};
+    return name_in(kWatchdogActions, action);
 }
 
 /// What happens when the guest says that it has panicked.
@@ -152,9 +149,7 @@ inline constexpr std::pair<std::string_view, PanicAction> kPanicActions[] = {
     {"none", PanicAction::None}};
 
 [[nodiscard]] constexpr std::string_view name_of(PanicAction action) {
-    for (const auto &[name, each] : kPanicActions)
-        if (each == action) return name;
-    return {};
+    return name_in(kPanicActions, action);
 }
 
 /// Where T2's code is kept for later runs.

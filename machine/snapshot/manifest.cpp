@@ -22,16 +22,10 @@ constexpr std::pair<std::string_view, PluggedDevice::Kind> kPluggedKinds[] = {
     {"net", PluggedDevice::Kind::Net},
     {"entropy", PluggedDevice::Kind::Entropy}};
 
-template <typename Value, std::size_t N>
-std::string_view name_in(const std::pair<std::string_view, Value> (&names)[N], Value value) {
-    return std::ranges::find(names, value, &std::pair<std::string_view, Value>::second)->first;
-}
-
 /// Fails as the library does.
 template <typename Value, std::size_t N>
-Value value_in(const std::pair<std::string_view, Value> (&names)[N], const json &name) {
-    for (const auto &[each, value] : names)
-        if (name == each) return value;
+Value known_value(const std::pair<std::string_view, Value> (&names)[N], const json &name) {
+    if (const auto value = value_in(names, name.get<std::string_view>())) return *value;
     throw json::other_error::create(501, "an unknown name", &name);
 }
 
@@ -50,7 +44,7 @@ json plugged_json(const MachineConfig &config) {
 
 PluggedDevice read_plugged(const json &in) {
     PluggedDevice device{.id = in.at("id"),
-                         .kind = value_in(kPluggedKinds, in.at("kind")),
+                         .kind = known_value(kPluggedKinds, in.at("kind")),
                          .port = in.at("port"),
                          .backend = in.at("backend")};
     if (in.contains("mac")) device.mac = in.at("mac").get<std::array<u8, 6>>();
@@ -78,11 +72,11 @@ void read_disk(const json &in, Manifest &manifest) {
     disk.path = in.at("path");
     disk.readonly = in.at("readonly");
     disk.snapshot = in.at("snapshot");
-    disk.bus = value_in(kDiskBuses, in.at("bus"));
+    disk.bus = known_value(kDiskBuses, in.at("bus"));
     disk.is_cdrom = in.value("cdrom", false);
     disk.node = in.value("node", "");
     disk.serial = in.value("serial", "");
-    disk.cache = value_in(kCacheModes, in.at("cache"));
+    disk.cache = known_value(kCacheModes, in.at("cache"));
     if (in.contains("format")) disk.format = format_named(in.at("format").get<std::string>());
     manifest.config.disks.push_back(disk);
     manifest.disks.push_back({in.at("size"), in.value("content", ""), in.value("kept-as", "")});
@@ -159,10 +153,8 @@ Result<Manifest> parse_manifest(std::string_view text, const std::string &path) 
         config.architected_pauth = in.at("architected-pauth");
         config.gic_version = in.at("gic");
         config.acpi = in.at("acpi");
-        for (const auto &[name, action] : kWatchdogActions)
-            if (in.at("watchdog") == name) config.watchdog = action;
-        for (const auto &[name, action] : kPanicActions)
-            if (in.value("on-panic", "") == name) config.on_panic = action;
+        config.watchdog = value_in(kWatchdogActions, in.at("watchdog").get<std::string_view>());
+        config.on_panic = value_in(kPanicActions, in.value("on-panic", ""));
         if (in.at("console").get<bool>()) config.console.emplace().kind = SerialConfig::Kind::None;
         for (const json &name : in.value("ports", json::array())) {
             PortConfig &port = config.ports.emplace_back();
