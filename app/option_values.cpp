@@ -1,6 +1,7 @@
 #include "app/option_values.h"
 
 #include "machine/host/net/forward_text.h"
+#include "machine/host/net/mac_text.h"
 
 #include <fmt/format.h>
 
@@ -204,6 +205,72 @@ Result<machine::SerialConfig> parse_serial(std::string_view what, std::string_vi
     return serial;
 }
 
+namespace {
+
+/// An option of `--net`, and what networks have it.
+struct NetOption {
+    std::string_view name;
+    std::initializer_list<machine::NetConfig::Kind> kinds; ///< none: all but none
+    Result<> (*apply)(machine::NetConfig &, std::string_view value);
+};
+
+using NetKind = machine::NetConfig::Kind;
+const NetOption kNetOptions[] = {
+    {"hostfwd",
+     {NetKind::User, NetKind::Passt},
+     [](machine::NetConfig &net, std::string_view value) -> Result<> {
+         net.forwards.push_back(TRY(machine::parse_forward(value)));
+         return {};
+     }},
+    {"tftp",
+     {NetKind::User},
+     [](machine::NetConfig &net, std::string_view value) -> Result<> {
+         if (value.empty()) return failure("no name; write tftp=NAME");
+         net.tftp = std::string{value};
+         return {};
+     }},
+    {"bootfile",
+     {NetKind::User},
+     [](machine::NetConfig &net, std::string_view value) -> Result<> {
+         if (value.empty()) return failure("no name; write bootfile=NAME");
+         net.bootfile = std::string{value};
+         return {};
+     }},
+    {"path",
+     {NetKind::Stream},
+     [](machine::NetConfig &net, std::string_view value) -> Result<> {
+         net.where = std::string{value};
+         return {};
+     }},
+    {"ifname",
+     {NetKind::Tap},
+     [](machine::NetConfig &net, std::string_view value) -> Result<> {
+         static constexpr std::size_t kMaxName = 15; // IFNAMSIZ, with its zero
+         if (value.empty() || value.size() > kMaxName || value.find('/') != std::string_view::npos)
+             return failure(fmt::format("no interface's name; use 1 to {} letters", kMaxName));
+         net.where = std::string{value};
+         return {};
+     }},
+    {"queues",
+     {},
+     [](machine::NetConfig &net, std::string_view value) -> Result<> {
+         net.queues = TRY(parse_count("--net queues", value));
+         return {};
+     }},
+    {"mac",
+     {},
+     [](machine::NetConfig &net, std::string_view value) -> Result<> {
+         const auto mac = machine::parse_mac(value);
+         if (!mac.has_value())
+             return failure(
+                 fmt::format("{} is no card's address; write it like 52:54:00:12:34:57", value));
+         net.mac = *mac;
+         return {};
+     }},
+};
+
+} // namespace
+
 Result<machine::NetConfig> parse_net(std::string_view text) {
     machine::NetConfig net;
     const auto bad = [text](std::string_view why) {
@@ -216,12 +283,10 @@ Result<machine::NetConfig> parse_net(std::string_view text) {
         rest.remove_prefix(std::min(at + 1, rest.size()));
         return word;
     };
-    const std::string_view kind = next(',');
-    if (kind == "none" && rest.empty()) {
-        net.kind = machine::NetConfig::Kind::None;
-        return net;
-    }
-    if (kind != "user") return bad("unknown; use user or none");
+    const auto kind = value_in(machine::kNetKinds, next(','));
+    if (!kind.has_value() || (*kind == NetKind::None && !rest.empty()))
+        return bad("unknown; use user, passt, stream, tap or none");
+    net.kind = *kind;
     while (!rest.empty()) {
         std::string_view option = next(',');
         if (machine::is_link_setting(option)) {
@@ -231,22 +296,17 @@ Result<machine::NetConfig> parse_net(std::string_view text) {
         }
         const std::string_view name = option.substr(0, option.find('='));
         option.remove_prefix(std::min(name.size() + 1, option.size()));
-        if (name == "tftp" || name == "bootfile") {
-            if (option.empty()) return bad(fmt::format("{}: no name; write {}=NAME", name, name));
-            (name == "tftp" ? net.tftp : net.bootfile) = std::string{option};
-            continue;
-        }
-        if (name == "queues") {
-            net.queues = TRY(parse_count("--net queues", option));
-            continue;
-        }
-        if (name != "hostfwd")
-            return bad("unknown option; use hostfwd=, tftp=, bootfile=, queues=, latency=, "
-                       "jitter=, loss=, rate= or profile=");
-        auto forward = machine::parse_forward(option);
-        if (!forward.has_value()) return bad("hostfwd: " + forward.error().message);
-        net.forwards.push_back(std::move(*forward));
+        const auto *known = std::ranges::find(kNetOptions, name, &NetOption::name);
+        if (known == std::end(kNetOptions))
+            return bad("unknown option; use hostfwd=, tftp=, bootfile=, path=, ifname=, queues=, "
+                       "mac=, latency=, jitter=, loss=, rate= or profile=");
+        if (known->kinds.size() != 0 &&
+            std::ranges::find(known->kinds, *kind) == known->kinds.end())
+            return bad(fmt::format("{}= is not for such a network; leave it out", name));
+        if (const auto applied = known->apply(net, option); !applied.has_value())
+            return bad(fmt::format("{}: {}", name, applied.error().message));
     }
+    if (*kind == NetKind::Stream && net.where.empty()) return bad("no socket; add path=PATH");
     return net;
 }
 
@@ -279,6 +339,21 @@ Result<> parse_ports(const std::vector<std::string> &ports, const std::string &g
         given.erase(found);
     }
     std::ranges::move(given, std::back_inserter(config.ports));
+    return {};
+}
+
+Result<> parse_semihosting(std::string_view console, std::string_view folder,
+                           std::optional<machine::SemihostingConfig> &semihosting) {
+    static constexpr std::string_view kReadonly = ",readonly";
+    if (!console.empty() || !folder.empty()) semihosting.emplace();
+    if (!console.empty() && console != "console")
+        semihosting->line = TRY(parse_serial("--semihosting", console));
+    if (folder.empty()) return {};
+    semihosting->readonly = folder.ends_with(kReadonly);
+    if (semihosting->readonly) folder.remove_suffix(kReadonly.size());
+    if (folder.empty())
+        return failure(fmt::format("--semihosting-folder {}: no folder; name one", kReadonly));
+    semihosting->folder = std::string{folder};
     return {};
 }
 

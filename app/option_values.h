@@ -33,6 +33,9 @@ namespace tandem::app {
 [[nodiscard]] Result<> parse_ports(const std::vector<std::string> &ports,
                                    const std::string &guest_agent, machine::MachineConfig &);
 /// "[cid=N,]path=PATH"; a path may have commas.
+/// "console" or as parse_serial(), and "DIR[,readonly]"; either may be empty.
+[[nodiscard]] Result<> parse_semihosting(std::string_view console, std::string_view folder,
+                                         std::optional<machine::SemihostingConfig> &);
 [[nodiscard]] Result<machine::VsockConfig> parse_vsock(std::string_view text);
 /// "on[,stats=SECONDS]" or "none".
 [[nodiscard]] Result<std::optional<machine::BalloonConfig>> parse_balloon(std::string_view text);

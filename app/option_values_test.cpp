@@ -81,6 +81,14 @@ TEST(OptionValues, Networks) {
     EXPECT_EQ(boot.bootfile, "grub/core.efi");
     EXPECT_EQ(parse_net("user")->queues, 1u);
     EXPECT_EQ(parse_net("user,queues=4")->queues, 4u);
+    EXPECT_EQ(parse_net("tap,ifname=tap7,mac=52:54:00:aa:bb:cc")->where, "tap7");
+    EXPECT_EQ(parse_net("user,mac=52:54:00:aa:bb:cc")->mac[5], 0xcc);
+    EXPECT_EQ(parse_net("stream,path=/run/n.sock,latency=5")->where, "/run/n.sock");
+    EXPECT_EQ(parse_net("passt,hostfwd=tcp::1-:2")->forwards.size(), 1u);
+    for (const char *bad : {"tap,ifname=", "tap,ifname=sixteen_letters__", "tap,hostfwd=tcp::1-:2",
+                            "stream", "stream,path=", "passt,tftp=/srv", "user,ifname=a",
+                            "user,mac=52:54", "user,mac=53:54:00:aa:bb:cc", "none,mac=x"})
+        EXPECT_FALSE(parse_net(bad).has_value()) << bad;
     for (const char *bad : {"", "tap0", "none,x", "user,queues=", "user,queues=many", "user,x",
                             "user,hostfwd=tcp:1-:2", "user,tftp=", "user,tftp", "user,bootfile=",
                             "none,tftp=/", "user,hostfwd=tcp::1-:0", "user,hostfwd=icmp::1-:1",

@@ -15,7 +15,7 @@ namespace tandem::app {
 /// The options as typed.
 struct ReplayCommand::Options {
     std::string file, until, serial, console, accel, tier = "auto", timeout, trace, trace_filter;
-    std::string gdb, checkpoint_memory, net, guest_agent, vsock, qmp;
+    std::string gdb, semihosting, checkpoint_memory, net, guest_agent, vsock, qmp;
     std::vector<std::string> ports;
     ProfileTexts profile;
     std::vector<std::string> symbols;
@@ -35,6 +35,12 @@ Result<> ReplayCommand::Options::apply(machine::MachineConfig &config) const {
             return failure(
                 fmt::format("--console: {} has no such console; leave the option out", file));
         config.console = TRY(parse_serial("--console", console));
+    }
+    if (!semihosting.empty()) {
+        if (!config.semihosting.has_value() || !config.semihosting->line.has_value())
+            return failure(
+                fmt::format("--semihosting: {} has no such console; leave the option out", file));
+        config.semihosting->line = TRY(parse_serial("--semihosting", semihosting));
     }
     TRY(parse_accelerator(accel, config));
     TRY(parse_tier(tier, config));
@@ -79,10 +85,10 @@ Result<> ReplayCommand::Options::connect(machine::MachineConfig &config) const {
         const machine::NetConfig wanted = TRY(parse_net(net));
         if (wanted.kind != config.net.kind)
             return failure(
-                fmt::format("--net {}: the machine of {} has {}; leave the option out", net, file,
-                            config.net.kind == machine::NetConfig::Kind::None ? "no network card"
-                                                                              : "a network card"));
+                fmt::format("--net {}: the machine of {} has --net {}; leave the option out", net,
+                            file, name_of(config.net.kind)));
         config.net.forwards = wanted.forwards;
+        config.net.where = wanted.where;
     }
     const std::size_t recorded_ports = config.ports.size();
     TRY(parse_ports(ports, guest_agent, config));
@@ -120,6 +126,7 @@ ReplayCommand::ReplayCommand(CLI::App &program)
         ->allow_extra_args(false);
     option("--serial", o.serial, "WHERE", "where the serial line's output goes, as for run");
     option("--console", o.console, "WHERE", "where the virtio console's goes, if there is one");
+    option("--semihosting", o.semihosting, "WHERE", "where that console's goes, if it has a line");
     option("--accel", o.accel, "KIND", "auto (default), jit or interp");
     option("--tier", o.tier, "TIER", "auto (default), t1 or t2; any makes the same run");
     option("--cache", o.cache.directory, "DIR",
@@ -145,6 +152,17 @@ ReplayCommand::ReplayCommand(CLI::App &program)
 }
 
 ReplayCommand::~ReplayCommand() = default;
+
+namespace {
+
+/// The guest's own doing, which `run` would end with a status of failure for.
+bool guest_failed(const machine::MachineConfig &config, const machine::RunOutcome &outcome) {
+    if (outcome.reason == machine::StopReason::Exited) return outcome.status != 0;
+    return outcome.reason == machine::StopReason::Panicked &&
+           config.on_panic == machine::PanicAction::ExitFailure;
+}
+
+} // namespace
 
 bool ReplayCommand::is_chosen() const {
     return verb_->parsed();
@@ -180,6 +198,7 @@ int ReplayCommand::run() {
                     kExitDiverged);
     case machine::replay::Verdict::Cut: return fail({result.message}, kExitCut);
     case machine::replay::Verdict::Finished:
+        if (guest_failed(*config, *outcome)) return kExitGuestFailed;
         if (!options_->go_live) break;
         return fail({fmt::format("--go-live: the guest ends with {}; name an earlier moment with "
                                  "--until",

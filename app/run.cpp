@@ -31,7 +31,8 @@ struct RunCommand::Options {
     std::string cpus, memory, cpu, accel = "auto", gic, watchdog, on_panic;
     std::string tier = "auto";
     CacheTexts cache;
-    std::string net, serial, console, guest_agent, vsock, balloon, bus, display = "none";
+    std::string net, serial, console, semihosting, semihosting_folder, guest_agent, vsock, balloon,
+        bus, display = "none";
     std::string timeout, trace, trace_filter;
     std::string cloud_init = "auto", name, qmp, gdb, snapshots;
     std::string seed, schedule, until, record, record_ring, record_when;
@@ -96,6 +97,7 @@ RunCommand::Options::to_config(std::unique_ptr<machine::move::Arrival> &arrival)
     if (!on_panic.empty()) config.on_panic = TRY(parse_panic_action(on_panic));
     if (!net.empty()) config.net = TRY(parse_net(net));
     if (!console.empty()) config.console = TRY(parse_serial("--console", console));
+    TRY(parse_semihosting(semihosting, semihosting_folder, config.semihosting));
     TRY(parse_ports(ports, guest_agent, config));
     if (!vsock.empty()) config.vsock = TRY(parse_vsock(vsock));
     if (!balloon.empty()) config.balloon = TRY(parse_balloon(balloon));
@@ -183,9 +185,11 @@ std::vector<RunCommand::Options::Row> RunCommand::Options::rows() {
         {"--gic",     &o.gic,          "VERSION","interrupt controller, 2 or 3 (default)"},
         {"--watchdog",&o.watchdog,    "ACTION", "adds one, and says what it does: reset, shutdown, poweroff or none"},
         {"--on-panic",&o.on_panic,    "ACTION", "the guest can say that it has panicked, and this follows: pause, shutdown, exit-failure or none"},
-        {"--net",     &o.net,          "KIND",   "user[,hostfwd=tcp:ADDR:PORT-:PORT]...[,tftp=DIR][,bootfile=FILE][,queues=N][,latency=MS][,loss=PERCENT][,rate=MBIT][,profile=NAME] (default) or none"},
+        {"--net",     &o.net,          "KIND",   "user[,hostfwd=tcp:ADDR:PORT-:PORT]...[,tftp=DIR][,bootfile=FILE] (default), passt[,hostfwd=...], stream,path=PATH, tap[,ifname=NAME], each [,mac=MAC][,queues=N][,latency=MS][,loss=PERCENT][,rate=MBIT][,profile=NAME], or none"},
         {"--serial",  &o.serial,       "WHERE",  "stdio (default), none, file:F, pty, tcp:ADDR:PORT or unix:PATH[,log=F]"},
         {"--console", &o.console,      "WHERE",  "adds a virtio console (hvc0) there; as --serial"},
+        {"--semihosting", &o.semihosting, "WHERE", "a bare-metal program may call the host: its console is the serial line's output (console), or there; as --serial"},
+        {"--semihosting-folder", &o.semihosting_folder, "DIR[,readonly]", "and use the files of this folder"},
         {"--guest-agent", &o.guest_agent, "WHERE", "a port for the guest's qemu-guest-agent, mostly unix:PATH"},
         {"--vsock",   &o.vsock,        "[cid=N,]path=PATH", "sockets between guest and host: clients of PATH say CONNECT PORT; guests call PATH_PORT"},
         {"--balloon", &o.balloon,      "KIND",   "on[,stats=SECONDS]: memory that the guest does not use goes back to the host; or none (default)"},
@@ -352,6 +356,7 @@ int RunCommand::start(PlannedRun &planned) {
     case machine::StopReason::Signal: return kExitSignal + outcome->signal;
     case machine::StopReason::Panicked:
         return planned.config.on_panic == machine::PanicAction::ExitFailure ? kExitFailure : 0;
+    case machine::StopReason::Exited: return outcome->status;
     case machine::StopReason::None:
     case machine::StopReason::PowerOff:
     case machine::StopReason::Reset:

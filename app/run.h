@@ -17,8 +17,9 @@ namespace tandem::app {
 
 /// Exit statuses besides those of the guest's own doing.
 inline constexpr int kExitFailure = 1, kExitUsage = 2, kExitTimeout = 124, kExitSignal = 128;
-// Of a replay: it went another way; the recording is of another version; its file ends early.
-inline constexpr int kExitDiverged = 3, kExitUnsupported = 4, kExitCut = 5;
+// Of a replay: it went another way; the recording is of another version; its file ends early; the
+// guest failed, as it had.
+inline constexpr int kExitDiverged = 3, kExitUnsupported = 4, kExitCut = 5, kExitGuestFailed = 6;
 
 /// Prints the error's line; returns the status.
 int fail(const Error &, int status);

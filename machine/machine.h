@@ -29,6 +29,7 @@ namespace tandem::machine {
 struct RunOutcome {
     StopReason reason = StopReason::None;
     int signal = 0; ///< for StopReason::Signal
+    u8 status = 0;  ///< for StopReason::Exited
 };
 
 class GdbServer;
@@ -80,6 +81,7 @@ private:
     Result<> open_backends();
     Result<std::unique_ptr<devices::Char>> open_line(const SerialConfig &, const LineUse &);
     Result<> open_flash();
+    Result<> open_net();
     void quit() override { stop({StopReason::Quit, 0}, EventCause::Console); }
     void watchdog_expired();
     void guest_panicked(devices::GuestPanic);
@@ -172,7 +174,7 @@ private:
 
     MachineConfig config_;
     HostEntropy entropy_;
-    std::unique_ptr<devices::Char> serial_, console_;
+    std::unique_ptr<devices::Char> serial_, console_, semihosting_;
     std::vector<std::unique_ptr<devices::Char>> ports_;
     std::vector<std::unique_ptr<HostDisk>> disks_;
     std::unique_ptr<devices::Vsock> vsock_;
@@ -208,6 +210,7 @@ private:
     bool has_run_ = false; ///< else it has been stopped from the start
     bool reset_by_control_ = false;
     bool has_ended_ = false;
+    std::atomic<u8> exit_status_ = 0; ///< the guest's
     std::atomic<Phase> phase_ = Phase::Here;
     MoveParameters move_parameters_;
     std::shared_ptr<Departure> departure_; ///< the last one

@@ -36,7 +36,7 @@ std::string text_of(const flight::FlightRecorder::Dump &dump) {
 
 replay::RunEnd end_of_run(StopReason reason) {
     return reason == StopReason::PowerOff || reason == StopReason::Panicked ||
-                   reason == StopReason::Reset
+                   reason == StopReason::Exited || reason == StopReason::Reset
                ? replay::RunEnd::Guest
                : replay::RunEnd::Host;
 }
@@ -65,6 +65,7 @@ Result<> Machine::open_session() {
     if (!config_.meets_host()) return {};
     const auto port_has_input = [](const PortConfig &port) { return has_input(port.line); };
     if (has_input(config_.serial) || (config_.console.has_value() && has_input(*config_.console)) ||
+        (semihosting_ != nullptr && has_input(*config_.semihosting->line)) ||
         std::ranges::any_of(config_.ports, port_has_input) || net_ != nullptr || vsock_ != nullptr)
         session_->pace();
     if (wanted.record.empty()) return {};
@@ -109,6 +110,8 @@ void Machine::finish_recording(StopReason reason) {
         const std::lock_guard lock(mutex_);
         for (const auto &[each, text] : kBadEnds)
             if (outcome_.reason == each) why = text;
+        if (outcome_.reason == StopReason::Exited && outcome_.status != 0)
+            why = fmt::format("the guest has ended with status {}", outcome_.status);
     }
     flight_->finish(end, std::move(why));
 }
@@ -170,6 +173,7 @@ void Machine::went_live(const std::string &why) {
 bool Machine::stays_at_end(Board &board, StopReason reason) {
     if (timeline_ == nullptr || !debugged_->is_attached()) return false;
     const bool has_ended = reason == StopReason::PowerOff || reason == StopReason::Panicked ||
+                           reason == StopReason::Exited ||
                            (reason == StopReason::Reset && !config_.reboot_allowed);
     {
         const std::lock_guard lock(mutex_);

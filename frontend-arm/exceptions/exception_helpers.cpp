@@ -76,6 +76,24 @@ u64 raise_brk(ir::ExecContext &context, u64, u64, u64, u64, u64 imm) {
     return 0;
 }
 
+u64 semihosting_call(ir::ExecContext &context, u64, u64, u64, u64, u64) {
+    ArmState &s = state_of(context);
+    if (s.environment->semihosting == nullptr) {
+        take_undefined(s);
+        return 0;
+    }
+    s.pending_exit = ir::PendingExit::Resume;
+    switch (s.environment->semihosting->call(s)) {
+    case SemihostingCalls::Completion::Done: s.pc += 4; break;
+    case SemihostingCalls::Completion::Again: break;
+    case SemihostingCalls::Completion::Waits:
+        s.waits_for_event = true;
+        s.pending_exit = ir::PendingExit::Halt;
+        break;
+    }
+    return 0;
+}
+
 u64 raise_undefined(ir::ExecContext &context, u64, u64, u64, u64, u64) {
     take_undefined(state_of(context));
     return 0;

@@ -85,11 +85,25 @@ public:
     virtual void set_overflow_deadline(u64 instructions, u64 counter) = 0;
 };
 
-/// One per CPU. All but `gic` must be set before the CPU runs.
+/// HLT #0xF000 of a privileged program (Arm, "Semihosting for AArch32 and AArch64").
+class SemihostingCalls {
+public:
+    enum class Completion : u8 {
+        Done,  ///< the instruction has executed
+        Again, ///< it executes once more, once interrupts have been looked at
+        Waits, ///< likewise, after a wait for an event
+    };
+    virtual ~SemihostingCalls() = default;
+    /// X0 and X1 are the call, X0 becomes the answer. May set pending_exit (Stop).
+    [[nodiscard]] virtual Completion call(ArmState &) = 0;
+};
+
+/// One per CPU. All but `gic` and `semihosting` must be set before the CPU runs.
 struct Environment {
     GicCpuInterface *gic = nullptr;
     TimerPort *timer = nullptr;
     Firmware *firmware = nullptr;
+    SemihostingCalls *semihosting = nullptr; ///< null: HLT is always UNDEFINED
     EventBus *events = nullptr;
     Entropy *entropy = nullptr;
     PmuPort *pmu = nullptr;

@@ -107,6 +107,7 @@ Board::~Board() {
     // Timers call devices, devices call CPUs, CPUs need the accelerator: in that order. A device
     // waits for its back end.
     power_key_.reset();
+    semihosting_.reset();
     pcie_.reset();
     devices_.clear();
     cpus_.detach();
@@ -114,8 +115,10 @@ Board::~Board() {
 }
 
 Result<> Board::build() {
+    TRY(add_semihosting());
     TRY(add_accelerator());
     cpus_.attach(*accelerator_);
+    if (semihosting_ != nullptr) semihosting_->listen();
     interrupts_->map_into(map_);
     add_flash();
     add_device(kUart.base, kUartSpi,
@@ -247,6 +250,31 @@ void Board::add_virtio() {
     }
 }
 
+Result<> Board::add_semihosting() {
+    if (!config_.semihosting.has_value()) return {};
+    const SemihostingConfig &wanted = *config_.semihosting;
+    const bool has_line = backends_.semihosting != nullptr;
+    Semihosting::Wiring wiring;
+    wiring.memory = &map_;
+    wiring.clock = &clock_;
+    wiring.events = &cpus_;
+    wiring.console = {has_line ? backends_.semihosting : backends_.serial, has_line};
+    if (!wanted.folder.empty())
+        wiring.folder =
+            std::make_unique<GuestFolder>(TRY(GuestFolder::open(wanted.folder, wanted.readonly)));
+    const std::string program = config_.kernel.substr(config_.kernel.rfind('/') + 1);
+    wiring.command_line =
+        config_.append.empty() ? program : fmt::format("{} {}", program, config_.append);
+    wiring.cpus = config_.cpus;
+    wiring.ram_end = kRamBase + ram_->size();
+    wiring.exit = [this](u8 status) {
+        backends_.guest_exited(status);
+        stop(StopReason::Exited);
+    };
+    semihosting_ = std::make_unique<Semihosting>(std::move(wiring));
+    return {};
+}
+
 Result<> Board::add_accelerator() {
     arm::CpuOptions cpu_options;
     cpu_options.gic_system_registers = config_.gic_version == 3;
@@ -257,6 +285,7 @@ Result<> Board::add_accelerator() {
     wiring.memory = &map_;
     wiring.interrupts = interrupts_.get();
     wiring.firmware = &psci_;
+    wiring.semihosting = semihosting_.get();
     wiring.events = &cpus_;
     wiring.entropy = random_.get();
     wiring.clock = host_clock_.get();
@@ -377,6 +406,7 @@ Result<CpuStart> Board::load() {
     describe(tree);
     if (config_.bios.empty()) {
         const BootEntry entry = TRY(load_boot_files(files, seeds, *ram_, tree));
+        if (semihosting_ != nullptr) semihosting_->set_free_ram(align_up(entry.end, 16));
         return CpuStart{entry.entry, {entry.device_tree, 0, 0, 0}};
     }
     // Firmware starts at the reset vector in flash, finds the device tree at the start of RAM, and
@@ -516,6 +546,7 @@ std::vector<Board::Part> Board::parts() {
     add("pcie", pcie_->ecam());
     add("power-key", *power_key_);
     if (link_ != nullptr) add("link", *link_);
+    if (semihosting_ != nullptr) add("semihosting", *semihosting_);
     return parts;
 }
 

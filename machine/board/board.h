@@ -22,6 +22,7 @@
 #include "machine/memory/guest_memory.h"
 #include "machine/memory/physical_map.h"
 #include "machine/profile/profiler.h"
+#include "machine/semihosting/semihosting.h"
 #include "machine/snapshot/page_loader.h"
 #include "machine/snapshot/writer.h"
 
@@ -46,9 +47,10 @@ class ShapedNet;
 /// What connects a board to the host. Outlives the board.
 struct HostBackends {
     devices::Char *serial = nullptr;
-    devices::Char *console = nullptr;    ///< of the virtio console; null: there is none
-    std::vector<devices::Char *> ports;  ///< as MachineConfig::ports has them
-    std::vector<devices::Block *> disks; ///< as MachineConfig::disks has them
+    devices::Char *console = nullptr;     ///< of the virtio console; null: there is none
+    devices::Char *semihosting = nullptr; ///< its own line; null: it has none
+    std::vector<devices::Char *> ports;   ///< as MachineConfig::ports has them
+    std::vector<devices::Block *> disks;  ///< as MachineConfig::disks has them
     std::array<devices::FlashStorage *, 2> flash{};
     devices::Net *net = nullptr;               ///< null: no network card
     std::vector<devices::Net *> netdevs;       ///< as MachineConfig::netdevs has them
@@ -60,6 +62,8 @@ struct HostBackends {
     std::function<void(u64 actual)> balloon_changed; ///< likewise
     std::function<void()> watchdog_expired; ///< told on a thread of the clock's, before it acts
     std::function<void(devices::GuestPanic)> guest_panicked; ///< likewise
+    /// Told on a CPU's thread: the guest's program ends the machine, with this status.
+    std::function<void(u8 status)> guest_exited;
     /// Told on a CPU's thread what the guest does with the slot of a root port.
     std::function<void(u32 port, devices::SlotAnswer)> slot_answered;
     // Of a deterministic machine; null: the CPUs have threads, and guest time is the host's.
@@ -214,6 +218,7 @@ private:
     void add_pcie();
     void add_virtio();
     void add_plugged();
+    [[nodiscard]] Result<> add_semihosting();
     [[nodiscard]] std::unique_ptr<devices::PciFunction> make_plugged(const PluggedDevice &,
                                                                      const PluggedBackend &);
     Result<> add_accelerator();
@@ -256,6 +261,7 @@ private:
     std::vector<u64> affinities_;
     CpuSet cpus_;
     Psci psci_;
+    std::unique_ptr<Semihosting> semihosting_; ///< null: there is none
     std::unique_ptr<RandomNumbers> random_;
     std::unique_ptr<InterruptController> interrupts_;
     std::vector<PlacedDevice> devices_;

@@ -98,6 +98,13 @@ struct VsockConfig {
     std::string path; ///< of the host's socket; empty: nobody is at its end
 };
 
+/// A bare-metal program's calls of its host.
+struct SemihostingConfig {
+    std::optional<SerialConfig> line; ///< its console; without it the serial line's output
+    std::string folder;               ///< of the host; its files are the guest's; empty: none
+    bool readonly = false;            ///< the folder
+};
+
 struct BalloonConfig {
     u64 statistics_ns = 0; ///< how often the guest is asked how it is off for memory; 0: never
 };
@@ -177,6 +184,7 @@ struct MachineConfig {
     std::optional<SerialConfig> console;    ///< of a virtio console; without it there is none
     std::vector<PortConfig> ports;          ///< beside it
     std::optional<VsockConfig> vsock;
+    std::optional<SemihostingConfig> semihosting;
     std::optional<BalloonConfig> balloon;  ///< without it there is none
     VirtioBus virtio_bus = VirtioBus::Pci; ///< of all virtio devices but disks
     NetConfig net = {};

@@ -33,7 +33,8 @@ public:
         const auto blob = TRY(finished_tree(initrd));
         const u64 tree_at = TRY(place_tree(kernel, initrd, blob.size()));
         std::ranges::copy(blob, ram_.span(GuestPhysAddr{tree_at}, blob.size()).begin());
-        return BootEntry{kernel.entry, tree_at};
+        const u64 end = std::max({kernel.end(), initrd.end, tree_at + blob.size()});
+        return BootEntry{kernel.entry, tree_at, end};
     }
 
     Result<> load_tree_only() {

@@ -21,6 +21,7 @@ struct BootSeeds {
 struct BootEntry {
     u64 entry = 0;
     u64 device_tree = 0; ///< X0
+    u64 end = 0;         ///< RAM above it is free
 };
 
 /// Loads everything. `board_tree` is used, and completed, unless files.dtb names another.

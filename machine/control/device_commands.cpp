@@ -4,6 +4,7 @@
 #include "machine/board/memory_map.h"
 #include "machine/control/json_member.h"
 #include "machine/host/net/forward_text.h"
+#include "machine/host/net/mac_text.h"
 
 #include <fmt/format.h>
 
@@ -157,23 +158,9 @@ std::optional<unsigned> port_named(std::string_view name) {
     return port;
 }
 
-/// "52:54:00:12:34:56".
-std::optional<devices::MacAddress> parse_mac(std::string_view text) {
-    constexpr std::size_t kStride = 3;
-    devices::MacAddress mac{};
-    if (text.size() != mac.size() * kStride - 1) return {};
-    for (std::size_t i = 0; i < mac.size(); ++i) {
-        const char *at = text.data() + i * kStride;
-        const bool is_separated = i + 1 == mac.size() || at[2] == ':';
-        if (std::from_chars(at, at + 2, mac[i], 16).ptr != at + 2 || !is_separated) return {};
-    }
-    if ((mac[0] & 1) != 0) return {}; // a group's
-    return mac;
-}
-
 /// A card of its own for each, from the one after the first card's on.
 devices::MacAddress free_mac(const std::vector<PluggedDevice> &devices) {
-    devices::MacAddress mac = kUserNetMac;
+    devices::MacAddress mac = kDefaultMac;
     const auto is_taken = [&] {
         return std::ranges::any_of(devices, [&](const auto &each) { return each.mac == mac; });
     };

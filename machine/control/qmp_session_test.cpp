@@ -280,7 +280,7 @@ TEST_F(QmpSessionTest, DevicesArePluggedAndUnplugged) {
     ASSERT_EQ(machine.requests.size(), 3u);
     EXPECT_FALSE(machine.requests[1].port.has_value());
     EXPECT_NE(machine.requests[1].device.mac, machine.requests[2].device.mac);
-    EXPECT_NE(machine.requests[1].device.mac, kUserNetMac);
+    EXPECT_NE(machine.requests[1].device.mac, kDefaultMac);
     add(R"({"driver":"virtio-net-pci","id":"c2","netdev":"m","mac":"52:54:00:aA:bb:01"})");
     EXPECT_EQ(machine.requests.back().device.mac,
               (std::array<u8, 6>{0x52, 0x54, 0, 0xaa, 0xbb, 1}));

@@ -24,6 +24,7 @@ enum class StopReason : u8 {
     None,
     PowerOff,
     Panicked, ///< the guest, and that is its end
+    Exited,   ///< the guest's program, with a status
     Reset,
     Quit,   ///< the console's escape key
     Signal, ///< SIGINT, SIGTERM or the like

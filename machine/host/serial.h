@@ -29,6 +29,7 @@ struct LineUse {
 };
 inline constexpr LineUse kSerialLine{"--serial", "serial line"};
 inline constexpr LineUse kConsoleLine{"--console", "virtio console"};
+inline constexpr LineUse kSemihostingLine{"--semihosting", "semihosting console"};
 inline constexpr LineUse kPortLine{"--port", "port", HostChar::Unheard::Lost};
 
 /// Standard input and output; the terminal is raw while this lives.

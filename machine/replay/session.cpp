@@ -34,6 +34,7 @@ HostBackends Session::wrap(const HostBackends &host) {
     };
     inside.serial = line(host.serial, Presence::Ignored);
     inside.console = line(host.console, Presence::Ignored);
+    inside.semihosting = line(host.semihosting, Presence::Ignored);
     for (const Watch &watch : watches_)
         for (const auto &each : lines_) each->watch(watch.text, watch.seen);
     for (devices::Char *&port : inside.ports) port = line(port, Presence::Told);

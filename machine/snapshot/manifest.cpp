@@ -1,4 +1,5 @@
 #include "machine/snapshot/manifest.h"
+#include "machine/host/net/mac_text.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -87,6 +88,13 @@ std::unexpected<Error> differs(std::string_view option, const std::string &owner
     return failure(fmt::format("{}: {} {}; leave the option out", option, owner, saved));
 }
 
+constexpr std::string_view kSemihostingOnSerial = "console", kSemihostingOwnLine = "line";
+
+std::string_view name_of_semihosting(const MachineConfig &config) {
+    if (!config.semihosting.has_value()) return "";
+    return config.semihosting->line.has_value() ? kSemihostingOwnLine : kSemihostingOnSerial;
+}
+
 /// "d (disk) in port0, n (net) in port1".
 std::string list_of(const MachineConfig &config) {
     std::string list;
@@ -116,6 +124,7 @@ std::string to_json(const Manifest &manifest) {
                    {"watchdog", config.watchdog.has_value() ? name_of(*config.watchdog) : ""},
                    {"on-panic", config.on_panic.has_value() ? name_of(*config.on_panic) : ""},
                    {"console", config.console.has_value()},
+                   {"semihosting", name_of_semihosting(config)},
                    {"ports", ports},
                    {"vsock", config.vsock.has_value() ? config.vsock->cid : 0},
                    {"balloon", config.balloon.has_value() ? json(config.balloon->statistics_ns)
@@ -123,7 +132,9 @@ std::string to_json(const Manifest &manifest) {
                    {"link", to_text(config.net.link)},
                    {"bus", config.virtio_bus == VirtioBus::Mmio ? "mmio" : "pci"},
                    {"net-queues", config.net.queues},
-                   {"net", config.net.kind == NetConfig::Kind::User ? "user" : "none"},
+                   {"net", name_of(config.net.kind)},
+                   {"mac", mac_to_text(config.net.mac)},
+                   {"net-where", config.net.where},
                    {"kernel", absolute(config.kernel)},
                    {"initrd", absolute(config.initrd)},
                    {"dtb", absolute(config.dtb)},
@@ -156,6 +167,11 @@ Result<Manifest> parse_manifest(std::string_view text, const std::string &path) 
         config.watchdog = value_in(kWatchdogActions, in.at("watchdog").get<std::string_view>());
         config.on_panic = value_in(kPanicActions, in.value("on-panic", ""));
         if (in.at("console").get<bool>()) config.console.emplace().kind = SerialConfig::Kind::None;
+        if (const std::string kind = in.value("semihosting", ""); !kind.empty()) {
+            SemihostingConfig &semihosting = config.semihosting.emplace();
+            if (kind == kSemihostingOwnLine)
+                semihosting.line.emplace().kind = SerialConfig::Kind::None;
+        }
         for (const json &name : in.value("ports", json::array())) {
             PortConfig &port = config.ports.emplace_back();
             port.name = name;
@@ -167,7 +183,9 @@ Result<Manifest> parse_manifest(std::string_view text, const std::string &path) 
         if (!apply_link_settings(in.value("link", ""), config.net.link).has_value())
             return damaged();
         config.virtio_bus = in.value("bus", "pci") == "mmio" ? VirtioBus::Mmio : VirtioBus::Pci;
-        config.net.kind = in.at("net") == "user" ? NetConfig::Kind::User : NetConfig::Kind::None;
+        config.net.kind = known_value(kNetKinds, in.at("net"));
+        config.net.mac = parse_mac(in.value("mac", "")).value_or(kDefaultMac);
+        config.net.where = in.value("net-where", "");
         config.net.queues = in.value("net-queues", 1u);
         config.kernel = in.at("kernel");
         config.initrd = in.at("initrd");
@@ -201,7 +219,10 @@ Result<> check_same_machine(const MachineConfig &saved, const MachineConfig &wan
         return differs(fmt::format("--gic {}", wanted.gic_version), owner,
                        fmt::format("{}", saved.gic_version));
     if (wanted.net.kind != saved.net.kind)
-        return differs("--net", owner, saved.net.kind == NetConfig::Kind::User ? "user" : "none");
+        return differs("--net", owner, std::string(name_of(saved.net.kind)));
+    if (wanted.net.mac != saved.net.mac)
+        return differs("--net mac=" + mac_to_text(wanted.net.mac), owner,
+                       mac_to_text(saved.net.mac));
     if (wanted.net.queues != saved.net.queues)
         return differs(fmt::format("--net queues={}", wanted.net.queues), owner,
                        fmt::format("{}", saved.net.queues));
@@ -211,6 +232,12 @@ Result<> check_same_machine(const MachineConfig &saved, const MachineConfig &wan
         return differs("--on-panic", owner, saved.on_panic.has_value() ? "one" : "none");
     if (wanted.console.has_value() != saved.console.has_value())
         return differs("--console", owner, saved.console.has_value() ? "one" : "none");
+    if (const std::string_view kind = name_of_semihosting(saved);
+        kind != name_of_semihosting(wanted))
+        return differs("--semihosting", owner,
+                       kind.empty()                  ? "none"
+                       : kind == kSemihostingOwnLine ? "a line of its own"
+                                                     : "its output on the serial line");
     // Before the disks, of which some are theirs.
     if (wanted.plugged != saved.plugged)
         return failure(fmt::format("root ports: {} {}; give the machine the same with device_add "

@@ -142,9 +142,16 @@ ROW(BRK) {
     return raise(HelperId::raise_brk, f.i());
 }
 
-// Halting debug is not implemented: UNDEFINED, like DCPSn outside Debug state.
+// Halting debug is not implemented: UNDEFINED, like DCPSn outside Debug state. But for one number,
+// by which a debugger, or we, would know a semihosting call.
+ROW(HLT) {
+    static constexpr u32 kSemihosting = 0xf000;
+    if (f.i() != kSemihosting || mode.el() == 0) return false;
+    about_to_complete();
+    return raise(HelperId::semihosting_call);
+}
+
 // clang-format off
-ROW_WITHOUT_FIELDS(HLT) { return false; }
 ROW_WITHOUT_FIELDS(DCPS1) { return false; }
 ROW_WITHOUT_FIELDS(DCPS2) { return false; }
 ROW_WITHOUT_FIELDS(DCPS3) { return false; }

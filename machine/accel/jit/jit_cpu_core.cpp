@@ -16,6 +16,7 @@ JitCpuCore::JitCpuCore(jit::Engine &engine, arm::Mmu &mmu, const arm::CpuModel &
     environment_.gic = wiring.interrupts->cpu_interface(index);
     environment_.timer = &timer;
     environment_.firmware = wiring.firmware;
+    environment_.semihosting = wiring.semihosting;
     environment_.events = wiring.events;
     environment_.entropy = wiring.entropy;
     environment_.pmu = &pmu;

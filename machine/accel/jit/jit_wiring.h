@@ -23,6 +23,7 @@ struct JitWiring {
     PhysicalMap *memory = nullptr;
     PrivateInterrupts *interrupts = nullptr;
     arm::Firmware *firmware = nullptr;
+    arm::SemihostingCalls *semihosting = nullptr; ///< null: there is none
     arm::EventBus *events = nullptr;
     arm::Entropy *entropy = nullptr;
     const HostClock *clock = nullptr;              ///< the system counter is its time

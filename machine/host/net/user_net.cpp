@@ -3,12 +3,10 @@
 #include <arpa/inet.h>
 #include <fmt/format.h>
 #include <slirp/libslirp.h>
-#include <sys/eventfd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
-#include <csignal>
 #include <cstring>
 #include <filesystem>
 
@@ -45,13 +43,7 @@ const SlirpCb &UserNet::callbacks() {
     static const SlirpCb kCallbacks = [] {
         SlirpCb table{};
         table.send_packet = [](const void *data, size_t length, void *opaque) -> ssize_t {
-            UserNet &net = *self(opaque);
-            const auto *bytes = static_cast<const std::byte *>(data);
-            const std::lock_guard lock(net.mutex_);
-            if (net.to_guest_.size() < kMaxWaiting && length <= kMaxFrame) {
-                net.to_guest_.emplace_back(bytes, bytes + length);
-                net.untold_ = true;
-            }
+            self(opaque)->give_to_guest({static_cast<const std::byte *>(data), length});
             return static_cast<ssize_t>(length);
         };
         // What a guest does wrong is its own affair.
@@ -71,7 +63,7 @@ const SlirpCb &UserNet::callbacks() {
         // Descriptors are asked for before each poll.
         table.register_poll_fd = [](int, void *) {};
         table.unregister_poll_fd = [](int, void *) {};
-        table.notify = [](void *opaque) { ::eventfd_write(self(opaque)->wake_.get(), 1); };
+        table.notify = [](void *opaque) { self(opaque)->wake(); };
         return table;
     }();
     return kCallbacks;
@@ -99,10 +91,7 @@ Result<> UserNet::check_boot_files() const {
 
 Result<> UserNet::start(Forwards forwards) {
     TRY(check_boot_files());
-    wake_.reset(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-    if (!wake_.is_open())
-        return failure(
-            fmt::format("--net user: {}; free some file descriptors", std::strerror(errno)));
+    TRY(open_wake("user"));
     // The addresses that QEMU's user network has, which scripts and people know.
     SlirpConfig slirp{};
     slirp.version = 1;
@@ -126,7 +115,7 @@ Result<> UserNet::start(Forwards forwards) {
     if (slirp_ == nullptr) return failure("--net user: libslirp does not start; use --net none");
     if (forwards == Forwards::Open)
         for (const HostForward &wanted : config_.forwards) TRY(forward(wanted));
-    thread_ = std::thread([this] { run(); });
+    start_thread();
     return {};
 }
 
@@ -178,7 +167,7 @@ Result<> UserNet::remove_forward(const HostForward &unwanted) {
 void UserNet::call(const std::function<void()> &function) {
     std::unique_lock lock(mutex_);
     call_ = &function;
-    ::eventfd_write(wake_.get(), 1);
+    wake();
     call_made_.wait(lock, [this] { return call_ == nullptr; });
 }
 
@@ -208,49 +197,8 @@ Result<> UserNet::open_forwards() {
 }
 
 UserNet::~UserNet() {
-    if (thread_.joinable()) {
-        {
-            const std::lock_guard lock(mutex_);
-            stopping_ = true;
-        }
-        ::eventfd_write(wake_.get(), 1);
-        thread_.join();
-    }
+    stop_thread();
     if (slirp_ != nullptr) ::slirp_cleanup(slirp_);
-}
-
-void UserNet::send(std::span<const std::byte> frame) {
-    {
-        const std::lock_guard lock(mutex_);
-        if (from_guest_.size() >= kMaxWaiting) return;
-        from_guest_.emplace_back(frame.begin(), frame.end());
-        if (from_guest_.size() != 1) return; // the thread is awake, or about to be
-    }
-    ::eventfd_write(wake_.get(), 1);
-}
-
-std::size_t UserNet::receive(std::span<std::byte> target) {
-    const std::lock_guard lock(mutex_);
-    if (to_guest_.empty()) return 0;
-    const Frame &frame = to_guest_.front();
-    const std::size_t size = frame.size();
-    std::copy_n(frame.begin(), std::min(size, target.size()), target.begin());
-    to_guest_.pop_front();
-    return size;
-}
-
-void UserNet::set_listener(devices::NetListener *listener) {
-    const std::lock_guard lock(listener_mutex_);
-    listener_ = listener;
-}
-
-void UserNet::tell_listener() {
-    {
-        const std::lock_guard lock(mutex_);
-        if (!std::exchange(untold_, false)) return;
-    }
-    const std::lock_guard lock(listener_mutex_);
-    if (listener_ != nullptr) listener_->frames_wait();
 }
 
 void UserNet::run_timers() {
@@ -265,30 +213,16 @@ void UserNet::run_timers() {
 }
 
 void UserNet::pass_to_slirp() {
-    std::deque<Frame> frames;
-    {
-        const std::lock_guard lock(mutex_);
-        frames.swap(from_guest_);
-    }
-    for (const Frame &frame : frames) {
+    for (const Frame &frame : take_from_guest()) {
         ::slirp_input(slirp_, reinterpret_cast<const u8 *>(frame.data()),
                       static_cast<int>(frame.size()));
         tell_listener();
     }
 }
 
-void UserNet::run() {
-    // A peer that closes its end must not end the machine.
-    sigset_t pipe;
-    sigemptyset(&pipe);
-    sigaddset(&pipe, SIGPIPE);
-    ::pthread_sigmask(SIG_BLOCK, &pipe, nullptr);
-    for (;;) {
-        {
-            const std::lock_guard lock(mutex_);
-            if (stopping_) return;
-        }
-        polled_.assign(1, {wake_.get(), POLLIN, 0});
+void UserNet::serve() {
+    while (!is_stopping()) {
+        polled_.assign(1, {wake_fd(), POLLIN, 0});
         u32 timeout = 1000;
         ::slirp_pollfds_fill(
             slirp_, &timeout,
@@ -306,8 +240,7 @@ void UserNet::run() {
             if (timer->due_ms >= 0)
                 wait = std::min(wait, std::max<i64>(0, timer->due_ms - now_ns() / 1'000'000));
         const int ready = ::poll(polled_.data(), polled_.size(), static_cast<int>(wait));
-        eventfd_t ignored = 0;
-        ::eventfd_read(wake_.get(), &ignored);
+        clear_wake();
         ::slirp_pollfds_poll(
             slirp_, ready < 0 ? 1 : 0,
             [](int index, void *opaque) {

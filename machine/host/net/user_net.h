@@ -1,19 +1,15 @@
 #pragma once
 /// A private network for the guest, inside this process (libslirp): the guest gets its address by
 /// DHCP, reaches the host as 10.0.2.2 and the world through the host's own sockets; no privileges.
-#include "devices/backend/net.h"
 #include "machine/host/net/net_config.h"
-#include "support/result.h"
-#include "support/scoped_fd.h"
+#include "machine/host/net/queued_net.h"
 
 #include <poll.h>
 
 #include <condition_variable>
-#include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
-#include <thread>
 #include <vector>
 
 struct Slirp;
@@ -24,7 +20,7 @@ namespace tandem::machine {
 /// Whether the ports that lead to the guest are open from the start.
 enum class Forwards : u8 { Open, Closed };
 
-class UserNet final : public devices::Net {
+class UserNet final : public QueuedNet {
 public:
     /// Starts its thread. Fails if a port of the host is taken.
     [[nodiscard]] static Result<std::unique_ptr<UserNet>> create(const NetConfig &,
@@ -39,12 +35,9 @@ public:
     void close_forwards();
     [[nodiscard]] Result<> open_forwards();
 
-    devices::MacAddress mac() const override { return kUserNetMac; }
-    u16 mtu() const override { return kUserNetMtu; }
-    bool takes_large_segments() const override { return true; }
-    void send(std::span<const std::byte> frame) override;
-    std::size_t receive(std::span<std::byte> frame) override;
-    void set_listener(devices::NetListener *) override;
+    devices::MacAddress mac() const override { return config_.mac; }
+    u16 mtu() const override { return kNetMtu; }
+    bool takes_large_segments() const override { return has_large_segments(NetConfig::Kind::User); }
 
 private:
     struct Timer {
@@ -52,10 +45,6 @@ private:
         void *argument;
         i64 due_ms = -1; ///< -1: not running
     };
-    using Frame = std::vector<std::byte>;
-    /// Frames that wait in one direction, at most; more are lost, as on a wire.
-    static constexpr std::size_t kMaxWaiting = 1024;
-
     explicit UserNet(const NetConfig &config) : config_(config) {}
     [[nodiscard]] Result<> check_boot_files() const;
     [[nodiscard]] Result<> start(Forwards);
@@ -66,26 +55,18 @@ private:
     void call(const std::function<void()> &);
     void make_calls();
     static const SlirpCb &callbacks();
-    void run();
+    void serve() override;
     void run_timers();
     void pass_to_slirp();
-    void tell_listener();
 
     NetConfig config_;       ///< changed by the thread alone, once that runs
     Slirp *slirp_ = nullptr; ///< used by its thread alone, once that runs
     std::vector<std::unique_ptr<Timer>> timers_;
     std::vector<pollfd> polled_;
-    ScopedFd wake_;
-    std::thread thread_;
 
-    std::mutex mutex_;                            ///< guards what follows, up to the listener's
+    std::mutex mutex_;                            ///< guards what follows
     const std::function<void()> *call_ = nullptr; ///< to be made by the thread
     std::condition_variable call_made_;
-    std::deque<Frame> from_guest_, to_guest_;
-    bool stopping_ = false;
-    bool untold_ = false;       ///< frames have come of which the listener does not know
-    std::mutex listener_mutex_; ///< held while the listener is called
-    devices::NetListener *listener_ = nullptr;
 };
 
 } // namespace tandem::machine
