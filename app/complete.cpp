@@ -33,6 +33,7 @@ const Choices kChoices[] = {
     {"--gic",            {"2", "3"}},
     {"--guest-agent",    {"unix:", "tcp:", "pty"}},
     {"--incoming",       {"unix:", "tcp:", "fd:"}},
+    {"--input",          {"keyboard", "mouse", "tablet", "touch"}},
     {"--net",            {"user", "passt", "stream,path=", "tap", "none"}},
     {"--on-panic",       {"pause", "shutdown", "exit-failure", "none"}},
     {"--profile-clock",  {"cpu", "guest"}},

@@ -386,6 +386,11 @@ Result<std::optional<machine::BalloonConfig>> parse_balloon(std::string_view tex
     return balloon;
 }
 
+Result<devices::InputKind> parse_input(std::string_view text) {
+    if (const auto kind = value_in(devices::kInputKinds, text)) return *kind;
+    return failure(fmt::format("--input {}: unknown; use keyboard, mouse, tablet or touch", text));
+}
+
 Result<machine::VirtioBus> parse_bus(std::string_view text) {
     if (text == "pci") return machine::VirtioBus::Pci;
     if (text == "mmio") return machine::VirtioBus::Mmio;

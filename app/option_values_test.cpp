@@ -196,6 +196,12 @@ TEST(OptionValues, Vsock) {
         EXPECT_FALSE(parse_vsock(bad).has_value()) << bad;
 }
 
+TEST(OptionValues, Input) {
+    EXPECT_EQ(parse_input("touch").value(), devices::InputKind::Touch);
+    for (const auto *bad : {"", "Keyboard", "pen", "keyboard,"})
+        EXPECT_FALSE(parse_input(bad).has_value()) << bad;
+}
+
 TEST(OptionValues, Balloon) {
     EXPECT_FALSE(parse_balloon("none").value().has_value());
     EXPECT_EQ(parse_balloon("on").value()->statistics_ns, 0u);

@@ -70,7 +70,7 @@ Result<> check_slots(const MachineConfig &config) {
     const bool has_console = config.console.has_value() || !config.ports.empty();
     const std::size_t others = config.shares.size() + 1 /* entropy */ + (has_net ? 1 : 0) +
                                (has_console ? 1 : 0) + (config.vsock.has_value() ? 1 : 0) +
-                               (config.balloon.has_value() ? 1 : 0);
+                               (config.balloon.has_value() ? 1 : 0) + config.inputs.size();
     struct Row {
         VirtioBus bus;
         DiskBus disk, scsi;

@@ -152,6 +152,13 @@ public:
         return machine_.board_->balloon();
     }
     Result<> set_balloon(u64 bytes) override { return machine_.set_balloon(bytes); }
+    Result<> send_input(std::span<const InputAction> actions) override {
+        return machine_.send_input(actions);
+    }
+    Result<> press_keys(std::vector<u16> codes, u64 hold_ns) override {
+        return machine_.press_keys(std::move(codes), hold_ns);
+    }
+    std::vector<PointerInfo> pointers() const override { return machine_.input_->pointers(); }
     std::string link() const override {
         const std::lock_guard lock(machine_.mutex_);
         return to_text(machine_.config_.net.link);
@@ -187,7 +194,8 @@ private:
     const snapshot::Catalog catalog_{machine_.config_.snapshots};
 };
 
-Machine::Machine(const MachineConfig &config) : config_(config) {
+Machine::Machine(const MachineConfig &config)
+    : config_(config), input_(std::make_unique<InputHub>(config.inputs)) {
     watcher_ = std::make_unique<Watcher>(
         config.timeout_ns,
         [this](int signal) { stop({StopReason::Signal, signal}, EventCause::Signal); },
@@ -432,6 +440,21 @@ Result<> Machine::change_link(std::string_view settings) {
     return {};
 }
 
+Result<> Machine::check_touchable(std::string_view what) const {
+    if (session_ == nullptr || session_->is_live()) return {};
+    return failure(fmt::format("{}: a replay does as its recording does; leave it alone", what));
+}
+
+Result<> Machine::send_input(std::span<const InputAction> actions) {
+    TRY(check_touchable("input"));
+    return input_->send(actions);
+}
+
+Result<> Machine::press_keys(std::vector<u16> codes, u64 hold_ns) {
+    TRY(check_touchable("send-key"));
+    return input_->press_keys(std::move(codes), hold_ns);
+}
+
 void Machine::set_link(const LinkConfig &link) {
     const std::lock_guard lock(mutex_);
     config_.net.link = link;
@@ -525,6 +548,7 @@ HostBackends Machine::backends() {
     for (const auto &net : netdevs_) backends.netdevs.push_back(net.get());
     backends.vsock = vsock_.get();
     for (const auto &share : shares_) backends.shares.push_back(share.get());
+    for (std::size_t i = 0; i < input_->size(); ++i) backends.inputs.push_back(&input_->device(i));
     backends.entropy = &entropy_;
     backends.balloon_changed = [this](u64 actual) {
         if (server_ != nullptr) server_->balloon_event(actual);

@@ -12,6 +12,7 @@
 #include "machine/host/serial.h"
 #include "machine/host/share/host_share.h"
 #include "machine/host/watcher.h"
+#include "machine/input/input_hub.h"
 #include "machine/move/address.h"
 #include "machine/replay/session.h"
 #include "machine/reverse/timeline.h"
@@ -89,6 +90,10 @@ private:
     void press_power_key() override;
     [[nodiscard]] Result<> set_balloon(u64 bytes);
     [[nodiscard]] Result<> change_link(std::string_view settings);
+    [[nodiscard]] Result<> send_input(std::span<const InputAction>);
+    [[nodiscard]] Result<> press_keys(std::vector<u16> codes, u64 hold_ns);
+    /// Whether anybody but its recording may touch the machine.
+    [[nodiscard]] Result<> check_touchable(std::string_view what) const;
     /// Now, and of boards to come.
     void set_link(const LinkConfig &);
     std::string save_snapshot() override;
@@ -178,6 +183,7 @@ private:
     std::vector<std::unique_ptr<devices::Char>> ports_;
     std::vector<std::unique_ptr<HostDisk>> disks_;
     std::unique_ptr<devices::Vsock> vsock_;
+    std::unique_ptr<InputHub> input_;
     std::unique_ptr<devices::Net> net_;
     UserNet *user_net_ = nullptr;                   ///< the same, if it is one
     std::vector<std::unique_ptr<UserNet>> netdevs_; ///< as MachineConfig::netdevs has them

@@ -66,7 +66,8 @@ Result<> Machine::open_session() {
     const auto port_has_input = [](const PortConfig &port) { return has_input(port.line); };
     if (has_input(config_.serial) || (config_.console.has_value() && has_input(*config_.console)) ||
         (semihosting_ != nullptr && has_input(*config_.semihosting->line)) ||
-        std::ranges::any_of(config_.ports, port_has_input) || net_ != nullptr || vsock_ != nullptr)
+        std::ranges::any_of(config_.ports, port_has_input) || net_ != nullptr ||
+        vsock_ != nullptr || !config_.inputs.empty())
         session_->pace();
     if (wanted.record.empty()) return {};
     const std::string manifest = replay::to_json(TRY(replay::describe(config_)));

@@ -4,6 +4,7 @@
 #include "devices/backend/char.h"
 #include "devices/backend/entropy.h"
 #include "devices/backend/flash_storage.h"
+#include "devices/backend/input.h"
 #include "devices/backend/net.h"
 #include "devices/backend/vsock.h"
 #include "devices/core/clock.h"
@@ -252,6 +253,35 @@ private:
 
     VsockListener *listener_ = nullptr;
     std::deque<VsockEvent> waiting_;
+};
+
+/// Hands that the test moves.
+class FakeInput final : public Input {
+public:
+    [[nodiscard]] bool receive(InputReport &report) override {
+        if (waiting_.empty()) return false;
+        report = std::move(waiting_.front());
+        waiting_.pop_front();
+        return true;
+    }
+    void set_lights(InputLights value) override { lights = value; }
+    void set_listener(InputListener *listener) override { listener_ = listener; }
+
+    /// Becomes like the other, but for who listens.
+    void adopt(const FakeInput &other) {
+        lights = other.lights;
+        waiting_ = other.waiting_;
+    }
+    void happen(InputReport report) {
+        waiting_.push_back(std::move(report));
+        if (listener_ != nullptr) listener_->reports_wait();
+    }
+    [[nodiscard]] std::size_t waiting() const { return waiting_.size(); }
+    InputLights lights = 0;
+
+private:
+    InputListener *listener_ = nullptr;
+    std::deque<InputReport> waiting_;
 };
 
 class FakeFlashStorage final : public FlashStorage {

@@ -14,6 +14,7 @@
 #include "devices/virtio/blk/virtio_blk.h"
 #include "devices/virtio/console/virtio_console.h"
 #include "devices/virtio/fs/virtio_fs.h"
+#include "devices/virtio/input/virtio_input.h"
 #include "devices/virtio/net/virtio_net.h"
 #include "devices/virtio/p9/virtio_9p.h"
 #include "devices/virtio/rng/virtio_rng.h"
@@ -377,6 +378,23 @@ struct BalloonSpecimen final : Slot {
     }
 };
 template <typename Slot>
+struct InputSpecimen final : Slot {
+    InputSpecimen() {
+        this->plug(std::make_unique<VirtioInput>(this->hands, InputKind::Keyboard, "keyboard0"));
+    }
+    void disturb(u32 choice) override {
+        const InputEvent key{EV_KEY, static_cast<u16>(choice & 0xff), choice >> 8 & 1};
+        InputReport report(1 + (choice >> 9 & 7), key);
+        report.push_back({EV_SYN, SYN_REPORT, 0});
+        this->hands.happen(std::move(report));
+    }
+    /// A light where hostile rings point.
+    void meddle(u32 choice) override {
+        this->memory.put(
+            0, virtio_input::Event{EV_LED, static_cast<u16>(choice & 0x13), choice >> 5 & 1});
+    }
+};
+template <typename Slot>
 struct RngSpecimen final : Slot {
     RngSpecimen() { this->plug(std::make_unique<VirtioRng>(this->entropy)); }
 };
@@ -525,6 +543,8 @@ constexpr std::array kKinds{
     SpecimenKind{"virtio_9p_pci", make<P9Specimen<PciSlot>>, false, true},
     SpecimenKind{"virtio_vsock", make<VsockSpecimen<MmioSlot>>, false, true, true},
     SpecimenKind{"virtio_vsock_pci", make<VsockSpecimen<PciSlot>>, false, true, true},
+    SpecimenKind{"virtio_input", make<InputSpecimen<MmioSlot>>, false, true, true},
+    SpecimenKind{"virtio_input_pci", make<InputSpecimen<PciSlot>>, false, true, true},
     SpecimenKind{"virtio_balloon", make<BalloonSpecimen<MmioSlot>>, true, true},
     SpecimenKind{"virtio_balloon_pci", make<BalloonSpecimen<PciSlot>>, true, true},
     SpecimenKind{"virtio_empty_slot", make<EmptySlotSpecimen>},
@@ -560,6 +580,7 @@ void Specimen::adopt_surroundings(const Specimen &other) {
     line.adopt(other.line);
     port.adopt(other.port);
     streams.adopt(other.streams);
+    hands.adopt(other.hands);
     entropy = other.entropy;
     files = other.files;
 }

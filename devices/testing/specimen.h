@@ -41,6 +41,7 @@ public:
     FakeBlock disk{1 << 20};
     FakeNet port;
     FakeVsock streams;
+    FakeInput hands;
     FakeEntropy entropy;
     FakeFileSystem files;
 };

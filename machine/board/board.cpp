@@ -12,6 +12,7 @@
 #include "devices/virtio/blk/virtio_blk.h"
 #include "devices/virtio/console/virtio_console.h"
 #include "devices/virtio/fs/virtio_fs.h"
+#include "devices/virtio/input/virtio_input.h"
 #include "devices/virtio/net/virtio_net.h"
 #include "devices/virtio/p9/virtio_9p.h"
 #include "devices/virtio/rng/virtio_rng.h"
@@ -241,6 +242,10 @@ void Board::add_virtio() {
             device = std::make_unique<devices::VirtioFs>(files, share.tag);
         plug(fmt::format("share{}", i), bus, std::move(device));
     }
+    for (std::size_t i = 0; i < backends_.inputs.size(); ++i)
+        plug(fmt::format("input{}", i), bus,
+             std::make_unique<devices::VirtioInput>(*backends_.inputs[i], config_.inputs[i],
+                                                    fmt::format("input{}", i)));
     in_slots.resize(kVirtioSlots);
     for (unsigned slot = 0; slot < kVirtioSlots; ++slot) {
         const u32 spi = kVirtioSpi + slot;

@@ -6,6 +6,7 @@
 #include "devices/backend/entropy.h"
 #include "devices/backend/file_system.h"
 #include "devices/backend/flash_storage.h"
+#include "devices/backend/input.h"
 #include "devices/backend/net.h"
 #include "devices/backend/vsock.h"
 #include "devices/core/mmio_device.h"
@@ -55,6 +56,7 @@ struct HostBackends {
     devices::Net *net = nullptr;               ///< null: no network card
     std::vector<devices::Net *> netdevs;       ///< as MachineConfig::netdevs has them
     devices::Vsock *vsock = nullptr;           ///< null: no sockets to the host
+    std::vector<devices::Input *> inputs;      ///< as MachineConfig::inputs has them
     std::vector<devices::FileSystem *> shares; ///< as MachineConfig::shares has them
     devices::Entropy *entropy = nullptr;
     /// Told on a CPU's thread, with a device's mutex held.

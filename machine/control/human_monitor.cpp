@@ -4,6 +4,7 @@
 #include "machine/control/human_devices.h"
 #include "machine/control/monitor_debug.h"
 #include "machine/control/qmp_commands.h"
+#include "machine/input/key_codes.h"
 #include "support/local_time.h"
 
 #include <fmt/chrono.h>
@@ -93,6 +94,48 @@ std::string balloon(const Call &call) {
         mebibytes > kMost)
         return "Error: balloon expects MiB\r\n";
     return done(call.machine.set_balloon(mebibytes << 20));
+}
+
+std::string info_mice(const Call &call) {
+    std::string text;
+    for (const PointerInfo &pointer : call.machine.pointers())
+        text += fmt::format("{} Mouse #{}: {}{}\r\n", pointer.is_current ? '*' : ' ', pointer.index,
+                            pointer.name, pointer.is_absolute ? " (absolute)" : "");
+    return text.empty() ? "No mouse devices connected\r\n" : text;
+}
+
+/// KEY-KEY-... [MS]; a key by QMP's name or number.
+std::string sendkey(const Call &call) {
+    std::string_view rest = call.arguments;
+    u64 hold_ns = InputHub::kDefaultHoldNs;
+    if (const std::size_t space = rest.find(' '); space != std::string_view::npos) {
+        static constexpr u64 kMillisecond = 1'000'000;
+        u64 ms = 0;
+        const std::string_view text = rest.substr(space + 1);
+        const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), ms);
+        if (error != std::errc{} || end != text.data() + text.size() ||
+            ms > InputHub::kMaxHoldNs / kMillisecond)
+            return "Error: sendkey expects milliseconds behind the keys\r\n";
+        hold_ns = ms * kMillisecond;
+        rest = rest.substr(0, space);
+    }
+    std::vector<u16> codes;
+    for (bool more = true; more;) {
+        const std::size_t dash = rest.find('-');
+        const std::string_view name = rest.substr(0, dash);
+        std::optional<u16> code = key_named(name);
+        if (name.starts_with("0x")) {
+            i64 number = 0;
+            const auto *last = name.data() + name.size();
+            if (std::from_chars(name.data() + 2, last, number, 16).ptr == last)
+                code = key_numbered(number);
+        }
+        if (!code.has_value()) return fmt::format("Error: invalid parameter: {}\r\n", name);
+        codes.push_back(*code);
+        more = dash != std::string_view::npos;
+        if (more) rest.remove_prefix(dash + 1);
+    }
+    return done(call.machine.press_keys(std::move(codes), hold_ns));
 }
 
 std::string info_link(const Call &call) {
@@ -261,6 +304,7 @@ constexpr Command kCommands[] = {
     {"info block",       info_block,       "",                 "show the disks"},
     {"info cpus",        info_cpus,        "",                 "show the CPUs"},
     {"info mtree",       info_mtree,       "",                 "show what is where in physical memory"},
+    {"info mice",        info_mice,        "",                 "show what moves the pointer"},
     {"info migrate",     info_migrate,     "",                 "show how a move goes"},
     {"info name",        info_name,        "",                 "show the machine's name"},
     {"info pci",         info_pci,         "",                 "show the PCI functions"},
@@ -287,6 +331,7 @@ constexpr Command kCommands[] = {
     {"info link",        info_link,        "",                 "show how the network is shaped"},
     {"link",             link,             "SETTINGS",         "shape it: latency=MS,jitter=MS,loss=PERCENT,rate=MBIT or profile=NAME"},
     {"record_dump",      record_dump,      "",                 "write the last part of the run to a file (--record-ring)"},
+    {"sendkey",          sendkey,          "KEY-KEY... [MS]",  "press keys, such as ctrl-alt-f1, and hold them so long (100)"},
     {"savevm",           savevm,           "TAG",              "save a snapshot, in place of one of that tag"},
     {"loadvm",           loadvm,           "TAG",              "go on from a snapshot"},
     {"delvm",            delvm,            "TAG",              "remove a snapshot"},

@@ -3,11 +3,13 @@
 #include "devices/pcie/pci_function.h"
 #include "machine/board/balloon_info.h"
 #include "machine/board/machine_config.h"
+#include "machine/input/input_hub.h"
 #include "machine/move/progress.h"
 #include "support/bits.h"
 #include "support/result.h"
 
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -117,6 +119,11 @@ public:
     /// The network link's settings (machine/link); empty: it is not shaped.
     [[nodiscard]] virtual std::string link() const = 0;
     [[nodiscard]] virtual Result<> change_link(const std::string &settings) = 0;
+
+    /// What hands do; see InputHub. Nobody touches a replay.
+    [[nodiscard]] virtual Result<> send_input(std::span<const InputAction>) = 0;
+    [[nodiscard]] virtual Result<> press_keys(std::vector<u16> codes, u64 hold_ns) = 0;
+    [[nodiscard]] virtual std::vector<PointerInfo> pointers() const = 0;
 
     /// Writes the last part of the run to a file; what to tell of it.
     [[nodiscard]] virtual Result<std::string> dump_recording() = 0;

@@ -2,6 +2,7 @@
 
 #include "machine/control/device_commands.h"
 #include "machine/control/human_monitor.h"
+#include "machine/control/input_commands.h"
 #include "machine/control/json_member.h"
 
 #include <fmt/format.h>
@@ -394,6 +395,16 @@ constexpr Argument kNetdevAddArguments[] = {
     {"id", ArgumentType::String, true},
 };
 
+constexpr Argument kInputArguments[] = {
+    {"device", ArgumentType::String, false},
+    {"head", ArgumentType::Integer, false},
+    {"events", ArgumentType::List, true},
+};
+constexpr Argument kSendKeyArguments[] = {
+    {"keys", ArgumentType::List, true},
+    {"hold-time", ArgumentType::Integer, false},
+};
+
 template <QmpResult (*Run)(MachineControl &, const json &)>
 QmpResult on_machine(const QmpTarget &target, const json &arguments) {
     return Run(target.machine, arguments);
@@ -408,6 +419,7 @@ constexpr Command kCommands[] = {
     {"device_add",                 on_machine<device_add>, kDeviceAddArguments, true},
     {"device_del",                 on_machine<device_del>, kIdArguments},
     {"human-monitor-command",      human_monitor_command,       kMonitorArguments},
+    {"input-send-event",           on_machine<input_send_event>, kInputArguments},
     {"job-dismiss",                job_dismiss,                 kIdArguments},
     {"migrate",                    migrate,                     kMigrateArguments},
     {"migrate-set-capabilities",   migrate_set_capabilities,    kCapabilityArguments},
@@ -420,6 +432,7 @@ constexpr Command kCommands[] = {
     {"query-commands",             query_commands,              {}},
     {"query-cpus-fast",            query_cpus_fast,             {}},
     {"query-jobs",                 query_jobs,                  {}},
+    {"query-mice",                 on_machine<query_mice>, {}},
     {"query-migrate",              query_migrate,               {}},
     {"query-migrate-capabilities", query_migrate_capabilities,  {}},
     {"query-migrate-parameters",   query_migrate_parameters,    {}},
@@ -428,6 +441,7 @@ constexpr Command kCommands[] = {
     {"query-status",               query_status,                {}},
     {"query-version",              query_version,               {}},
     {"quit",                       quit,                        {}},
+    {"send-key",                   on_machine<send_key>, kSendKeyArguments},
     {"snapshot-delete",            snapshot_delete,             kSnapshotArguments},
     {"snapshot-load",              snapshot_load,               kSnapshotArguments},
     {"snapshot-save",              snapshot_save,               kSnapshotArguments},

@@ -11,6 +11,7 @@
 #include <condition_variable>
 #include <filesystem>
 #include <fstream>
+#include <linux/input-event-codes.h>
 #include <mutex>
 #include <utility>
 
@@ -111,6 +112,12 @@ public:
         kept = bytes;
         return {};
     }
+    Result<> send_input(std::span<const InputAction> actions) override { return hub.send(actions); }
+    Result<> press_keys(std::vector<u16> codes, u64 hold_ns) override {
+        pressed.emplace_back(std::move(codes), hold_ns);
+        return {};
+    }
+    std::vector<PointerInfo> pointers() const override { return hub.pointers(); }
     std::string link() const override { return link_settings; }
     Result<std::string> dump_recording() override {
         if (!records) return failure("record: no");
@@ -132,6 +139,10 @@ public:
     MoveReport move_report() const override { return report; }
     MoveParameters move_parameters() const override { return parameters; }
     void set_move_parameters(const MoveParameters &wanted) override { parameters = wanted; }
+
+    InputHub hub{std::array{devices::InputKind::Keyboard, devices::InputKind::Tablet,
+                            devices::InputKind::Touch}};
+    std::vector<std::pair<std::vector<u16>, u64>> pressed;
 
     std::vector<BlockNode> nodes;
     std::vector<NetdevConfig> nets;
@@ -571,6 +582,67 @@ TEST(QmpServer, ServesAndSaysFarewell) {
     EXPECT_FALSE(QmpServer::create(path, machine).has_value());
     EXPECT_TRUE(std::filesystem::exists(path)) << "it is not ours to remove";
     std::filesystem::remove(path);
+}
+
+TEST_F(QmpSessionTest, Input) {
+    negotiate();
+    const auto next = [&](std::size_t device) {
+        devices::InputReport report;
+        return machine.hub.device(device).receive(report) ? report.size() : 0;
+    };
+    const auto send = [&](const std::string &events) {
+        return ask(R"({"execute": "input-send-event", "arguments": {"events": [)" + events + "]}}");
+    };
+    EXPECT_TRUE(
+        send(R"({"type": "key", "data": {"down": true, "key": {"type": "qcode", "data": "a"}}},
+                        {"type": "key", "data": {"down": false, "key": {"type": "number", "data": 30}}},
+                        {"type": "abs", "data": {"axis": "x", "value": 5}},
+                        {"type": "btn", "data": {"button": "left", "down": true}},
+                        {"type": "mtt", "data": {"type": "begin", "slot": 0, "tracking-id": 3, "axis": "x", "value": 0}},
+                        {"type": "mtt", "data": {"type": "data", "slot": 0, "tracking-id": 3, "axis": "y", "value": 9}})")
+            .contains("return"));
+    EXPECT_EQ(next(0), 3u);
+    EXPECT_EQ(next(1), 3u);
+    EXPECT_EQ(next(2), 7u);
+    for (const char *bad :
+         {R"({"type": "key", "data": {"down": true, "key": {"type": "qcode", "data": "any"}}})",
+          R"({"type": "key", "data": {"down": 1, "key": {"type": "qcode", "data": "a"}}})",
+          R"({"type": "key", "data": {"down": true, "key": "a"}})", R"({"type": "key"})", R"(7)",
+          R"({"type": "abs", "data": {"axis": "z", "value": 5}})",
+          R"({"type": "abs", "data": {"axis": "x", "value": -1}})",
+          R"({"type": "abs", "data": {"axis": "x", "value": 18446744073709551615}})",
+          R"({"type": "rel", "data": {"axis": "x", "value": 5}})",
+          R"({"type": "btn", "data": {"button": "nose", "down": true}})",
+          R"({"type": "mtt", "data": {"type": "begin", "slot": 10, "tracking-id": 1}})",
+          R"({"type": "mtt", "data": {"type": "begin", "slot": 1}})"})
+        EXPECT_TRUE(send(bad).contains("error")) << bad;
+    EXPECT_EQ(next(0) + next(1) + next(2), 0u);
+    EXPECT_EQ(ask(R"({"execute": "input-send-event", "arguments": {"device": "d", "events": []}})")
+                  ["error"]["class"],
+              "DeviceNotFound");
+    const auto keys = [&](const std::string &rest) {
+        return ask(R"({"execute": "send-key", "arguments": {"keys": )" + rest + "}}");
+    };
+    EXPECT_TRUE(keys(R"([{"type": "qcode", "data": "ctrl"}, {"type": "qcode", "data": "c"}],
+                        "hold-time": 20)")
+                    .contains("return"));
+    ASSERT_EQ(machine.pressed.size(), 1u);
+    EXPECT_EQ(machine.pressed[0].first, (std::vector<u16>{KEY_LEFTCTRL, KEY_C}));
+    EXPECT_EQ(machine.pressed[0].second, 20'000'000u);
+    EXPECT_TRUE(keys(R"([{"type": "qcode", "data": "c"}], "hold-time": -1)").contains("error"));
+    EXPECT_TRUE(keys(R"(["c"])").contains("error"));
+    EXPECT_EQ(monitor("sendkey alt-0x1c 5"), "");
+    ASSERT_EQ(machine.pressed.size(), 2u);
+    EXPECT_EQ(machine.pressed[1].first, (std::vector<u16>{KEY_LEFTALT, KEY_ENTER}));
+    EXPECT_TRUE(monitor("sendkey alt-any").starts_with("Error: "));
+    EXPECT_NE(monitor("sendkey"), "");
+    EXPECT_TRUE(monitor("sendkey a soon").starts_with("Error: "));
+    const json mice = ask(R"({"execute": "query-mice"})")["return"];
+    ASSERT_EQ(mice.size(), 2u);
+    EXPECT_EQ(mice[0]["current"], true);
+    EXPECT_EQ(mice[0]["absolute"], true);
+    EXPECT_EQ(monitor("info mice"), "* Mouse #1: Tandem Virtio Tablet (absolute)\r\n"
+                                    "  Mouse #2: Tandem Virtio MultiTouch (absolute)\r\n");
 }
 
 TEST_F(QmpSessionTest, BalloonAndLink) {

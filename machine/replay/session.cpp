@@ -48,6 +48,8 @@ HostBackends Session::wrap(const HostBackends &host) {
         vsock_ = std::make_unique<GatedVsock>(gate_, *host.vsock);
         inside.vsock = vsock_.get();
     }
+    for (devices::Input *&input : inside.inputs)
+        input = inputs_.emplace_back(std::make_unique<GatedInput>(gate_, *input)).get();
     for (std::size_t bank = 0; bank < flash_.size(); ++bank) {
         flash_[bank] = std::make_unique<NotedFlash>(*host.flash[bank]);
         inside.flash[bank] = flash_[bank].get();
@@ -151,6 +153,7 @@ void Session::save(devices::StateWriter &writer) const {
     for (const auto &line : lines_) line->save(writer);
     if (net_ != nullptr) net_->save(writer);
     if (vsock_ != nullptr) vsock_->save(writer);
+    for (const auto &input : inputs_) input->save(writer);
     devices::save_state(writer, "entropy", entropy_.stream());
     schedule_->save(writer);
     sequencer_.save(writer);
@@ -164,6 +167,7 @@ Result<> Session::restore(std::span<const std::byte> bytes) {
     for (const auto &line : lines_) TRY(line->restore(reader));
     if (net_ != nullptr) TRY(net_->restore(reader));
     if (vsock_ != nullptr) TRY(vsock_->restore(reader));
+    for (const auto &input : inputs_) TRY(input->restore(reader));
     Random stream{0};
     TRY(devices::restore_state(reader, "entropy", stream));
     entropy_.set_stream(stream);

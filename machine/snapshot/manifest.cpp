@@ -115,6 +115,8 @@ std::string to_json(const Manifest &manifest) {
     for (const NetdevConfig &netdev : config.netdevs) netdevs.push_back(netdev.id);
     json ports = json::array();
     for (const PortConfig &port : config.ports) ports.push_back(port.name);
+    json inputs = json::array();
+    for (const devices::InputKind kind : config.inputs) inputs.push_back(name_of(kind));
     const json out{{"cpus", config.cpus},
                    {"memory", config.memory},
                    {"cpu", config.cpu_model},
@@ -126,6 +128,7 @@ std::string to_json(const Manifest &manifest) {
                    {"console", config.console.has_value()},
                    {"semihosting", name_of_semihosting(config)},
                    {"ports", ports},
+                   {"inputs", inputs},
                    {"vsock", config.vsock.has_value() ? config.vsock->cid : 0},
                    {"balloon", config.balloon.has_value() ? json(config.balloon->statistics_ns)
                                                           : json(nullptr)},
@@ -177,6 +180,8 @@ Result<Manifest> parse_manifest(std::string_view text, const std::string &path) 
             port.name = name;
             port.line.kind = SerialConfig::Kind::None;
         }
+        for (const json &kind : in.value("inputs", json::array()))
+            config.inputs.push_back(known_value(devices::kInputKinds, kind));
         if (const u64 cid = in.value("vsock", u64{0}); cid != 0) config.vsock.emplace().cid = cid;
         if (const json balloon = in.value("balloon", json()); !balloon.is_null())
             config.balloon.emplace().statistics_ns = balloon;
@@ -260,6 +265,13 @@ Result<> check_same_machine(const MachineConfig &saved, const MachineConfig &wan
     if (cid(wanted) != cid(saved))
         return differs("--vsock", owner,
                        cid(saved) == 0 ? "none" : fmt::format("cid={}", cid(saved)));
+    if (wanted.inputs != saved.inputs) {
+        std::vector<std::string_view> kinds;
+        for (const devices::InputKind kind : saved.inputs) kinds.push_back(name_of(kind));
+        return failure(
+            fmt::format("--input: {} {}; give it the same", owner,
+                        kinds.empty() ? "none" : fmt::format("{}", fmt::join(kinds, ", "))));
+    }
     if (wanted.balloon.has_value() != saved.balloon.has_value())
         return differs("--balloon", owner, saved.balloon.has_value() ? "one" : "none");
     if (wanted.virtio_bus != saved.virtio_bus)

@@ -93,6 +93,8 @@ def main():
         refused(tandem, ["--kernel", good, "--port", "x=none", "--port", "x=none"], "--port x")
         refused(tandem, ["--kernel", good, "--guest-agent", "unix:"], "org.qemu.guest_agent.0", "unix:")
         refused(tandem, ["--kernel", good, "--bus", "isa"], "--bus isa")
+        refused(tandem, ["--kernel", good, "--input", "pen"], "--input pen", "tablet")
+        refused(tandem, ["--kernel", good, *["--input", "mouse"] * 40], "slots")
         for balloon in ("2G", "on,stats=0", "on,stats=", "off"):
             refused(tandem, ["--kernel", good, "--balloon", balloon], "--balloon")
         for shape in ("latency=", "latency=-1", "loss=101", "rate=fast", "profile=6g", "speed=1"):
