@@ -36,6 +36,7 @@
 #include <xxhash.h>
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 #include <utility>
 
@@ -98,8 +99,8 @@ Board::Board(const MachineConfig &config, const HostBackends &backends,
     : config_(config), backends_(backends),
       host_clock_(backends.clock == nullptr ? std::make_unique<HostClock>() : nullptr),
       clock_(host_clock_ != nullptr ? *host_clock_ : *backends.clock), ram_(std::move(ram)),
-      map_(*ram_), affinities_(affinities_of(config)), cpus_(affinities_, backends.sequencer),
-      psci_(cpus_, kRamBase + ram_->size()),
+      written_(ram_->dirty_log()), map_(*ram_), affinities_(affinities_of(config)),
+      cpus_(affinities_, backends.sequencer), psci_(cpus_, kRamBase + ram_->size()),
       random_(std::make_unique<RandomNumbers>(*backends.entropy)),
       interrupts_(
           InterruptController::create(config.gic_version, affinities_, cpus_, cpus_, map_)) {}
@@ -491,39 +492,36 @@ void Board::release(GuestClock clock) {
     if (clock == GuestClock::Runs) host_clock_->resume();
 }
 
-void Board::start_tracking() {
-    DirtyLog &log = ram_->dirty_log();
-    if (unsaved_.empty())
-        log.start();
-    else
-        log.collect(unsaved_); // it is on for the next save
+void Board::start_reader(WrittenPages::Reader reader) {
+    written_.start(reader);
     accelerator_->slow_down_writes();
+}
+
+std::vector<u64> Board::take_written(WrittenPages::Reader reader) {
+    std::vector<u64> pages(ram_->dirty_log().word_count());
+    written_.collect(reader, pages);
+    accelerator_->slow_down_writes();
+    return pages;
+}
+
+void Board::start_tracking() {
+    start_reader(WrittenPages::Reader::Follower);
 }
 
 void Board::stop_tracking() {
-    if (unsaved_.empty()) ram_->dirty_log().stop();
+    written_.stop(WrittenPages::Reader::Follower);
 }
 
 void Board::collect_written(std::span<u64> pages) {
-    std::vector<u64> written(ram_->dirty_log().word_count());
-    ram_->dirty_log().collect(written);
+    written_.collect(WrittenPages::Reader::Follower, pages);
     accelerator_->slow_down_writes();
-    for (std::size_t i = 0; i < written.size(); ++i) {
-        pages[i] |= written[i];
-        if (!unsaved_.empty()) unsaved_[i] |= written[i];
-    }
 }
 
 std::vector<u64> Board::take_unsaved() {
-    if (unsaved_.empty()) {
-        start_tracking();
-        unsaved_.resize(ram_->dirty_log().word_count());
-        return {};
-    }
-    std::vector<u64> pages = std::exchange(unsaved_, std::vector<u64>(unsaved_.size()));
-    ram_->dirty_log().collect(pages);
-    accelerator_->slow_down_writes();
-    return pages;
+    if (written_.is_on(WrittenPages::Reader::Saves))
+        return take_written(WrittenPages::Reader::Saves);
+    start_reader(WrittenPages::Reader::Saves);
+    return {};
 }
 
 std::vector<Board::Part> Board::parts() {
@@ -630,6 +628,27 @@ u64 Board::state_hash() {
     for (devices::FlashStorage *storage : backends_.flash)
         add_pages(storage->cells(), storage->populated());
     return ::XXH3_64bits_digest(hash.get());
+}
+
+u64 Board::ram_hash() {
+    const auto look_at = [this](u64 page) {
+        const std::byte *bytes = ram_->host() + page * PageSum::kPageSize;
+        ram_sum_->set(page,
+                      std::span<const std::byte, PageSum::kPageSize>(bytes, PageSum::kPageSize));
+    };
+    if (ram_sum_.has_value()) {
+        const std::vector<u64> pages = take_written(WrittenPages::Reader::Hash);
+        for (std::size_t i = 0; i < pages.size(); ++i)
+            for (u64 word = pages[i]; word != 0; word &= word - 1)
+                look_at(i * 64 + static_cast<u64>(std::countr_zero(word)));
+    } else {
+        start_reader(WrittenPages::Reader::Hash);
+        ram_sum_.emplace(ram_->size() / PageSum::kPageSize);
+        for (const auto &[offset, length] : ram_->populated())
+            for (u64 at = offset; at < offset + length; at += PageSum::kPageSize)
+                look_at(at / PageSum::kPageSize);
+    }
+    return ram_sum_->value();
 }
 
 Result<> Board::restore_flash(const snapshot::SnapshotFile &file) {

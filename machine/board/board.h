@@ -21,7 +21,9 @@
 #include "machine/cpu/psci.h"
 #include "machine/host/clock.h"
 #include "machine/memory/guest_memory.h"
+#include "machine/memory/page_sum.h"
 #include "machine/memory/physical_map.h"
+#include "machine/memory/written_pages.h"
 #include "machine/profile/profiler.h"
 #include "machine/semihosting/semihosting.h"
 #include "machine/snapshot/page_loader.h"
@@ -104,6 +106,8 @@ public:
     [[nodiscard]] u64 device_hash();
     /// That of memory with it.
     [[nodiscard]] u64 state_hash();
+    /// A hash of RAM. The first one looks at all of it, those that follow at what was written.
+    [[nodiscard]] u64 ram_hash();
 
     // What follows: any one thread that runs no CPU, while the board runs or stands still.
 
@@ -247,6 +251,9 @@ private:
     Result<> restore_flash(const snapshot::SnapshotFile &);
     /// The pages written since the last call; empty: it was not known until now.
     [[nodiscard]] std::vector<u64> take_unsaved();
+    /// The same for a reader that has been started.
+    [[nodiscard]] std::vector<u64> take_written(WrittenPages::Reader);
+    void start_reader(WrittenPages::Reader);
 
     struct PlacedDevice {
         u64 base;
@@ -259,6 +266,7 @@ private:
     std::unique_ptr<HostClock> host_clock_; ///< of a machine that is not deterministic
     devices::Clock &clock_;
     std::unique_ptr<GuestMemory> ram_;
+    WrittenPages written_;
     PhysicalMap map_;
     std::vector<u64> affinities_;
     CpuSet cpus_;
@@ -277,7 +285,7 @@ private:
     std::unique_ptr<StopRelay> stop_relay_;
     bool is_prepared_ = false;
     bool is_restored_ = false;
-    std::vector<u64> unsaved_; ///< pages written since the last save; empty: they are not noticed
+    std::optional<PageSum> ram_sum_; ///< once it has been asked for
     std::atomic<bool> is_running_ = false;
     std::mutex hold_mutex_;
     u32 holds_ = 0; ///< guarded by hold_mutex_

@@ -43,8 +43,9 @@ Result<> Board::restore_exactly(devices::StateReader &reader) {
 
 void Board::set_ram_page(u64 page, const std::byte *bytes) {
     const u64 offset = page * snapshot::kPageSize;
-    if (replace(ram_->host() + offset, bytes))
-        accelerator_->memory_written(ram_->base() + offset, snapshot::kPageSize);
+    if (!replace(ram_->host() + offset, bytes)) return;
+    ram_->dirty_log().mark(page);
+    accelerator_->memory_written(ram_->base() + offset, snapshot::kPageSize);
 }
 
 void Board::set_flash_page(unsigned bank, u64 page, const std::byte *bytes) {

@@ -43,6 +43,8 @@ public:
     void stop_here();
 
     [[nodiscard]] u64 executed() const { return executed_; }
+    /// Before what happens in this moment: Owner::check is about to be called.
+    [[nodiscard]] bool is_check_due() const { return executed_ >= next_check_; }
     /// Within a turn: up to the current instruction.
     [[nodiscard]] u64 position() const {
         return executed_ + (clock_.now_ns() - clock_.turn_began_ns());

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <bit>
 
 namespace tandem::machine::replay {
 namespace {
@@ -79,20 +80,31 @@ void Session::replay(std::unique_ptr<JournalReader> journal) {
     gate_.replay(*replayed_);
 }
 
+CheckEntry Session::look() {
+    u64 memory = board_->ram_hash();
+    for (const auto &bank : flash_) memory = std::rotl(memory, 21) ^ bank->hash();
+    return {.devices = board_->device_hash() ^ gate_.outputs(), .memory = memory};
+}
+
 void Session::check() {
     if (recorder_ == nullptr && (replayed_ == nullptr || is_live())) return;
     const u64 now = clock_.now_ns();
-    const u64 hash = board_->device_hash() ^ gate_.outputs();
-    if (recorder_ != nullptr) return recorder_->check(now, hash);
+    const CheckEntry seen = look();
+    if (recorder_ != nullptr) return recorder_->check(now, seen);
     const Entry &next = replayed_->next();
     if (std::holds_alternative<CutEntry>(next.what)) return; // the gate ends it
     const auto *check = std::get_if<CheckEntry>(&next.what);
-    if (check != nullptr && next.moment == now && check->hash == hash) {
+    if (check != nullptr && next.moment == now && *check == seen) {
         replayed_->advance();
         return;
     }
-    divergence_ = fmt::format("within the {} instructions before number {}, at guest time {}",
-                              Sequencer::kCheckInterval, sequencer_.executed(), in_seconds(now));
+    const bool is_same_moment = check != nullptr && next.moment == now;
+    divergence_ = fmt::format("within the {} instructions before number {}, at guest time {}{}",
+                              Sequencer::kCheckInterval, sequencer_.executed(), in_seconds(now),
+                              !is_same_moment                  ? ""
+                              : check->memory == seen.memory   ? ": not in registers or devices"
+                              : check->devices == seen.devices ? ": not in memory"
+                                                               : "");
     owner_.stop();
 }
 
@@ -137,6 +149,14 @@ ReplayResult Session::compare(RunEnd reason) const {
                 fmt::format("the machine is not in the recorded state at its end, at guest time {}",
                             in_seconds(now))};
     return {Verdict::Finished, {}};
+}
+
+std::optional<bool> Session::is_recorded() {
+    const Entry &next = replayed_->next();
+    const auto *check = std::get_if<CheckEntry>(&next.what);
+    const bool is_due = check != nullptr && sequencer_.is_check_due();
+    if (!is_due) return std::nullopt;
+    return next.moment == clock_.now_ns() && *check == look();
 }
 
 bool Session::is_at_rest() const {

@@ -15,6 +15,7 @@
 #include "machine/replay/sequencer.h"
 
 #include <array>
+#include <optional>
 #include <string>
 
 namespace tandem::machine::replay {
@@ -81,12 +82,20 @@ public:
     [[nodiscard]] ReplayResult finish(RunEnd);
     /// What the machine looks like.
     [[nodiscard]] RunHash hash() const;
+    /// How the replay has ended, if it ends here.
+    [[nodiscard]] ReplayResult compare(RunEnd) const;
+    /// Whether the machine is what was recorded here, where there is a check that has not been made
+    /// yet; nothing: there is none.
+    [[nodiscard]] std::optional<bool> is_recorded();
     /// A line for --stats.
     [[nodiscard]] std::string report() const;
 
     // On the machine's thread between two instructions, or while it stands still.
     /// Instructions executed; within an instruction, up to it.
     [[nodiscard]] u64 position() const { return sequencer_.position(); }
+    /// What the machine is like; what it looks at costs less the less has been written since the
+    /// last time.
+    [[nodiscard]] CheckEntry look();
     [[nodiscard]] u64 now_ns() const { return clock_.now_ns(); }
     [[nodiscard]] u32 last_cpu() const { return sequencer_.last_cpu(); }
     /// Has `mark` called once, when so many instructions have been executed.
@@ -111,7 +120,6 @@ private:
     };
     void check();
     void stop_or_go_live();
-    [[nodiscard]] ReplayResult compare(RunEnd) const;
 
     VirtualClock clock_;
     std::unique_ptr<Schedule> schedule_;

@@ -86,7 +86,7 @@ TEST_F(SessionTest, AnotherStateIsNoticedOnTheWay) {
     unsigned checks = 0;
     rewrite([&](Entry &entry) {
         if (auto *check = std::get_if<CheckEntry>(&entry.what); check && ++checks == 3)
-            check->hash ^= 1;
+            check->devices ^= 1;
         return true;
     });
     EXPECT_EQ(checks, 6u);
@@ -94,6 +94,18 @@ TEST_F(SessionTest, AnotherStateIsNoticedOnTheWay) {
     EXPECT_EQ(again.result.verdict, Verdict::Diverged);
     EXPECT_NE(again.result.message.find("before number 30000000,"), std::string::npos)
         << again.result.message;
+}
+
+TEST_F(SessionTest, OtherMemoryIsNoticedOnTheWay) {
+    stop_at.moment = 60'000'000;
+    static_cast<void>(record("abc"));
+    // A page that the guest never touches: only its hash can tell.
+    before_run = [](Session &, Board &board) { board.ram().host()[20u << 20] ^= std::byte{4}; };
+    const Ran again = replay();
+    EXPECT_EQ(again.result.verdict, Verdict::Diverged);
+    EXPECT_NE(again.result.message.find("before number 10000000,"), std::string::npos)
+        << again.result.message;
+    EXPECT_TRUE(again.result.message.ends_with(": not in memory")) << again.result.message;
 }
 
 TEST_F(SessionTest, AFileThatEndsEarlyIsReplayedUpToThere) {

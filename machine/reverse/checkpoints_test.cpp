@@ -85,7 +85,10 @@ protected:
             session.set_mark(0);
         });
     }
-    static u64 hash(Session &session) { return session.board().state_hash(); }
+    /// By all of memory, and by what was written since the last time.
+    static std::pair<u64, replay::CheckEntry> hash(Session &session) {
+        return {session.board().state_hash(), session.look()};
+    }
 
     std::mt19937_64 random{7};
 };
@@ -96,7 +99,7 @@ TEST_F(ReverseTest, WhatFollowsACheckpointIsWhatFollowed) {
     while (marks.back() < 20'000'000) marks.push_back(marks.back() + 1 + random() % 1'500'000);
     for (const auto kind : {AcceleratorKind::Jit, AcceleratorKind::Interpreter}) {
         config.accelerator = kind;
-        std::vector<u64> hashes;
+        std::vector<std::pair<u64, replay::CheckEntry>> hashes;
         std::vector<std::size_t> tour;
         std::size_t next = 0;
         unsigned compared = 0;

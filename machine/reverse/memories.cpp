@@ -57,6 +57,7 @@ Result<const std::byte *> FlashMemory::page(u64 index, std::span<std::byte, kPag
 
 Result<> FlashMemory::set_page(u64 index, const std::byte *bytes) {
     session_.board().set_flash_page(bank_, index, bytes);
+    session_.flash(bank_).was_set(index);
     return {};
 }
 

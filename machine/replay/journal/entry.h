@@ -28,8 +28,11 @@ struct InputEntry {
     PortId port{};
     std::span<const std::byte> bytes; ///< valid until the reader advances
 };
+/// What a machine is like at one moment.
 struct CheckEntry {
-    u64 hash = 0;
+    u64 devices = 0; ///< of registers and devices, and of everything the machine has sent
+    u64 memory = 0;  ///< of RAM and flash
+    friend bool operator==(const CheckEntry &, const CheckEntry &) = default;
 };
 struct EndEntry {
     RunEnd reason{};

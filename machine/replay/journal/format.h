@@ -8,7 +8,7 @@
 ///
 ///     entry   kind, nanoseconds since the entry before, and of the kind
 ///     Input   port, number of bytes, the bytes
-///     Check   hash (8 bytes)
+///     Check   devices (8 bytes), memory (8 bytes)
 ///     End     reason, instructions, state (8 bytes), outputs (8 bytes)
 ///     Page    memory, page, its bytes
 ///     State   whether it is the last piece, number of bytes, the bytes
@@ -22,7 +22,7 @@ namespace tandem::machine::replay {
 inline constexpr std::array<char, 8> kRecordingMagic{'T', 'A', 'N', 'D', 'E', 'M', '\x1a', 'R'};
 /// Of the layout and of all that decides how a machine runs: one that would run otherwise needs
 /// another version.
-inline constexpr u32 kRecordingVersion = 3;
+inline constexpr u32 kRecordingVersion = 4;
 
 struct RecordingHeader {
     std::array<char, 8> magic = kRecordingMagic;

@@ -135,7 +135,7 @@ bool JournalReader::read_entry() {
     }
     case EntryKind::Check: {
         CheckEntry check;
-        if (!take_hash(check.hash)) return false;
+        if (!take_hash(check.devices) || !take_hash(check.memory)) return false;
         next_.what = check;
         break;
     }

@@ -54,7 +54,8 @@ protected:
                 all.push_back(at + std::to_string(static_cast<u32>(input->port)) + " " +
                               text_of(input->bytes));
             else if (const auto *check = std::get_if<CheckEntry>(&what))
-                all.push_back(at + "check " + std::to_string(check->hash));
+                all.push_back(at + "check " + std::to_string(check->devices) + " " +
+                              std::to_string(check->memory));
             else if (const auto *end = std::get_if<EndEntry>(&what))
                 return all.push_back(at + "end " + std::to_string(end->hash.state)), all;
             else
@@ -70,7 +71,7 @@ TEST_F(JournalTest, HasWhatWasWritten) {
         const auto writer = create();
         writer->input(5, PortId{3}, bytes_of("hello"));
         writer->input(5, PortId{0}, {});
-        writer->check(1'000'000'000'000, ~u64{0});
+        writer->check(1'000'000'000'000, {.devices = ~u64{0}, .memory = 7});
         writer->end(1'000'000'000'000, {RunEnd::Guest, {1, 2, 3}});
     }
     const auto reader = JournalReader::open(path);
@@ -78,7 +79,7 @@ TEST_F(JournalTest, HasWhatWasWritten) {
     EXPECT_EQ((*reader)->manifest(), "{}");
     EXPECT_EQ(
         entries(**reader),
-        (std::vector<std::string>{"5 3 hello", "5 0 ", "1000000000000 check 18446744073709551615",
+        (std::vector<std::string>{"5 3 hello", "5 0 ", "1000000000000 check 18446744073709551615 7",
                                   "1000000000000 end 2"}));
     (*reader)->advance(); // nothing is behind it
     EXPECT_EQ(entries(**reader), (std::vector<std::string>{"1000000000000 end 2"}));

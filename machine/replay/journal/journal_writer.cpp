@@ -55,9 +55,10 @@ void JournalWriter::input(u64 moment, PortId port, std::span<const std::byte> by
     write_if_full();
 }
 
-void JournalWriter::check(u64 moment, u64 hash) {
+void JournalWriter::check(u64 moment, const CheckEntry &check) {
     begin(moment, static_cast<u8>(EntryKind::Check));
-    put_hash(hash);
+    put_hash(check.devices);
+    put_hash(check.memory);
     write_if_full();
 }
 

@@ -29,7 +29,7 @@ public:
 
     // Moments never go back. At most kMaxInput bytes.
     void input(u64 moment, PortId, std::span<const std::byte> bytes);
-    void check(u64 moment, u64 hash);
+    void check(u64 moment, const CheckEntry &);
     void end(u64 moment, const EndEntry &);
     void page(u64 moment, u32 memory, u64 index, std::span<const std::byte, kPageBytes> bytes);
     /// All of it, whatever its size.

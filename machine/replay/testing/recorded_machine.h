@@ -131,7 +131,7 @@ protected:
             if (const auto *input = std::get_if<InputEntry>(&entry.what))
                 writer->input(entry.moment, input->port, input->bytes);
             else if (const auto *check = std::get_if<CheckEntry>(&entry.what))
-                writer->check(entry.moment, check->hash);
+                writer->check(entry.moment, *check);
             else
                 writer->end(entry.moment, std::get<EndEntry>(entry.what));
         }
