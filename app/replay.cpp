@@ -4,6 +4,7 @@
 #include "app/run.h"
 #include "machine/launch/state_directory.h"
 #include "machine/machine.h"
+#include "machine/machine_bisect.h"
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
@@ -20,11 +21,14 @@ struct ReplayCommand::Options {
     ProfileTexts profile;
     std::vector<std::string> symbols;
     CacheTexts cache;
-    bool stats = false, gdb_wait = false, go_live = false;
+    bool stats = false, gdb_wait = false, go_live = false, bisect_divergence = false;
 
     [[nodiscard]] Result<> apply(machine::MachineConfig &) const;
     /// What of the host a machine is connected to once it is live.
     [[nodiscard]] Result<> connect(machine::MachineConfig &) const;
+    /// Nothing that a search for a divergence has no use for.
+    [[nodiscard]] Result<> check_bisection() const;
+    [[nodiscard]] int bisect(const machine::MachineConfig &) const;
 };
 
 Result<> ReplayCommand::Options::apply(machine::MachineConfig &config) const {
@@ -50,13 +54,14 @@ Result<> ReplayCommand::Options::apply(machine::MachineConfig &config) const {
     if (!trace_filter.empty()) TRY(parse_trace_filter(trace_filter, config.trace));
     if (!gdb.empty()) config.gdb = TRY(machine::parse_gdb_address("--gdb", gdb));
     if (!checkpoint_memory.empty()) {
-        if (gdb.empty() || go_live)
+        if ((gdb.empty() && !bisect_divergence) || go_live)
             return failure("--checkpoint-memory: only a debugger of a replay goes back; add --gdb "
-                           "ADDR:PORT, without --go-live");
+                           "ADDR:PORT or --bisect-divergence, without --go-live");
         config.deterministic->checkpoint_memory =
             TRY(parse_bytes("--checkpoint-memory", checkpoint_memory));
     }
     TRY(connect(config));
+    if (bisect_divergence) TRY(check_bisection());
     config.starts_stopped = gdb_wait;
     config.statistics = stats;
     config.profile = TRY(parse_profile(profile));
@@ -102,6 +107,38 @@ Result<> ReplayCommand::Options::connect(machine::MachineConfig &config) const {
     return {};
 }
 
+Result<> ReplayCommand::Options::check_bisection() const {
+    const std::pair<std::string_view, bool> given[] = {{"--until", !until.empty()},
+                                                       {"--go-live", go_live},
+                                                       {"--serial", !serial.empty()},
+                                                       {"--console", !console.empty()},
+                                                       {"--gdb", !gdb.empty()},
+                                                       {"--gdb-wait", gdb_wait},
+                                                       {"--profile", !profile.path.empty()},
+                                                       {"-d", !trace.empty()},
+                                                       {"--stats", stats}};
+    for (const auto &[option, is_given] : given)
+        if (is_given)
+            return failure(fmt::format("{}: --bisect-divergence runs all of the recording, several "
+                                       "times; leave one of them out",
+                                       option));
+    return {};
+}
+
+int ReplayCommand::Options::bisect(const machine::MachineConfig &config) const {
+    const auto bisection = machine::bisect_divergence(config);
+    if (!bisection.has_value()) return fail(bisection.error(), kExitFailure);
+    const machine::RunOutcome outcome = bisection->outcome;
+    if (outcome.reason == machine::StopReason::Timeout)
+        return fail({fmt::format("--timeout {}: the time is over", timeout)}, kExitTimeout);
+    if (outcome.reason == machine::StopReason::Signal) return kExitSignal + outcome.signal;
+    fmt::print("{}", bisection->report);
+    const machine::replay::ReplayResult &verdict = bisection->finding.verdict;
+    if (verdict.verdict == machine::replay::Verdict::Cut) return fail({verdict.message}, kExitCut);
+    if (verdict.verdict != machine::replay::Verdict::Diverged) return 0;
+    return fail({fmt::format("{}: diverged: {}", file, verdict.message)}, kExitDiverged);
+}
+
 ReplayCommand::ReplayCommand(CLI::App &program)
     : options_(std::make_unique<Options>()),
       verb_(program.add_subcommand("replay", "Run a recorded machine again, the same way")) {
@@ -124,6 +161,8 @@ ReplayCommand::ReplayCommand(CLI::App &program)
         ->expected(1)
         ->take_all()
         ->allow_extra_args(false);
+    verb_->add_flag("--bisect-divergence", o.bisect_divergence,
+                    "if it is not what was recorded: say from which instruction on, and how");
     option("--serial", o.serial, "WHERE", "where the serial line's output goes, as for run");
     option("--console", o.console, "WHERE", "where the virtio console's goes, if there is one");
     option("--semihosting", o.semihosting, "WHERE", "where that console's goes, if it has a line");
@@ -177,6 +216,7 @@ int ReplayCommand::run() {
     if (!config.has_value()) return fail(config.error(), kExitFailure);
     if (const auto applied = options_->apply(*config); !applied.has_value())
         return fail(applied.error(), kExitUsage);
+    if (options_->bisect_divergence) return options_->bisect(*config);
     auto machine = machine::Machine::create(*config);
     if (!machine.has_value()) return fail(machine.error(), kExitFailure);
     const auto outcome = (*machine)->run();

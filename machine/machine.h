@@ -27,6 +27,10 @@
 
 namespace tandem::machine {
 
+namespace bisect {
+class Subject;
+}
+
 struct RunOutcome {
     StopReason reason = StopReason::None;
     int signal = 0; ///< for StopReason::Signal
@@ -74,6 +78,9 @@ public:
     [[nodiscard]] const replay::ReplayResult &replay_result() const { return replay_result_; }
     /// Of the last board that ran.
     [[nodiscard]] const std::string &statistics_report() const { return statistics_; }
+    /// For a search for its divergence, while another thread has the machine run, which keeps a
+    /// history. The machine outlives it.
+    [[nodiscard]] std::unique_ptr<bisect::Subject> bisected();
     /// After run(): what the profiler has to say, once its file is complete; empty without one.
     [[nodiscard]] Result<std::string> finish_profile();
 
@@ -168,6 +175,8 @@ private:
     void tell(MachineEvent, EventCause = EventCause::None);
     /// What a debugger sees (machine_debug.cpp).
     class Debugged;
+    /// What a search for a divergence sees of it (machine_bisect.cpp).
+    class Bisected;
     /// Serves a debugger there, or nowhere any more.
     [[nodiscard]] Result<> serve_debugger(const std::optional<GdbAddress> &);
     [[nodiscard]] Result<RunOutcome> run_boards();

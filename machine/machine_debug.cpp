@@ -229,8 +229,27 @@ void Machine::Debugged::go_to(u64 position) {
             machine_.resume_board(GuestClock::Runs);
         }))
         return;
+    wait_for_stop();
+}
+
+void Machine::Debugged::wait_for_stop() {
     stop_is_told_.wait(false);
     pause();
+}
+
+void Machine::Debugged::visit(const std::function<void(Board &)> &f) {
+    with_board(f);
+}
+
+void Machine::Debugged::run_to_stop() {
+    const std::vector<CpuPlan> plans(cpu_count());
+    if (resume(plans, GuestClock::Runs) != 0) wait_for_stop();
+}
+
+void Machine::Debugged::step_to_stop(u32 cpu) {
+    std::vector<CpuPlan> plans(cpu_count());
+    plans[cpu].kind = CpuPlan::Kind::Step;
+    if (resume(plans, GuestClock::Runs) != 0) wait_for_stop();
 }
 
 std::string Machine::Debugged::run_monitor_command(const std::string &line, u32 cpu) {

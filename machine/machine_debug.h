@@ -4,6 +4,7 @@
 #include "machine/machine.h"
 
 #include <atomic>
+#include <functional>
 
 namespace tandem::machine {
 
@@ -13,6 +14,13 @@ public:
 
     /// Before a board runs: it gets what a debugger has set.
     void equip(Board &);
+    /// Calls f while the machine stands still, unless it has ended.
+    void visit(const std::function<void(Board &)> &f);
+    // Of a client that has no business of its own with stops: they return when the machine stands.
+    /// Runs on.
+    void run_to_stop();
+    /// Has a CPU execute an instruction, or begin to handle an interrupt.
+    void step_to_stop(u32 cpu);
     /// The machine has ended: nobody waits for a stop any more.
     void give_up() {
         stop_is_told_ = true;
@@ -59,6 +67,7 @@ private:
     void apply(Board &);
     /// The machine stands still: it gets the points, and CPUs have nothing but to run.
     void start_run(Board &);
+    void wait_for_stop();
 
     Machine &machine_;
     RegisterFile registers_; ///< of all boards; written before there is one to be seen

@@ -138,7 +138,8 @@ Result<std::string> Machine::dump_recording() {
 }
 
 void Machine::open_timeline() {
-    if (config_.meets_host() || !config_.gdb.has_value()) return;
+    if (config_.meets_host()) return;
+    if (!config_.gdb.has_value() && !config_.deterministic->keeps_history) return;
     timeline_ = std::make_unique<reverse::Timeline>(
         *session_, overlays(), config_.deterministic->checkpoint_memory,
         reverse::Timeline::Owner{
@@ -160,10 +161,12 @@ void Machine::open_timeline() {
 }
 
 void Machine::end_session() {
-    if (timeline_ != nullptr && debugged_->is_attached())
-        timeline_->recording_ended();
-    else
+    if (timeline_ != nullptr && debugged_->is_attached()) {
+        // If the guest has just ended or been reset, that comes first: stays_at_end().
+        if (!session_->board().is_stopping()) timeline_->recording_ended();
+    } else {
         stop({StopReason::Reached, 0}, EventCause::ControlQuit);
+    }
 }
 
 void Machine::went_live(const std::string &why) {

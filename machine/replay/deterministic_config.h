@@ -17,7 +17,9 @@ struct DeterministicConfig {
     replay::StopPoint stop_at;
     /// At the end of the recording, or where it is to stop, a replay goes on with the host.
     bool goes_live = false;
-    /// What a replay that goes backwards keeps of its past, in bytes.
+    /// A replay can go backwards; it can in any case where a debugger is served.
+    bool keeps_history = false;
+    /// What it keeps of its past for that, in bytes.
     u64 checkpoint_memory = u64{512} << 20;
     // Paths; empty: none. Not both.
     std::string record;             ///< a recording to make

@@ -36,6 +36,19 @@ Result<> Checkpoints::take() {
     return {};
 }
 
+void Checkpoints::adopt(u64 position, const Checkpoint &other) {
+    if (kept_.contains(position)) return;
+    Checkpoint checkpoint{other.state, {}};
+    for (std::size_t i = 0; i < memories_.size(); ++i) {
+        PageTable &pages = checkpoint.memories.emplace_back(memories_[i]->page_count());
+        other.memories[i].for_each([&](u64 page, const std::byte *bytes) {
+            pages.set(page, std::make_shared<const KeptPage>(pages_, bytes));
+        });
+    }
+    state_bytes_ += checkpoint.state.size();
+    kept_.emplace(position, std::move(checkpoint));
+}
+
 void Checkpoints::thin_out(u64 here) {
     while ((bytes() > max_bytes_ || kept_.size() > kMaxCount) && kept_.size() > 2) {
         // One between two that are close together is missed least, the farther away the less.

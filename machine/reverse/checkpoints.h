@@ -37,6 +37,8 @@ public:
     /// Makes the machine what it was there.
     [[nodiscard]] Result<> bring_back(u64 position);
 
+    /// One of the same machine elsewhere: it can be brought there. It is copied.
+    void adopt(u64 position, const Checkpoint &);
     /// The first one goes; there are others.
     void drop_first();
     [[nodiscard]] const Checkpoint &at(u64 position) const { return kept_.at(position); }

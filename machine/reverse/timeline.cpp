@@ -27,7 +27,7 @@ Timeline::Timeline(replay::Session &session, std::span<OverlayDisk *const> disks
 Result<> Timeline::set_board(Board &board) {
     checkpoints_.set_board(board);
     TRY(checkpoints_.take());
-    if (!travels()) session_.set_mark(align_down(session_.position(), kInterval) + kInterval);
+    if (!travels()) session_.set_mark((session_.position() / kInterval + 1) * kInterval);
     return {};
 }
 
@@ -84,7 +84,7 @@ Result<> Timeline::keep_up() {
         owner_.passed_end();
         return {};
     }
-    u64 next = align_down(now, kInterval) + kInterval;
+    u64 next = (now / kInterval + 1) * kInterval;
     const bool is_due = now - checkpoints_.last_before(now) >= kInterval / 2;
     if (is_due && session_.is_at_rest() && !session_.board().is_stopping())
         TRY(checkpoints_.take());

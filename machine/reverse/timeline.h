@@ -37,6 +37,10 @@ public:
     /// It goes on from wherever it is.
     void go_on();
 
+    /// Where the guest has ended, once it has.
+    [[nodiscard]] std::optional<u64> end() const { return end_; }
+    [[nodiscard]] Checkpoints &checkpoints() { return checkpoints_; }
+
     /// The machine is on its way to somewhere, and stops for nothing else.
     [[nodiscard]] bool travels() const { return task_ != Task::GoOn; }
 
