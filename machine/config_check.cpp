@@ -182,7 +182,9 @@ Result<> check_config(const MachineConfig &config) {
         return failure("--restore: a deterministic machine starts with a boot; leave it out");
     if (config.kernel.empty() && config.bios.empty())
         return failure("nothing to run; name a kernel (tandem run KERNEL) or firmware (--bios F)");
-    if (config.starts_stopped && !config.gdb.has_value() && config.control.empty())
+    const bool is_searched =
+        config.deterministic.has_value() && config.deterministic->keeps_history;
+    if (config.starts_stopped && !config.gdb.has_value() && config.control.empty() && !is_searched)
         return failure("--gdb-wait: nobody could start the machine; add --gdb or --qmp");
     if (config.profile.has_value())
         TRY(profile::check_profile(*config.profile, config.deterministic.has_value()));
