@@ -5,6 +5,7 @@
 #include "app/move.h"
 #include "app/replay.h"
 #include "app/run.h"
+#include "app/screenshot.h"
 #include "app/snapshot.h"
 #include "machine/host/terminal.h"
 
@@ -39,6 +40,7 @@ int main(int argc, char **argv) {
     tandem::app::SnapshotCommand snapshot(program);
     tandem::app::MoveCommand move(program);
     tandem::app::ReplayCommand replay(program);
+    tandem::app::ScreenshotCommand screenshot(program);
     tandem::app::CacheCommand cache(program);
     if (argc > 1 && std::string_view{argv[1]} == "complete") {
         fmt::print("{}", tandem::app::completions(program,
@@ -55,6 +57,7 @@ int main(int argc, char **argv) {
     if (image.is_chosen()) return image.run();
     if (snapshot.is_chosen()) return snapshot.run();
     if (move.is_chosen()) return move.run();
+    if (screenshot.is_chosen()) return screenshot.run();
     if (replay.is_chosen()) return replay.run();
     if (cache.is_chosen()) return cache.run();
     return explain.is_chosen() ? explain.run() : run.run();

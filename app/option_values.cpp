@@ -2,6 +2,7 @@
 
 #include "machine/host/net/forward_text.h"
 #include "machine/host/net/mac_text.h"
+#include "machine/screen/screen_config.h"
 
 #include <fmt/format.h>
 
@@ -384,6 +385,13 @@ Result<std::optional<machine::BalloonConfig>> parse_balloon(std::string_view tex
         return failure(
             fmt::format("--balloon {}: unknown; use on, on,stats=SECONDS or none", text));
     return balloon;
+}
+
+Result<devices::DisplayMode> parse_screen_option(std::string_view text) {
+    const auto mode = machine::parse_screen(text);
+    if (!mode.has_value())
+        return failure(fmt::format("--screen {}: {}", text, mode.error().message));
+    return *mode;
 }
 
 Result<devices::InputKind> parse_input(std::string_view text) {

@@ -38,6 +38,7 @@ namespace tandem::app {
                                          std::optional<machine::SemihostingConfig> &);
 [[nodiscard]] Result<machine::VsockConfig> parse_vsock(std::string_view text);
 /// "on[,stats=SECONDS]" or "none".
+[[nodiscard]] Result<devices::DisplayMode> parse_screen_option(std::string_view text);
 [[nodiscard]] Result<devices::InputKind> parse_input(std::string_view text);
 [[nodiscard]] Result<std::optional<machine::BalloonConfig>> parse_balloon(std::string_view text);
 /// "pci" or "mmio".

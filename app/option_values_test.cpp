@@ -196,6 +196,13 @@ TEST(OptionValues, Vsock) {
         EXPECT_FALSE(parse_vsock(bad).has_value()) << bad;
 }
 
+TEST(OptionValues, Screen) {
+    EXPECT_EQ(parse_screen_option("1280x800@120").value().dpi, 120u);
+    const auto bad = parse_screen_option("1280");
+    ASSERT_FALSE(bad.has_value());
+    EXPECT_TRUE(bad.error().message.starts_with("--screen 1280: "));
+}
+
 TEST(OptionValues, Input) {
     EXPECT_EQ(parse_input("touch").value(), devices::InputKind::Touch);
     for (const auto *bad : {"", "Keyboard", "pen", "keyboard,"})

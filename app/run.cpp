@@ -27,7 +27,7 @@ int fail(const Error &error, int status) {
 /// The options as typed.
 struct RunCommand::Options {
     std::string image, kernel, initrd, append, dtb, bios, nvram, restore, incoming;
-    std::vector<std::string> disks, cdroms, shares, ports, inputs;
+    std::vector<std::string> disks, cdroms, shares, ports, screens, inputs;
     std::string cpus, memory, cpu, accel = "auto", gic, watchdog, on_panic;
     std::string tier = "auto";
     CacheTexts cache;
@@ -99,6 +99,9 @@ RunCommand::Options::to_config(std::unique_ptr<machine::move::Arrival> &arrival)
     if (!console.empty()) config.console = TRY(parse_serial("--console", console));
     TRY(parse_semihosting(semihosting, semihosting_folder, config.semihosting));
     TRY(parse_ports(ports, guest_agent, config));
+    if (!screens.empty()) config.screens.clear();
+    for (const std::string &screen : screens)
+        config.screens.push_back(TRY(parse_screen_option(screen)));
     if (!inputs.empty()) config.inputs.clear();
     for (const std::string &input : inputs) config.inputs.push_back(TRY(parse_input(input)));
     if (!vsock.empty()) config.vsock = TRY(parse_vsock(vsock));
@@ -234,6 +237,11 @@ RunCommand::RunCommand(CLI::App &program, Verb verb)
         ->allow_extra_args(false);
     verb_->add_option("--cdrom", o.cdroms, "a CD-ROM drive with this image in it; repeatable")
         ->option_text("FILE")
+        ->expected(1)
+        ->take_all()
+        ->allow_extra_args(false);
+    verb_->add_option("--screen", o.screens, "a screen, on a graphics card; repeatable")
+        ->option_text("WIDTHxHEIGHT[@DPI]")
         ->expected(1)
         ->take_all()
         ->allow_extra_args(false);

@@ -6,6 +6,7 @@
 #include "devices/virtio/vsock/vsock_config.h"
 #include "machine/board/memory_map.h"
 #include "machine/machine.h"
+#include "machine/screen/screen_config.h"
 
 #include <fmt/format.h>
 
@@ -70,7 +71,8 @@ Result<> check_slots(const MachineConfig &config) {
     const bool has_console = config.console.has_value() || !config.ports.empty();
     const std::size_t others = config.shares.size() + 1 /* entropy */ + (has_net ? 1 : 0) +
                                (has_console ? 1 : 0) + (config.vsock.has_value() ? 1 : 0) +
-                               (config.balloon.has_value() ? 1 : 0) + config.inputs.size();
+                               (config.balloon.has_value() ? 1 : 0) + config.inputs.size() +
+                               (config.screens.empty() ? 0 : 1);
     struct Row {
         VirtioBus bus;
         DiskBus disk, scsi;
@@ -156,6 +158,9 @@ Result<> check_config(const MachineConfig &config) {
     TRY(check_shares(config));
     TRY(check_plugged(config));
     TRY(check_lines(config));
+    if (config.screens.size() > kMaxScreens)
+        return failure(fmt::format("--screen: {} screens; the graphics card has {} at most",
+                                   config.screens.size(), kMaxScreens));
     TRY(check_network(config));
     if (config.vsock.has_value() && (config.vsock->cid < devices::virtio_vsock::kFirstGuestCid ||
                                      config.vsock->cid > devices::virtio_vsock::kLastGuestCid))

@@ -14,6 +14,7 @@
 #include "machine/machine_debug.h"
 #include "machine/machine_hotplug.h"
 #include "machine/machine_move.h"
+#include "machine/screen/screen_config.h"
 #include "machine/snapshot/catalog.h"
 
 #include <fmt/format.h>
@@ -159,6 +160,10 @@ public:
         return machine_.press_keys(std::move(codes), hold_ns);
     }
     std::vector<PointerInfo> pointers() const override { return machine_.input_->pointers(); }
+    const Screen &screen() const override { return machine_.screen_; }
+    Result<> set_screen(u32 output, const devices::DisplayMode &mode) override {
+        return machine_.change_screen(output, mode);
+    }
     std::string link() const override {
         const std::lock_guard lock(machine_.mutex_);
         return to_text(machine_.config_.net.link);
@@ -195,7 +200,8 @@ private:
 };
 
 Machine::Machine(const MachineConfig &config)
-    : config_(config), input_(std::make_unique<InputHub>(config.inputs)) {
+    : config_(config), input_(std::make_unique<InputHub>(config.inputs)),
+      screen_(config.screens.size()) {
     watcher_ = std::make_unique<Watcher>(
         config.timeout_ns,
         [this](int signal) { stop({StopReason::Signal, signal}, EventCause::Signal); },
@@ -445,6 +451,23 @@ Result<> Machine::check_touchable(std::string_view what) const {
     return failure(fmt::format("{}: a replay does as its recording does; leave it alone", what));
 }
 
+Result<> Machine::change_screen(u32 output, const devices::DisplayMode &mode) {
+    TRY(check_touchable("screen"));
+    if (session_ != nullptr)
+        session_->post(
+            {replay::Command::Kind::SetScreen, fmt::format("{} {}", output, to_text(mode))});
+    else
+        set_screen(output, mode);
+    return {};
+}
+
+void Machine::set_screen(u32 output, const devices::DisplayMode &mode) {
+    const std::lock_guard lock(mutex_);
+    if (output >= config_.screens.size()) return;
+    config_.screens[output] = mode;
+    if (board_ != nullptr) board_->set_screen(output, mode);
+}
+
 Result<> Machine::send_input(std::span<const InputAction> actions) {
     TRY(check_touchable("input"));
     return input_->send(actions);
@@ -548,6 +571,7 @@ HostBackends Machine::backends() {
     for (const auto &net : netdevs_) backends.netdevs.push_back(net.get());
     backends.vsock = vsock_.get();
     for (const auto &share : shares_) backends.shares.push_back(share.get());
+    if (!config_.screens.empty()) backends.display = &screen_;
     for (std::size_t i = 0; i < input_->size(); ++i) backends.inputs.push_back(&input_->device(i));
     backends.entropy = &entropy_;
     backends.balloon_changed = [this](u64 actual) {

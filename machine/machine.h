@@ -16,6 +16,7 @@
 #include "machine/move/address.h"
 #include "machine/replay/session.h"
 #include "machine/reverse/timeline.h"
+#include "machine/screen/screen.h"
 #include "machine/snapshot/manifest.h"
 
 #include <atomic>
@@ -98,6 +99,9 @@ private:
     [[nodiscard]] Result<> set_balloon(u64 bytes);
     [[nodiscard]] Result<> change_link(std::string_view settings);
     [[nodiscard]] Result<> send_input(std::span<const InputAction>);
+    [[nodiscard]] Result<> change_screen(u32 output, const devices::DisplayMode &);
+    /// Now, and of boards to come.
+    void set_screen(u32 output, const devices::DisplayMode &);
     [[nodiscard]] Result<> press_keys(std::vector<u16> codes, u64 hold_ns);
     /// Whether anybody but its recording may touch the machine.
     [[nodiscard]] Result<> check_touchable(std::string_view what) const;
@@ -193,6 +197,7 @@ private:
     std::vector<std::unique_ptr<HostDisk>> disks_;
     std::unique_ptr<devices::Vsock> vsock_;
     std::unique_ptr<InputHub> input_;
+    Screen screen_;
     std::unique_ptr<devices::Net> net_;
     UserNet *user_net_ = nullptr;                   ///< the same, if it is one
     std::vector<std::unique_ptr<UserNet>> netdevs_; ///< as MachineConfig::netdevs has them

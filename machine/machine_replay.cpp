@@ -5,6 +5,7 @@
 #include "machine/machine.h"
 #include "machine/machine_debug.h"
 #include "machine/replay/recording.h"
+#include "machine/screen/screen_config.h"
 
 #include <fmt/format.h>
 
@@ -199,6 +200,16 @@ void Machine::execute(const replay::Command &command) {
         const std::string &text = command.text;
         if (std::from_chars(text.data(), text.data() + text.size(), bytes).ec == std::errc{})
             board_->set_balloon(bytes);
+        break;
+    }
+    case Kind::SetScreen: {
+        const std::string &text = command.text;
+        u32 output = 0;
+        const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), output);
+        const std::size_t size = static_cast<std::size_t>(end - text.data()) + 1;
+        if (error != std::errc{} || size > text.size()) break;
+        if (const auto mode = parse_screen(std::string_view{text}.substr(size)); mode.has_value())
+            set_screen(output, *mode);
         break;
     }
     case Kind::SetLink: {

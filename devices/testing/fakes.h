@@ -2,6 +2,7 @@
 /// Stand-ins for what machine gives to devices, for unit tests and fuzz targets.
 #include "devices/backend/block.h"
 #include "devices/backend/char.h"
+#include "devices/backend/display.h"
 #include "devices/backend/entropy.h"
 #include "devices/backend/flash_storage.h"
 #include "devices/backend/input.h"
@@ -16,6 +17,7 @@
 #include "devices/gic/cpu_interrupt_sink.h"
 
 #include <algorithm>
+#include <array>
 #include <deque>
 #include <map>
 #include <string>
@@ -253,6 +255,44 @@ private:
 
     VsockListener *listener_ = nullptr;
     std::deque<VsockEvent> waiting_;
+};
+
+/// Remembers what it shows, as the device had it.
+class FakeDisplay final : public Display {
+public:
+    struct Picture {
+        u32 width = 0, height = 0;
+        std::vector<u32> pixels; ///< their four bytes
+        PixelFormat format = {};
+        u32 updates = 0;
+        DisplayRectangle last_update;
+        bool has_cursor = false;
+        std::array<u32, 2> hot{}, tip{};
+        bool operator==(const Picture &) const = default;
+    };
+    void show(u32 output, u32 width, u32 height) override {
+        Picture &picture = pictures[output];
+        picture.width = width;
+        picture.height = height;
+        picture.pixels.assign(std::size_t{width} * height, 0);
+    }
+    void update(u32 output, const DisplayRectangle &part, const PixelRows &rows) override {
+        Picture &picture = pictures[output];
+        picture.format = rows.format;
+        picture.last_update = part;
+        ++picture.updates;
+        for (u32 y = 0; y < part.height; ++y)
+            std::memcpy(&picture.pixels.at((part.y + y) * picture.width + part.x),
+                        rows.bytes.subspan(y * rows.stride, part.width * sizeof(u32)).data(),
+                        part.width * sizeof(u32));
+    }
+    void set_cursor(u32 output, u32 hot_x, u32 hot_y, const PixelRows &rows) override {
+        pictures[output].has_cursor = !rows.bytes.empty();
+        pictures[output].hot = {hot_x, hot_y};
+    }
+    void move_cursor(u32 output, u32 x, u32 y) override { pictures[output].tip = {x, y}; }
+
+    std::map<u32, Picture> pictures;
 };
 
 /// Hands that the test moves.

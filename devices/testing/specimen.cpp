@@ -14,6 +14,7 @@
 #include "devices/virtio/blk/virtio_blk.h"
 #include "devices/virtio/console/virtio_console.h"
 #include "devices/virtio/fs/virtio_fs.h"
+#include "devices/virtio/gpu/virtio_gpu.h"
 #include "devices/virtio/input/virtio_input.h"
 #include "devices/virtio/net/virtio_net.h"
 #include "devices/virtio/p9/virtio_9p.h"
@@ -378,6 +379,27 @@ struct BalloonSpecimen final : Slot {
     }
 };
 template <typename Slot>
+struct GpuSpecimen final : Slot {
+    static constexpr DisplayMode kModes[] = {{.width = 640, .height = 480}, {64, 64, 200}};
+    GpuSpecimen() { this->plug(std::make_unique<VirtioGpu>(this->screen, kModes)); }
+    /// A command where hostile rings point.
+    void disturb(u32 choice) override {
+        static constexpr std::array kTypes{
+            virtio_gpu::Type::CreateResource2d, virtio_gpu::Type::UnrefResource,
+            virtio_gpu::Type::SetScanout,       virtio_gpu::Type::FlushResource,
+            virtio_gpu::Type::TransferToHost2d, virtio_gpu::Type::AttachBacking,
+            virtio_gpu::Type::DetachBacking,    virtio_gpu::Type::UpdateCursor};
+        this->memory.put(0, virtio_gpu::Header{.type = kTypes[choice & 7]});
+        std::array<u32, 8> body{};
+        for (u32 &word : body) {
+            choice = choice * 0x9e3779b1 + 1;
+            word = choice >> 27;
+        }
+        if (kTypes[choice & 7] == virtio_gpu::Type::CreateResource2d) body[1] = 1;
+        this->memory.put(sizeof(virtio_gpu::Header), body);
+    }
+};
+template <typename Slot>
 struct InputSpecimen final : Slot {
     InputSpecimen() {
         this->plug(std::make_unique<VirtioInput>(this->hands, InputKind::Keyboard, "keyboard0"));
@@ -543,6 +565,8 @@ constexpr std::array kKinds{
     SpecimenKind{"virtio_9p_pci", make<P9Specimen<PciSlot>>, false, true},
     SpecimenKind{"virtio_vsock", make<VsockSpecimen<MmioSlot>>, false, true, true},
     SpecimenKind{"virtio_vsock_pci", make<VsockSpecimen<PciSlot>>, false, true, true},
+    SpecimenKind{"virtio_gpu", make<GpuSpecimen<MmioSlot>>, false, true},
+    SpecimenKind{"virtio_gpu_pci", make<GpuSpecimen<PciSlot>>, false, true},
     SpecimenKind{"virtio_input", make<InputSpecimen<MmioSlot>>, false, true, true},
     SpecimenKind{"virtio_input_pci", make<InputSpecimen<PciSlot>>, false, true, true},
     SpecimenKind{"virtio_balloon", make<BalloonSpecimen<MmioSlot>>, true, true},
@@ -581,6 +605,7 @@ void Specimen::adopt_surroundings(const Specimen &other) {
     port.adopt(other.port);
     streams.adopt(other.streams);
     hands.adopt(other.hands);
+    screen = other.screen;
     entropy = other.entropy;
     files = other.files;
 }

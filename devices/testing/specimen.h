@@ -42,6 +42,7 @@ public:
     FakeNet port;
     FakeVsock streams;
     FakeInput hands;
+    FakeDisplay screen;
     FakeEntropy entropy;
     FakeFileSystem files;
 };

@@ -12,6 +12,7 @@
 #include "devices/virtio/blk/virtio_blk.h"
 #include "devices/virtio/console/virtio_console.h"
 #include "devices/virtio/fs/virtio_fs.h"
+#include "devices/virtio/gpu/virtio_gpu.h"
 #include "devices/virtio/input/virtio_input.h"
 #include "devices/virtio/net/virtio_net.h"
 #include "devices/virtio/p9/virtio_9p.h"
@@ -242,6 +243,11 @@ void Board::add_virtio() {
         else
             device = std::make_unique<devices::VirtioFs>(files, share.tag);
         plug(fmt::format("share{}", i), bus, std::move(device));
+    }
+    if (backends_.display != nullptr) {
+        auto gpu = std::make_unique<devices::VirtioGpu>(*backends_.display, config_.screens);
+        gpu_ = gpu.get();
+        plug("gpu", bus, std::move(gpu));
     }
     for (std::size_t i = 0; i < backends_.inputs.size(); ++i)
         plug(fmt::format("input{}", i), bus,
@@ -728,6 +734,10 @@ void Board::set_balloon(u64 bytes) {
     const u64 pages =
         (ram_->size() - std::min(ram_->size(), bytes)) / devices::virtio_balloon::kPageSize;
     balloon_->set_target(static_cast<u32>(pages));
+}
+
+void Board::set_screen(u32 output, const devices::DisplayMode &mode) {
+    if (gpu_ != nullptr) gpu_->set_mode(output, mode);
 }
 
 std::optional<LinkConfig> Board::link() const {

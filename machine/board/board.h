@@ -3,6 +3,7 @@
 /// reset of the machine is a new board on the same host back ends.
 #include "devices/backend/block.h"
 #include "devices/backend/char.h"
+#include "devices/backend/display.h"
 #include "devices/backend/entropy.h"
 #include "devices/backend/file_system.h"
 #include "devices/backend/flash_storage.h"
@@ -41,6 +42,7 @@ class PcieHostBridge;
 class PowerKey;
 class VirtioBalloon;
 class VirtioDevice;
+class VirtioGpu;
 } // namespace tandem::devices
 
 namespace tandem::machine {
@@ -58,6 +60,7 @@ struct HostBackends {
     devices::Net *net = nullptr;               ///< null: no network card
     std::vector<devices::Net *> netdevs;       ///< as MachineConfig::netdevs has them
     devices::Vsock *vsock = nullptr;           ///< null: no sockets to the host
+    devices::Display *display = nullptr;       ///< null: no graphics card
     std::vector<devices::Input *> inputs;      ///< as MachineConfig::inputs has them
     std::vector<devices::FileSystem *> shares; ///< as MachineConfig::shares has them
     devices::Entropy *entropy = nullptr;
@@ -184,6 +187,8 @@ public:
     [[nodiscard]] std::optional<BalloonInfo> balloon();
     /// Asks the guest to keep so many bytes.
     void set_balloon(u64 bytes);
+    /// Any thread: a screen has become another, if there is one of that number.
+    void set_screen(u32 output, const devices::DisplayMode &);
     /// Of the network card; nothing: there is none.
     [[nodiscard]] std::optional<LinkConfig> link() const;
     void set_link(const LinkConfig &);
@@ -279,6 +284,7 @@ private:
     std::unique_ptr<devices::PcieHostBridge> pcie_;
     devices::FwCfg *fw_cfg_ = nullptr;
     devices::VirtioBalloon *balloon_ = nullptr; ///< null: there is none
+    devices::VirtioGpu *gpu_ = nullptr;         ///< likewise
     std::unique_ptr<ShapedNet> link_;           ///< of the network card, if there is one
     std::unique_ptr<Accelerator> accelerator_;
     std::unique_ptr<snapshot::PageLoader> loader_; ///< of a board that was restored

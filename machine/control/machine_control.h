@@ -5,6 +5,7 @@
 #include "machine/board/machine_config.h"
 #include "machine/input/input_hub.h"
 #include "machine/move/progress.h"
+#include "machine/screen/screen.h"
 #include "support/bits.h"
 #include "support/result.h"
 
@@ -124,6 +125,10 @@ public:
     [[nodiscard]] virtual Result<> send_input(std::span<const InputAction>) = 0;
     [[nodiscard]] virtual Result<> press_keys(std::vector<u16> codes, u64 hold_ns) = 0;
     [[nodiscard]] virtual std::vector<PointerInfo> pointers() const = 0;
+
+    [[nodiscard]] virtual const Screen &screen() const = 0;
+    /// One of them has become another. Nobody touches a replay.
+    [[nodiscard]] virtual Result<> set_screen(u32 output, const devices::DisplayMode &) = 0;
 
     /// Writes the last part of the run to a file; what to tell of it.
     [[nodiscard]] virtual Result<std::string> dump_recording() = 0;

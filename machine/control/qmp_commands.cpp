@@ -4,6 +4,7 @@
 #include "machine/control/human_monitor.h"
 #include "machine/control/input_commands.h"
 #include "machine/control/json_member.h"
+#include "machine/control/screen_commands.h"
 
 #include <fmt/format.h>
 
@@ -400,6 +401,16 @@ constexpr Argument kInputArguments[] = {
     {"head", ArgumentType::Integer, false},
     {"events", ArgumentType::List, true},
 };
+constexpr Argument kScreendumpArguments[] = {
+    {"filename", ArgumentType::String, true},
+    {"device", ArgumentType::String, false},
+    {"head", ArgumentType::Integer, false},
+    {"format", ArgumentType::String, false},
+};
+constexpr Argument kSetScreenArguments[] = {
+    {"head", ArgumentType::Integer, false},
+    {"size", ArgumentType::String, true},
+};
 constexpr Argument kSendKeyArguments[] = {
     {"keys", ArgumentType::List, true},
     {"hold-time", ArgumentType::Integer, false},
@@ -441,6 +452,7 @@ constexpr Command kCommands[] = {
     {"query-status",               query_status,                {}},
     {"query-version",              query_version,               {}},
     {"quit",                       quit,                        {}},
+    {"screendump",                 on_machine<screendump>, kScreendumpArguments},
     {"send-key",                   on_machine<send_key>, kSendKeyArguments},
     {"snapshot-delete",            snapshot_delete,             kSnapshotArguments},
     {"snapshot-load",              snapshot_load,               kSnapshotArguments},
@@ -449,7 +461,9 @@ constexpr Command kCommands[] = {
     {"system_powerdown",           system_powerdown,            {}},
     {"system_reset",               system_reset,                {}},
     {"x-query-link",               query_link,                  {}},
+    {"x-query-screens",            on_machine<query_screens>, {}},
     {"x-record-dump",              record_dump,                 {}},
+    {"x-set-screen",               on_machine<set_screen>, kSetScreenArguments},
     {"x-set-link",                 set_link,                    kLinkArguments},
 };
 // clang-format on

@@ -118,6 +118,11 @@ public:
         return {};
     }
     std::vector<PointerInfo> pointers() const override { return hub.pointers(); }
+    const Screen &screen() const override { return shown; }
+    Result<> set_screen(u32 output, const devices::DisplayMode &mode) override {
+        modes.emplace_back(output, mode);
+        return {};
+    }
     std::string link() const override { return link_settings; }
     Result<std::string> dump_recording() override {
         if (!records) return failure("record: no");
@@ -143,6 +148,8 @@ public:
     InputHub hub{std::array{devices::InputKind::Keyboard, devices::InputKind::Tablet,
                             devices::InputKind::Touch}};
     std::vector<std::pair<std::vector<u16>, u64>> pressed;
+    Screen shown{2};
+    std::vector<std::pair<u32, devices::DisplayMode>> modes;
 
     std::vector<BlockNode> nodes;
     std::vector<NetdevConfig> nets;
@@ -643,6 +650,39 @@ TEST_F(QmpSessionTest, Input) {
     EXPECT_EQ(mice[0]["absolute"], true);
     EXPECT_EQ(monitor("info mice"), "* Mouse #1: Tandem Virtio Tablet (absolute)\r\n"
                                     "  Mouse #2: Tandem Virtio MultiTouch (absolute)\r\n");
+}
+
+TEST_F(QmpSessionTest, Screens) {
+    negotiate();
+    const std::string path =
+        (std::filesystem::temp_directory_path() / ("screendump-" + std::to_string(::getpid())))
+            .string();
+    const auto dump = [&](const std::string &more) {
+        return ask(R"({"execute": "screendump", "arguments": {"filename": ")" + path + "\"" + more +
+                   "}}");
+    };
+    EXPECT_TRUE(dump("").contains("error")) << "nothing is shown";
+    EXPECT_FALSE(std::filesystem::exists(path));
+    machine.shown.show(1, 2, 1);
+    EXPECT_TRUE(dump(R"(, "head": 1)").contains("return"));
+    EXPECT_EQ(std::filesystem::file_size(path), 11u + 6);
+    EXPECT_TRUE(dump(R"(, "head": 1, "format": "png")").contains("return"));
+    EXPECT_GT(std::filesystem::file_size(path), 40u);
+    std::filesystem::remove(path);
+    for (const char *bad : {R"(, "head": 2)", R"(, "head": -1)", R"(, "format": "gif")"})
+        EXPECT_TRUE(dump(bad).contains("error")) << bad;
+    EXPECT_EQ(dump(R"(, "device": "d")")["error"]["class"], "DeviceNotFound");
+    const json screens = ask(R"({"execute": "x-query-screens"})")["return"];
+    ASSERT_EQ(screens.size(), 2u);
+    EXPECT_EQ(screens[1]["width"], 2);
+    EXPECT_NE(screens[0]["hash"], screens[1]["hash"]);
+    EXPECT_TRUE(
+        ask(R"({"execute": "x-set-screen", "arguments": {"head": 1, "size": "640x480@120"}})")
+            .contains("return"));
+    ASSERT_EQ(machine.modes.size(), 1u);
+    EXPECT_EQ(machine.modes[0].second, (devices::DisplayMode{640, 480, 120}));
+    EXPECT_TRUE(
+        ask(R"({"execute": "x-set-screen", "arguments": {"size": "1x1"}})").contains("error"));
 }
 
 TEST_F(QmpSessionTest, BalloonAndLink) {

@@ -13,6 +13,7 @@ struct Command {
         Reset,
         SetBalloon, ///< to `text` bytes
         SetLink,    ///< to the settings in `text`
+        SetScreen,  ///< number and size, as in "0 1280x800"
     };
     Kind kind{};
     std::string text = {};
@@ -46,7 +47,8 @@ private:
         return true;
     }
     void enter(std::span<const std::byte> piece) override {
-        if (piece.empty() || piece[0] > std::byte{static_cast<u8>(Command::Kind::SetLink)}) return;
+        if (piece.empty() || piece[0] > std::byte{static_cast<u8>(Command::Kind::SetScreen)})
+            return;
         const auto text = piece.subspan(1);
         execute_({static_cast<Command::Kind>(piece[0]),
                   {reinterpret_cast<const char *>(text.data()), text.size()}});

@@ -51,6 +51,10 @@ HostBackends Session::wrap(const HostBackends &host) {
     }
     for (devices::Input *&input : inside.inputs)
         input = inputs_.emplace_back(std::make_unique<GatedInput>(gate_, *input)).get();
+    if (host.display != nullptr) {
+        display_ = std::make_unique<GatedDisplay>(gate_, *host.display);
+        inside.display = display_.get();
+    }
     for (std::size_t bank = 0; bank < flash_.size(); ++bank) {
         flash_[bank] = std::make_unique<NotedFlash>(*host.flash[bank]);
         inside.flash[bank] = flash_[bank].get();

@@ -6,6 +6,7 @@
 #include "machine/replay/deterministic_config.h"
 #include "machine/replay/gated_char.h"
 #include "machine/replay/gated_disk.h"
+#include "machine/replay/gated_display.h"
 #include "machine/replay/gated_input.h"
 #include "machine/replay/gated_net.h"
 #include "machine/replay/gated_vsock.h"
@@ -140,6 +141,7 @@ private:
     std::unique_ptr<GatedNet> net_;
     std::unique_ptr<GatedVsock> vsock_;
     std::vector<std::unique_ptr<GatedInput>> inputs_;
+    std::unique_ptr<GatedDisplay> display_;
     std::array<std::unique_ptr<NotedFlash>, kFlashBanks> flash_;
     Board *board_ = nullptr;
 };

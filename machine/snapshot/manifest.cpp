@@ -1,6 +1,8 @@
 #include "machine/snapshot/manifest.h"
 #include "machine/host/net/mac_text.h"
 
+#include "machine/screen/screen_config.h"
+
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
@@ -117,6 +119,8 @@ std::string to_json(const Manifest &manifest) {
     for (const PortConfig &port : config.ports) ports.push_back(port.name);
     json inputs = json::array();
     for (const devices::InputKind kind : config.inputs) inputs.push_back(name_of(kind));
+    json screens = json::array();
+    for (const devices::DisplayMode &mode : config.screens) screens.push_back(to_text(mode));
     const json out{{"cpus", config.cpus},
                    {"memory", config.memory},
                    {"cpu", config.cpu_model},
@@ -129,6 +133,7 @@ std::string to_json(const Manifest &manifest) {
                    {"semihosting", name_of_semihosting(config)},
                    {"ports", ports},
                    {"inputs", inputs},
+                   {"screens", screens},
                    {"vsock", config.vsock.has_value() ? config.vsock->cid : 0},
                    {"balloon", config.balloon.has_value() ? json(config.balloon->statistics_ns)
                                                           : json(nullptr)},
@@ -179,6 +184,11 @@ Result<Manifest> parse_manifest(std::string_view text, const std::string &path) 
             PortConfig &port = config.ports.emplace_back();
             port.name = name;
             port.line.kind = SerialConfig::Kind::None;
+        }
+        for (const json &size : in.value("screens", json::array())) {
+            const auto mode = parse_screen(size.get<std::string_view>());
+            if (!mode.has_value()) return damaged();
+            config.screens.push_back(*mode);
         }
         for (const json &kind : in.value("inputs", json::array()))
             config.inputs.push_back(known_value(devices::kInputKinds, kind));
@@ -265,6 +275,9 @@ Result<> check_same_machine(const MachineConfig &saved, const MachineConfig &wan
     if (cid(wanted) != cid(saved))
         return differs("--vsock", owner,
                        cid(saved) == 0 ? "none" : fmt::format("cid={}", cid(saved)));
+    // Their sizes are state: a screen may have become another.
+    if (wanted.screens.size() != saved.screens.size())
+        return differs("--screen", owner, fmt::format("{} screens", saved.screens.size()));
     if (wanted.inputs != saved.inputs) {
         std::vector<std::string_view> kinds;
         for (const devices::InputKind kind : saved.inputs) kinds.push_back(name_of(kind));

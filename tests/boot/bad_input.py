@@ -93,6 +93,11 @@ def main():
         refused(tandem, ["--kernel", good, "--port", "x=none", "--port", "x=none"], "--port x")
         refused(tandem, ["--kernel", good, "--guest-agent", "unix:"], "org.qemu.guest_agent.0", "unix:")
         refused(tandem, ["--kernel", good, "--bus", "isa"], "--bus isa")
+        for screen in ("1280", "1280x", "99999999999x1", "800x600@"):
+            refused(tandem, ["--kernel", good, "--screen", screen], f"--screen {screen}", "write WIDTHxHEIGHT")
+        for screen in ("63x64", "64x4096", "800x600@1"):
+            refused(tandem, ["--kernel", good, "--screen", screen], f"--screen {screen}", "use")
+        refused(tandem, ["--kernel", good, *["--screen", "64x64"] * 17], "--screen", "16")
         refused(tandem, ["--kernel", good, "--input", "pen"], "--input pen", "tablet")
         refused(tandem, ["--kernel", good, *["--input", "mouse"] * 40], "slots")
         for balloon in ("2G", "on,stats=0", "on,stats=", "off"):
