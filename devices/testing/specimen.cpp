@@ -7,8 +7,10 @@
 #include "devices/gpio/pl061.h"
 #include "devices/panic/pv_panic.h"
 #include "devices/pcie/host_bridge.h"
+#include "devices/power/platform_events.h"
 #include "devices/rtc/pl031.h"
 #include "devices/testing/pci_frame.h"
+#include "devices/uart/ns16550.h"
 #include "devices/uart/pl011.h"
 #include "devices/virtio/balloon/virtio_balloon.h"
 #include "devices/virtio/blk/virtio_blk.h"
@@ -40,6 +42,23 @@ struct UartSpecimen final : Specimen {
         else
             line.set_room(choice >> 1 & 7);
     }
+};
+
+struct PcUartSpecimen final : Specimen {
+    Ns16550 uart{line, clock, irq.line()};
+    MmioDevice &device() override { return uart; }
+    void disturb(u32 choice) override {
+        if ((choice & 1) != 0)
+            line.type("typed");
+        else
+            line.set_room(choice >> 1 & 7);
+    }
+};
+
+struct PlatformEventsSpecimen final : Specimen {
+    PlatformEvents events{irq.line(), {[] {}, [] {}}};
+    MmioDevice &device() override { return events; }
+    void disturb(u32) override { events.press_power_key(); }
 };
 
 struct RtcSpecimen final : Specimen {
@@ -572,6 +591,8 @@ constexpr std::array kKinds{
     SpecimenKind{"virtio_balloon", make<BalloonSpecimen<MmioSlot>>, true, true},
     SpecimenKind{"virtio_balloon_pci", make<BalloonSpecimen<PciSlot>>, true, true},
     SpecimenKind{"virtio_empty_slot", make<EmptySlotSpecimen>},
+    SpecimenKind{"ns16550", make<PcUartSpecimen>, false, false, true},
+    SpecimenKind{"platform_events", make<PlatformEventsSpecimen>},
 };
 
 /// Takes little-endian numbers off the front of a script; zeros after its end.

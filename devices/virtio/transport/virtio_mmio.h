@@ -14,6 +14,10 @@ public:
     VirtioMmio(std::string name, std::unique_ptr<VirtioDevice> device, DmaSpace &, IrqLine);
     ~VirtioMmio() override;
 
+    /// Offset of QueueNotify, for who rings in place of the driver.
+    static constexpr u32 kQueueNotify = 0x050;
+    [[nodiscard]] u32 queue_count() const { return static_cast<u32>(queues_.size()); }
+
     [[nodiscard]] std::string_view name() const override { return name_; }
     [[nodiscard]] u64 size() const override { return kSize; }
     [[nodiscard]] bool read(u64 offset, unsigned size_log2, u64 &value) override;
