@@ -19,7 +19,7 @@ struct Choices {
 };
 // clang-format off
 const Choices kChoices[] = {
-    {"--accel",          {"auto", "jit", "interp"}},
+    {"--accel",          {"auto", "jit", "kvm", "interp"}},
     {"--backing-format", {"raw", "qcow2"}},
     {"--balloon",        {"on", "none"}},
     {"--bus",            {"pci", "mmio"}},

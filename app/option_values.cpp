@@ -468,9 +468,10 @@ Result<> parse_accelerator(std::string_view text, machine::MachineConfig &config
     static constexpr std::pair<std::string_view, AcceleratorKind> kKinds[] = {
         {"auto", AcceleratorKind::Auto},
         {"jit", AcceleratorKind::Jit},
+        {"kvm", AcceleratorKind::Kvm},
         {"interp", AcceleratorKind::Interpreter}};
     if (choose(text, kKinds, config.accelerator)) return {};
-    return failure(fmt::format("--accel {}: unknown; use auto, jit or interp", text));
+    return failure(fmt::format("--accel {}: unknown; use auto, jit, kvm or interp", text));
 }
 
 Result<> parse_tier(std::string_view text, machine::MachineConfig &config) {

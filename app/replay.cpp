@@ -47,6 +47,9 @@ Result<> ReplayCommand::Options::apply(machine::MachineConfig &config) const {
         config.semihosting->line = TRY(parse_serial("--semihosting", semihosting));
     }
     TRY(parse_accelerator(accel, config));
+    if (config.accelerator == machine::AcceleratorKind::Kvm)
+        return failure("--accel kvm: KVM counts no instructions, so that it replays nothing; use "
+                       "auto, jit or interp");
     TRY(parse_tier(tier, config));
     config.translation_cache = TRY(parse_cache(cache, machine::cache_directory()));
     if (!timeout.empty()) config.timeout_ns = TRY(parse_seconds("--timeout", timeout));

@@ -2,6 +2,7 @@
 
 #include "app/launch_report.h"
 #include "app/option_values.h"
+#include "machine/launch/accelerator_choice.h"
 #include "machine/launch/launch_plan.h"
 #include "machine/launch/state_directory.h"
 #include "machine/machine.h"
@@ -183,7 +184,7 @@ std::vector<RunCommand::Options::Row> RunCommand::Options::rows() {
         {"--cpus",    &o.cpus,         "N",      "number of CPUs, 1 to 64 (default 2)"},
         {"--memory",  &o.memory,       "SIZE",   "RAM, such as 512M or 2G (default 1G)"},
         {"--cpu",     &o.cpu,          "MODEL",  "cortex-a53, cortex-a72, neoverse-n1 or max (default)[,pauth=qarma5]"},
-        {"--accel",   &o.accel,        "KIND",   "auto (default), jit or interp"},
+        {"--accel",   &o.accel,        "KIND",   "auto (default: KVM for x86-64 guests), jit, kvm or interp"},
         {"--tier",    &o.tier,         "TIER",   "auto (default: hot loops by LLVM), t1 (none) or t2 (all by LLVM at once)"},
         {"--cache",   &o.cache.directory, "DIR", "where LLVM's code is kept for later runs (~/.cache/tandem)"},
         {"--cache-size", &o.cache.size,"SIZE",   "keep no more than this there (default 256M)"},
@@ -224,7 +225,7 @@ std::vector<RunCommand::Options::Row> RunCommand::Options::rows() {
 RunCommand::RunCommand(CLI::App &program, Verb verb)
     : options_(std::make_unique<Options>()),
       verb_(verb == Verb::Run
-                ? program.add_subcommand("run", "Run an arm64 machine")
+                ? program.add_subcommand("run", "Run an arm64 or x86-64 machine")
                 : program.add_subcommand("explain", "Say what run would do, and do nothing")) {
     Options &o = *options_;
     for (const Options::Row &row : o.rows())
@@ -317,6 +318,10 @@ Result<PlannedRun> RunCommand::plan(const std::string &folder, const std::string
         }
     }
     planned.config = TRY(options_->to_config(planned.arrival));
+    machine::AcceleratorChoice choice = TRY(machine::choose_accelerator(planned.config));
+    planned.config.board = choice.board;
+    planned.config.accelerator = choice.accelerator;
+    planned.config.accelerator_line = std::move(choice.line);
     TRY(machine::check_config(planned.config));
     return planned;
 }

@@ -5,6 +5,7 @@
 #include "devices/virtio/scsi/virtio_scsi.h"
 #include "devices/virtio/vsock/vsock_config.h"
 #include "machine/board/memory_map.h"
+#include "machine/board/microvm/microvm_check.h"
 #include "machine/machine.h"
 #include "machine/screen/screen_config.h"
 
@@ -153,7 +154,10 @@ Result<> check_config(const MachineConfig &config) {
                                    human_size(config.memory), human_size(kMaxMemory)));
     if (config.memory % (2u << 20) != 0)
         return failure("--memory: not a multiple of 2 MiB; round it");
-    TRY(check_slots(config));
+    if (config.board == BoardKind::Microvm)
+        TRY(check_microvm(config));
+    else
+        TRY(check_slots(config));
     TRY(check_scsi(config));
     TRY(check_shares(config));
     TRY(check_plugged(config));

@@ -1,5 +1,6 @@
 #include "machine/machine.h"
 
+#include "machine/board/create_board.h"
 #include "machine/board/memory_map.h"
 #include "machine/boot/file_bytes.h"
 #include "machine/control/qmp_server.h"
@@ -601,7 +602,7 @@ Result<RunOutcome> Machine::run_boards() {
     bool was_reset = false;
     for (;;) {
         if (was_reset) hotplug_->finish_removals();
-        const auto board = TRY(Board::create(config_, session_ != nullptr ? wrapped : backends()));
+        const auto board = TRY(create_board(config_, session_ != nullptr ? wrapped : backends()));
         if (session_ != nullptr) session_->set_board(board.get());
         {
             const std::lock_guard lock(mutex_);
@@ -615,6 +616,8 @@ Result<RunOutcome> Machine::run_boards() {
             return outcome_;
         }
         TRY(board->prepare());
+        if (!std::exchange(is_announced_, true) && !config_.accelerator_line.empty())
+            fmt::print(stderr, "tandem: {}\r\n", config_.accelerator_line);
         if (session_ != nullptr) TRY(follow_board(*board));
         debugged_->equip(*board);
         {

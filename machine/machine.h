@@ -226,6 +226,7 @@ private:
     bool is_loading_ = false;                ///< load() waits for what follows
     std::optional<Result<>> load_result_;
     std::condition_variable load_ended_;
+    bool is_announced_ = false; ///< what runs the guest
     bool paused_ = false;
     bool has_run_ = false; ///< else it has been stopped from the start
     bool reset_by_control_ = false;

@@ -168,6 +168,9 @@ Result<unsigned> Machine::Hotplug::choose_port(const DeviceRequest &request) con
 Result<> Machine::Hotplug::plug(const DeviceRequest &request) {
     const std::lock_guard control(machine_.control_mutex_);
     Board *board = TRY(changeable_board("device_add"));
+    if (!board->has_root_ports())
+        return failure("device_add: a machine under KVM has no slots to plug devices into yet; "
+                       "start it with them");
     PluggedDevice device = request.device;
     if (has(machine_.config_.plugged, device.id, &PluggedDevice::id))
         return failure(fmt::format("Duplicate device ID '{}'", device.id));

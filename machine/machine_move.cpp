@@ -174,6 +174,9 @@ Result<> Machine::move(const std::string &where) {
     const std::lock_guard lock(mutex_);
     if (board_ == nullptr || !board_->is_running())
         return failure(fmt::format("{}: the machine does not run; move it when it does", where));
+    if (!board_->can_be_saved())
+        return failure(
+            fmt::format("{}: a machine under KVM cannot be moved yet; start it there", where));
     previous = std::exchange(departure_, nullptr);
     departure_ = std::make_shared<Departure>(*this, where, move_parameters_);
     return {};

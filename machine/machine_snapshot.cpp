@@ -112,6 +112,10 @@ Result<Machine::Saved> Machine::save(const std::string &path) {
     }
     if (board == nullptr || !board->is_running())
         return failure(fmt::format("{}: the machine does not run; save it when it does", path));
+    if (!board->can_be_saved())
+        return failure(fmt::format("{}: a machine under KVM cannot be saved yet; shut it down, its "
+                                   "disks keep what it wrote",
+                                   path));
     if (session_ != nullptr)
         return failure(fmt::format("{}: a deterministic machine cannot be saved, as that would "
                                    "change its run; record it instead",

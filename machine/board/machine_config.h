@@ -111,7 +111,7 @@ struct BalloonConfig {
     u64 statistics_ns = 0; ///< how often the guest is asked how it is off for memory; 0: never
 };
 
-enum class AcceleratorKind : u8 { Auto, Jit, Interpreter };
+enum class AcceleratorKind : u8 { Auto, Jit, Interpreter, Kvm };
 
 /// Which stages of which blocks to print.
 struct TraceConfig {
@@ -125,6 +125,12 @@ enum class Tier : u8 {
     Auto,
     Baseline,   ///< no optimising compiler
     Optimising, ///< the optimising compiler for each block, at once: slow, for tests
+};
+
+/// The kinds of boards there are.
+enum class BoardKind : u8 {
+    Virt,    ///< for arm64 guests, compatible with QEMU's
+    Microvm, ///< for x86-64 guests
 };
 
 /// What happens when the guest's watchdog has expired.
@@ -175,7 +181,9 @@ struct MachineConfig {
     u64 memory = 1u << 30;
     std::string cpu_model = "max";
     bool architected_pauth = false; ///< QARMA5 instead of the fast hash, where there is PAuth
+    BoardKind board = BoardKind::Virt;
     AcceleratorKind accelerator = AcceleratorKind::Auto;
+    std::string accelerator_line; ///< which was picked and why, for people; empty: nothing to say
     Tier tier = Tier::Auto;
     TranslationCacheConfig translation_cache;
     unsigned gic_version = 3;

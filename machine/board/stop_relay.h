@@ -1,10 +1,10 @@
 #pragma once
-/// Part of Board: what a CPU's stop sets off.
-#include "machine/board/board.h"
+/// Part of VirtBoard: what a CPU's stop sets off.
+#include "machine/board/virt_board.h"
 
 namespace tandem::machine {
 
-class Board::StopRelay final : public CpuStopListener {
+class VirtBoard::StopRelay final : public CpuStopListener {
 public:
     StopRelay(CpuSet &cpus, StopQuestion passes, StopQuestion told)
         : cpus_(cpus), passes_(std::move(passes)), told_(std::move(told)) {}

@@ -1,6 +1,7 @@
 #include "machine/boot/kernel_image.h"
 
 #include "machine/boot/decompress.h"
+#include "machine/boot/elf_image.h"
 
 #include <elf.h>
 #include <fmt/format.h>
@@ -54,10 +55,18 @@ Sniffed wrong_architecture(std::string what) {
             "this machine is arm64: use a kernel built for arm64 (aarch64)"};
 }
 
+Sniffed x86_file(FileKind kind, std::string what) {
+    return {kind, std::move(what),
+            "this machine is arm64: use a kernel built for arm64 (aarch64), or --accel kvm"};
+}
+
 Sniffed sniff_elf(std::span<const std::byte> head) {
     const bool big_endian = head.size() > EI_DATA && head[EI_DATA] == std::byte{ELFDATA2MSB};
     u16 machine = read_le<u16>(head, offsetof(Elf64_Ehdr, e_machine));
     if (big_endian) machine = static_cast<u16>(machine << 8 | machine >> 8);
+    if (machine == EM_X86_64 && !big_endian && head.size() > EI_CLASS &&
+        head[EI_CLASS] == std::byte{ELFCLASS64})
+        return x86_file(FileKind::X86Elf, "an ELF file for x86-64");
     if (machine != EM_AARCH64)
         return wrong_architecture(fmt::format("an ELF file for {}", elf_machine_name(machine)));
     if (big_endian)
@@ -106,7 +115,8 @@ Sniffed sniff(std::span<const std::byte> head) {
                 fmt::format("an EFI zboot kernel for {}", pe_machine_name(machine)));
         return {FileKind::Arm64Image, "an EFI zboot kernel", ""};
     }
-    if (has_text(head, 0x202, "HdrS")) return wrong_architecture("an x86 Linux kernel (bzImage)");
+    if (has_text(head, 0x202, "HdrS"))
+        return x86_file(FileKind::X86Linux, "an x86 Linux kernel (bzImage)");
     if (read_le<u32>(head, 0x24) == 0x016f2818)
         return wrong_architecture("a 32-bit ARM Linux kernel (zImage)");
     if (has_text(head, 56, "RSC\x05")) return wrong_architecture("a RISC-V Linux kernel");
@@ -179,11 +189,12 @@ private:
         static constexpr unsigned kMaxDepth = 3;
         const auto bytes = file.span();
         const Sniffed what = sniff(bytes);
-        if (what.kind == FileKind::Elf) return load_elf(std::move(file));
+        if (what.kind == FileKind::Elf)
+            return load_elf_image(path_, std::move(file), ram_base_, ram_size_);
         if (what.kind == FileKind::Disk)
             return error(fmt::format("is {}, not a kernel", what.description),
                          "pass it with --disk");
-        if (what.kind == FileKind::Unsupported) {
+        if (what.kind == FileKind::Unsupported || is_x86(what.kind)) {
             if (depth != 0) return error("does not contain an arm64 kernel", "use an arm64 Image");
             return error(fmt::format("is {}", what.description), what.mend);
         }
@@ -271,53 +282,6 @@ private:
             end = std::max(end, u64{read_le<u32>(bytes, row + 20)} + read_le<u32>(bytes, row + 16));
         }
         return end;
-    }
-
-    Result<KernelImage> load_elf(FileBytes file) {
-        const auto bytes = file.span();
-        Elf64_Ehdr header{};
-        if (bytes.size() < sizeof header)
-            return error("truncated: the ELF header is incomplete", "copy it again");
-        std::memcpy(&header, bytes.data(), sizeof header);
-        if (header.e_phentsize != sizeof(Elf64_Phdr) || header.e_phnum == 0)
-            return error("the ELF file has no program headers", "link it as an executable");
-        if (header.e_phoff > bytes.size() ||
-            (bytes.size() - header.e_phoff) / sizeof(Elf64_Phdr) < header.e_phnum)
-            return error("truncated: the ELF program headers are incomplete", "copy it again");
-        KernelImage kernel;
-        kernel.entry = header.e_entry;
-        for (u64 i = 0; i < header.e_phnum; ++i) {
-            Elf64_Phdr segment{};
-            std::memcpy(&segment, bytes.data() + header.e_phoff + i * sizeof segment,
-                        sizeof segment);
-            if (segment.p_type == PT_INTERP)
-                return error("is a program for an operating system (it needs a dynamic linker)",
-                             "use a bare-metal ELF file or a kernel");
-            if (segment.p_type != PT_LOAD || segment.p_memsz == 0) continue;
-            if (segment.p_offset > bytes.size() ||
-                bytes.size() - segment.p_offset < segment.p_filesz)
-                return error("truncated: an ELF segment lies beyond the end of the file",
-                             "copy it again");
-            if (segment.p_filesz > segment.p_memsz || segment.p_paddr < ram_base_ ||
-                segment.p_paddr - ram_base_ > ram_size_ ||
-                ram_size_ - (segment.p_paddr - ram_base_) < segment.p_memsz)
-                return error(fmt::format("the ELF segment at {:#x} ({}) is outside RAM, which is "
-                                         "{:#x}-{:#x}",
-                                         segment.p_paddr, human_size(segment.p_memsz), ram_base_,
-                                         ram_base_ + ram_size_ - 1),
-                             "link it to run there or give more --memory");
-            // Kernels are linked at virtual addresses; they enter with the MMU off.
-            if (header.e_entry >= segment.p_vaddr &&
-                header.e_entry - segment.p_vaddr < segment.p_memsz)
-                kernel.entry = header.e_entry - segment.p_vaddr + segment.p_paddr;
-            kernel.segments.push_back({segment.p_paddr,
-                                       bytes.subspan(segment.p_offset, segment.p_filesz),
-                                       segment.p_memsz});
-        }
-        if (kernel.segments.empty())
-            return error("the ELF file has nothing to load", "link it as an executable");
-        kernel.storage = std::move(file);
-        return kernel;
     }
 
     static constexpr u64 kMinTextOffset = 0x10000; ///< room for the DTB below the kernel

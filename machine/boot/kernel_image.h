@@ -10,14 +10,20 @@ namespace tandem::machine {
 enum class FileKind : u8 {
     Arm64Image,  ///< Linux boot protocol, raw or compressed or in an EFI zboot wrapper
     Elf,         ///< AArch64 ELF64 executable
+    X86Linux,    ///< Linux boot protocol of x86 (bzImage)
+    X86Elf,      ///< x86-64 ELF64 executable
     Disk,        ///< a partition table, a file system, or a disk image
     Unsupported, ///< recognised, but nothing that can run; `description` says what
 };
 
+[[nodiscard]] constexpr bool is_x86(FileKind kind) {
+    return kind == FileKind::X86Linux || kind == FileKind::X86Elf;
+}
+
 struct Sniffed {
     FileKind kind = FileKind::Unsupported;
     std::string description; ///< "an x86 Linux kernel (bzImage)"
-    std::string mend;        ///< what to do about an Unsupported file
+    std::string mend;        ///< what to do about an Unsupported file, or x86 ones on arm64 boards
 };
 
 /// Looks at the first bytes of a file (64 KiB are enough for every format known).

@@ -21,7 +21,7 @@ std::unexpected<Error> no_memory(u64 size, const char *reason) {
 
 } // namespace
 
-Result<std::unique_ptr<GuestMemory>> GuestMemory::create(GuestPhysAddr base, u64 size) {
+Result<std::unique_ptr<GuestMemory>> GuestMemory::create(GuestPhysAddr base, u64 size, Hole hole) {
     // The kernel promises memfd pages without having them, so an impossible size would only show
     // later as SIGBUS or the OOM killer.
     struct sysinfo host{};
@@ -53,7 +53,7 @@ Result<std::unique_ptr<GuestMemory>> GuestMemory::create(GuestPhysAddr base, u64
     ::madvise(address, size, MADV_HUGEPAGE); // a hint: not every host allows it for shared memory
     ::madvise(address, size, MADV_DONTDUMP);
     return std::unique_ptr<GuestMemory>{
-        new GuestMemory(std::move(file), static_cast<std::byte *>(address), base, size)};
+        new GuestMemory(std::move(file), static_cast<std::byte *>(address), base, size, hole)};
 }
 
 GuestMemory::~GuestMemory() {

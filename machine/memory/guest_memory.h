@@ -6,6 +6,7 @@
 #include "support/result.h"
 #include "support/scoped_fd.h"
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <memory>
@@ -24,9 +25,18 @@ public:
 
 class GuestMemory {
 public:
+    /// A range of guest physical addresses that RAM leaves out; what it would hold lies behind it.
+    struct Hole {
+        u64 offset = ~u64{0}; ///< from `base`; the usual one is behind all RAM
+        u64 size = 0;
+    };
     /// Reserves `size` bytes (a multiple of 4 KiB) at guest physical `base`. The host gives pages
     /// as they are touched.
-    [[nodiscard]] static Result<std::unique_ptr<GuestMemory>> create(GuestPhysAddr base, u64 size);
+    [[nodiscard]] static Result<std::unique_ptr<GuestMemory>> create(GuestPhysAddr base, u64 size,
+                                                                     Hole hole);
+    [[nodiscard]] static Result<std::unique_ptr<GuestMemory>> create(GuestPhysAddr base, u64 size) {
+        return create(base, size, Hole{});
+    }
     GuestMemory(const GuestMemory &) = delete;
     GuestMemory &operator=(const GuestMemory &) = delete;
     ~GuestMemory();
@@ -35,13 +45,28 @@ public:
     [[nodiscard]] u64 size() const { return size_; }
     [[nodiscard]] std::byte *host() const { return host_; }
     [[nodiscard]] bool contains(GuestPhysAddr address, u64 length) const {
+        u64 offset = address.value() - base_.value();
+        u64 end = size_;
+        if (offset >= hole_.offset) [[unlikely]] {
+            if (offset - hole_.offset < hole_.size) return false;
+            offset -= hole_.size;
+        } else {
+            end = std::min(end, hole_.offset);
+        }
+        return offset <= end && length <= end - offset;
+    }
+    /// Where in RAM an address that it contains is, and back.
+    [[nodiscard]] u64 offset_of(GuestPhysAddr address) const {
         const u64 offset = address.value() - base_.value();
-        return offset <= size_ && length <= size_ - offset;
+        return offset < hole_.offset ? offset : offset - hole_.size;
+    }
+    [[nodiscard]] GuestPhysAddr address_of(u64 offset) const {
+        return base_ + (offset < hole_.offset ? offset : offset + hole_.size);
     }
     /// The bytes at [address, address + length); empty unless all of them are RAM.
     [[nodiscard]] std::span<std::byte> span(GuestPhysAddr address, u64 length) const {
         if (!contains(address, length)) return {};
-        return {host_ + (address - base_), length};
+        return {host_ + offset_of(address), length};
     }
 
     /// While there is a source, bytes may only be touched after need(). It outlives its use.
@@ -71,13 +96,15 @@ public:
     void clear();
 
 private:
-    GuestMemory(ScopedFd file, std::byte *host, GuestPhysAddr base, u64 size)
-        : file_(std::move(file)), host_(host), base_(base), size_(size), dirty_log_(size) {}
+    GuestMemory(ScopedFd file, std::byte *host, GuestPhysAddr base, u64 size, Hole hole)
+        : file_(std::move(file)), host_(host), base_(base), size_(size), hole_(hole),
+          dirty_log_(size) {}
 
     ScopedFd file_;
     std::byte *host_;
     GuestPhysAddr base_;
     u64 size_;
+    Hole hole_;
     std::atomic<PageSource *> source_ = nullptr;
     DirtyLog dirty_log_;
 };

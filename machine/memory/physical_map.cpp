@@ -60,8 +60,8 @@ std::vector<PhysicalMap::Placed> PhysicalMap::layout() const {
 }
 
 std::byte *PhysicalMap::page(u64 physical_page, bool &writable) {
-    const u64 offset = physical_page - ram_.base().value();
-    if (offset < ram_.size()) [[likely]] {
+    if (ram_.contains(GuestPhysAddr{physical_page}, 1)) [[likely]] {
+        const u64 offset = ram_.offset_of(GuestPhysAddr{physical_page});
         writable = true;
         ram_.need(offset, 4096);
         return ram_.host() + offset;
@@ -76,17 +76,43 @@ std::byte *PhysicalMap::page(u64 physical_page, bool &writable) {
 std::optional<GuestPhysAddr> PhysicalMap::address_of(const std::byte *host) const {
     const u64 offset = reinterpret_cast<u64>(host) - reinterpret_cast<u64>(ram_.host());
     if (offset >= ram_.size()) return std::nullopt;
-    return ram_.base() + offset;
+    return ram_.address_of(offset);
+}
+
+std::size_t PhysicalMap::read_some(u64 physical, std::span<std::byte> out) {
+    std::size_t done = 0;
+    while (done < out.size()) {
+        const u64 at = physical + done;
+        bool writable = false;
+        const std::byte *cells = page(at & ~u64{0xfff}, writable);
+        if (cells == nullptr) break;
+        const std::size_t length = std::min<std::size_t>(out.size() - done, 4096 - (at & 0xfff));
+        std::memcpy(out.data() + done, cells + (at & 0xfff), length);
+        done += length;
+    }
+    return done;
+}
+
+std::size_t PhysicalMap::write_some(u64 physical, std::span<const std::byte> in) {
+    std::size_t done = 0;
+    while (done < in.size()) {
+        const u64 at = physical + done;
+        const std::size_t length = std::min<std::size_t>(in.size() - done, 4096 - (at & 0xfff));
+        if (!write(GuestPhysAddr{at}, in.subspan(done, length))) break;
+        done += length;
+    }
+    return done;
 }
 
 bool PhysicalMap::tracks_stores_to(u64 physical_page) const {
-    const u64 offset = physical_page - ram_.base().value();
-    return offset < ram_.size() && ram_.dirty_log().is_clean(offset / DirtyLog::kPageSize);
+    const GuestPhysAddr page{physical_page};
+    return ram_.contains(page, 1) &&
+           ram_.dirty_log().is_clean(ram_.offset_of(page) / DirtyLog::kPageSize);
 }
 
 void PhysicalMap::will_store(u64 physical_page) {
-    const u64 offset = physical_page - ram_.base().value();
-    if (offset < ram_.size()) ram_.dirty_log().mark(offset / DirtyLog::kPageSize);
+    const GuestPhysAddr page{physical_page};
+    if (ram_.contains(page, 1)) ram_.dirty_log().mark(ram_.offset_of(page) / DirtyLog::kPageSize);
 }
 
 bool PhysicalMap::read(u64 physical, unsigned size_log2, u64 &value) {
@@ -124,23 +150,25 @@ bool PhysicalMap::write(GuestPhysAddr address, std::span<const std::byte> in) {
 
 std::byte *PhysicalMap::map(GuestPhysAddr address, u64 length, devices::DmaAccess) {
     if (!ram_.contains(address, length)) return nullptr;
-    ram_.need(address - ram_.base(), length);
-    return ram_.host() + (address - ram_.base());
+    const u64 offset = ram_.offset_of(address);
+    ram_.need(offset, length);
+    return ram_.host() + offset;
 }
 
 void PhysicalMap::discard(GuestPhysAddr address, u64 length) {
     if (!ram_.contains(address, length)) return;
-    const u64 offset = address - ram_.base();
+    const u64 offset = ram_.offset_of(address);
     const u64 first = align_up(offset, DirtyLog::kPageSize);
     const u64 end = align_down(offset + length, DirtyLog::kPageSize);
     if (first >= end) return;
     ram_.discard(first, end - first);
-    written(ram_.base() + first, end - first);
+    written(ram_.address_of(first), end - first);
 }
 
 void PhysicalMap::written(GuestPhysAddr address, u64 length) {
     if (length == 0) return;
-    if (ram_.contains(address, length)) ram_.dirty_log().mark_bytes(address - ram_.base(), length);
+    if (ram_.contains(address, length))
+        ram_.dirty_log().mark_bytes(ram_.offset_of(address), length);
     if (observer_ != nullptr) observer_->memory_written(address, length);
 }
 

@@ -53,6 +53,11 @@ public:
     /// Of a byte of RAM in host memory; nothing if it is none.
     [[nodiscard]] std::optional<GuestPhysAddr> address_of(const std::byte *host) const;
 
+    /// RAM and ROM: how many bytes, up to the first that is neither.
+    [[nodiscard]] std::size_t read_some(u64 physical, std::span<std::byte> out);
+    /// RAM; likewise.
+    [[nodiscard]] std::size_t write_some(u64 physical, std::span<const std::byte> in);
+
     std::byte *page(u64 physical_page, bool &writable) override;
     bool read(u64 physical, unsigned size_log2, u64 &value) override;
     bool write(u64 physical, unsigned size_log2, u64 value) override;

@@ -23,10 +23,14 @@ enum Op : u8 {
     kDualName = 0x2e,
     kMultiName = 0x2f,
     kExtended = 0x5b,
+    kLocal0 = 0x60,
     kArg0 = 0x68,
+    kStore = 0x70,
     kAnd = 0x7b,
     kOr = 0x7d,
-    kDevice = 0x82, ///< extended
+    kOperationRegion = 0x80, ///< extended, as are the next two
+    kField = 0x81,
+    kDevice = 0x82,
     kNotify = 0x86,
     kCreateDwordField = 0x8a,
     kNot = 0x92,
@@ -179,6 +183,30 @@ Term method(std::string_view name, unsigned arguments, const Term &body) {
         concat({path(name), opcode(static_cast<u8>(arguments | kMethodSerialized)), body}));
 }
 
+Term operation_region(std::string_view name, Space space, u64 base, u64 size) {
+    // 20.2.5.2: memory is 0, ports are 1.
+    return concat({{kExtended, kOperationRegion},
+                   path(name),
+                   opcode(static_cast<u8>(space)),
+                   integer(base),
+                   integer(size)});
+}
+Term dword_field(std::string_view region, std::string_view name) {
+    constexpr u8 kDwordAccess = 3, kWriteAsZeros = 2 << 5, kBits = 32;
+    return with_length(
+        {kExtended, kField},
+        concat({path(region), opcode(kDwordAccess | kWriteAsZeros), path(name), opcode(kBits)}));
+}
+
+Term local(unsigned index) {
+    return opcode(static_cast<u8>(kLocal0 + index));
+}
+Term store(std::string_view name, const Term &target) {
+    return concat({opcode(kStore), path(name), target});
+}
+Term and_of(const Term &a, const Term &b) {
+    return concat({opcode(kAnd), a, b, opcode(0)}); // the result goes nowhere else
+}
 Term argument(unsigned index) {
     return opcode(static_cast<u8>(kArg0 + index));
 }
@@ -214,6 +242,12 @@ Term memory32_fixed(u32 base, u32 size) {
     ByteWriter body;
     body.u8_(kReadWrite).u32_(base).u32_(size);
     return large_descriptor(0x86, body);
+}
+
+Term io_ports(u16 base, u8 count) {
+    ByteWriter writer;
+    writer.u8_(0x47).u8_(1).u16_(base).u16_(base).u8_(1).u8_(count); // 6.4.2.5
+    return writer.bytes();
 }
 
 Term interrupt(u32 gsi, Trigger trigger) {

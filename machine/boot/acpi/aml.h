@@ -31,9 +31,17 @@ using Term = std::vector<u8>;
 [[nodiscard]] Term scope(std::string_view name, const Term &body);
 [[nodiscard]] Term device(std::string_view name, const Term &body);
 [[nodiscard]] Term method(std::string_view name, unsigned arguments, const Term &body);
+enum class Space : u8 { Memory = 0, Io = 1, Bus = 2 };
+/// A range of memory or ports whose registers fields name.
+[[nodiscard]] Term operation_region(std::string_view name, Space, u64 base, u64 size);
+/// The first four bytes of a region, accessed as one; what is not written is 0.
+[[nodiscard]] Term dword_field(std::string_view region, std::string_view name);
 
 // Inside methods.
 [[nodiscard]] Term argument(unsigned index);
+[[nodiscard]] Term local(unsigned index);
+[[nodiscard]] Term store(std::string_view name, const Term &target);
+[[nodiscard]] Term and_of(const Term &a, const Term &b);
 [[nodiscard]] Term create_dword_field(const Term &source, u64 offset, std::string_view name);
 [[nodiscard]] Term equal(const Term &a, const Term &b);
 [[nodiscard]] Term not_equal(const Term &a, const Term &b);
@@ -46,8 +54,9 @@ using Term = std::vector<u8>;
 
 // Resource descriptors (ACPI 6.5, 6.4), and the buffer that holds them.
 enum class Trigger : u8 { Level, Edge };
-enum class Space : u8 { Memory = 0, Io = 1, Bus = 2 };
 [[nodiscard]] Term memory32_fixed(u32 base, u32 size);
+/// Ports from `base`, all 16 address lines decoded.
+[[nodiscard]] Term io_ports(u16 base, u8 count);
 [[nodiscard]] Term interrupt(u32 gsi, Trigger);
 /// [first, last] of the space on the secondary side; CPU addresses are `translation` higher.
 [[nodiscard]] Term bus_range(u16 first, u16 last);

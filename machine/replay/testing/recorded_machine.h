@@ -1,6 +1,7 @@
 #pragma once
 /// For tests: a machine with a program of a few instructions, recorded and replayed.
 #include "machine/board/memory_map.h"
+#include "machine/board/virt_board.h"
 #include "machine/host/flash_storage.h"
 #include "machine/replay/session.h"
 
@@ -91,7 +92,7 @@ protected:
             host.flash[i] = flash[i].get();
         }
         const HostBackends inside = session.wrap(host);
-        const auto board = Board::create(config, inside).value();
+        const auto board = VirtBoard::create(config, inside).value();
         running = board.get();
         session.set_board(running);
         EXPECT_TRUE(board->prepare().has_value());

@@ -1,5 +1,5 @@
 /// What a deterministic board is at an exact moment, to be brought back on the same board.
-#include "machine/board/board.h"
+#include "machine/board/virt_board.h"
 
 #include "machine/board/memory_map.h"
 #include "machine/snapshot/format.h"
@@ -22,7 +22,7 @@ bool replace(std::byte *page, const std::byte *bytes) {
 
 } // namespace
 
-std::vector<Board::Part> Board::exact_parts() {
+std::vector<VirtBoard::Part> VirtBoard::exact_parts() {
     std::vector<Part> all = parts();
     // The clock is whose who counts. The interrupt controller comes last: others drive its wires
     // while they are restored.
@@ -31,24 +31,24 @@ std::vector<Board::Part> Board::exact_parts() {
     return all;
 }
 
-void Board::save_exactly(devices::StateWriter &writer) {
+void VirtBoard::save_exactly(devices::StateWriter &writer) {
     for (const Part &part : exact_parts()) part.save(writer);
     cpus_.save_progress(writer);
 }
 
-Result<> Board::restore_exactly(devices::StateReader &reader) {
+Result<> VirtBoard::restore_exactly(devices::StateReader &reader) {
     for (const Part &part : exact_parts()) TRY(part.restore(reader));
     return cpus_.restore_progress(reader);
 }
 
-void Board::set_ram_page(u64 page, const std::byte *bytes) {
+void VirtBoard::set_ram_page(u64 page, const std::byte *bytes) {
     const u64 offset = page * snapshot::kPageSize;
     if (!replace(ram_->host() + offset, bytes)) return;
     ram_->dirty_log().mark(page);
     accelerator_->memory_written(ram_->base() + offset, snapshot::kPageSize);
 }
 
-void Board::set_flash_page(unsigned bank, u64 page, const std::byte *bytes) {
+void VirtBoard::set_flash_page(unsigned bank, u64 page, const std::byte *bytes) {
     const u64 offset = page * snapshot::kPageSize;
     if (replace(backends_.flash[bank]->cells().data() + offset, bytes))
         accelerator_->memory_written(GuestPhysAddr{kFlash.base + bank * kFlashBankSize + offset},

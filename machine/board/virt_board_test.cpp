@@ -1,4 +1,4 @@
-#include "machine/board/board.h"
+#include "machine/board/virt_board.h"
 
 #include "machine/board/memory_map.h"
 #include "machine/host/entropy.h"
@@ -52,7 +52,7 @@ protected:
             backends.flash[i] = flash[i].get();
         }
     }
-    std::unique_ptr<Board> create() { return Board::create(config, backends).value(); }
+    std::unique_ptr<VirtBoard> create() { return VirtBoard::create(config, backends).value(); }
 
     /// A kernel image of these instructions.
     void use_program(std::initializer_list<u32> code) {
@@ -69,7 +69,7 @@ protected:
         config.kernel = path;
     }
     /// Returns what the next snapshot can be based on.
-    static snapshot::Base save(Board &board, const std::string &file,
+    static snapshot::Base save(VirtBoard &board, const std::string &file,
                                std::optional<snapshot::Base> base = {}) {
         snapshot::Writer writer = snapshot::Writer::create(file).value();
         if (base.has_value()) writer.set_base(std::move(*base));

@@ -1,5 +1,5 @@
 /// Devices in root ports, which come and go while the guest runs.
-#include "machine/board/board.h"
+#include "machine/board/virt_board.h"
 
 #include "devices/pcie/host_bridge.h"
 #include "devices/virtio/blk/virtio_blk.h"
@@ -12,8 +12,8 @@
 
 namespace tandem::machine {
 
-std::unique_ptr<devices::PciFunction> Board::make_plugged(const PluggedDevice &device,
-                                                          const PluggedBackend &backend) {
+std::unique_ptr<devices::PciFunction> VirtBoard::make_plugged(const PluggedDevice &device,
+                                                              const PluggedBackend &backend) {
     std::unique_ptr<devices::VirtioDevice> inner;
     switch (device.kind) {
     case PluggedDevice::Kind::Disk:
@@ -30,7 +30,7 @@ std::unique_ptr<devices::PciFunction> Board::make_plugged(const PluggedDevice &d
     return std::make_unique<devices::VirtioPci>(device.id, std::move(inner), map_);
 }
 
-void Board::add_plugged() {
+void VirtBoard::add_plugged() {
     for (const PluggedDevice &device : config_.plugged) {
         PluggedBackend backend;
         const auto disk = std::ranges::find(config_.disks, device.backend, &DiskConfig::node);
@@ -45,27 +45,27 @@ void Board::add_plugged() {
     }
 }
 
-void Board::plug(const PluggedDevice &device, const PluggedBackend &backend) {
+void VirtBoard::plug(const PluggedDevice &device, const PluggedBackend &backend) {
     CHECK(holds_ != 0);
     auto function = make_plugged(device, backend);
     function->pause(); // as all are, until resume()
     pcie_->port(device.port).plug(std::move(function), devices::RootPort::Plugged::Hot);
 }
 
-void Board::unplug(unsigned port) {
+void VirtBoard::unplug(unsigned port) {
     CHECK(holds_ != 0);
     pcie_->port(port).unplug().reset();
 }
 
-devices::RootPort::Button Board::press_port_button(unsigned port) {
+devices::RootPort::Button VirtBoard::press_port_button(unsigned port) {
     return pcie_->port(port).press_button();
 }
 
-bool Board::is_port_released(unsigned port) const {
+bool VirtBoard::is_port_released(unsigned port) const {
     return pcie_->port(port).is_released();
 }
 
-std::vector<devices::PciFunctionView> Board::pci_functions() const {
+std::vector<devices::PciFunctionView> VirtBoard::pci_functions() const {
     return pcie_->views();
 }
 
