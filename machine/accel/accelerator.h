@@ -1,5 +1,5 @@
 #pragma once
-/// What runs the guest's CPUs: the JIT (or its interpreter), later KVM. The machine creates one CPU
+/// What runs the guest's CPUs: the JIT (or its interpreter), or KVM. The machine creates one CPU
 /// per vCPU thread and knows nothing else of how instructions are executed.
 #include "devices/core/state.h"
 #include "machine/accel/accelerator_debug.h"
