@@ -42,7 +42,9 @@ class Guest:
 
     def run(self, command, pattern=b""):
         self.console.send(f"{command}; echo status $?\r".encode())
-        return self.console.expect(pattern + rb"(?s:.)*?\nstatus 0\r")
+        found = self.console.expect(pattern + rb"(?s:.)*?\nstatus 0\r")
+        self.console.expect(rb"/ # ")
+        return found
 
     def listen(self):
         """What each device tells goes to a file."""

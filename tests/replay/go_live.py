@@ -102,7 +102,7 @@ def initramfs(tandem, guests, folder):
     refuse(tandem, ended, FAILED, "the guest ends with .*ended.tdr; name an earlier moment", "--go-live", "--serial", "none")
     refuse(tandem, ended, USAGE, "--until yesterday: nowhere to stop", "--until", "yesterday")
     refuse(tandem, ended, USAGE, "--net: a replay is alone", "--net", "user")
-    refuse(tandem, ended, USAGE, "--net none: the machine of .* has a network card", "--go-live", "--net", "none")
+    refuse(tandem, ended, USAGE, "--net none: the machine of .* has --net user", "--go-live", "--net", "none")
     refuse(tandem, ended, USAGE, "--vsock: the machine of .* has no virtio sockets", "--go-live", "--vsock", "path=/x")
     refuse(tandem, ended, USAGE, "--port new: the machine of .* has no such port", "--go-live", "--port", "new=pty")
 
