@@ -26,7 +26,7 @@ TEST(PageSum, DependsOnTheBytesAlone) {
     one.set(3, other);
     one.set(5, some);
     EXPECT_NE(one.value(), two.value()) << "the same pages elsewhere";
-    for (const u64 page : {3, 5}) one.set(page, zeros);
+    for (const u64 page : {u64{3}, u64{5}}) one.set(page, zeros);
     EXPECT_EQ(one.value(), 0u);
 }
 

@@ -178,7 +178,7 @@ TEST_F(VirtioGpuTest, KeepsWithinItsMemory) {
     EXPECT_EQ(create(5, 1, 1), Type::OutOfMemory);
     EXPECT_EQ(unref(2), Type::Ok);
     EXPECT_EQ(create(5, 4096, 4096), Type::Ok);
-    for (const u32 id : {1, 3, 4, 5}) EXPECT_EQ(unref(id), Type::Ok);
+    for (const u32 id : {1u, 3u, 4u, 5u}) EXPECT_EQ(unref(id), Type::Ok);
     for (u32 id = 1; id <= VirtioGpu::kMaxResources; ++id) ASSERT_EQ(create(id, 1, 1), Type::Ok);
     EXPECT_EQ(create(5000, 1, 1), Type::OutOfMemory);
 }
