@@ -68,6 +68,16 @@ def get_address(console):
     return address
 
 
+def check_exchange(console, server, content, received):
+    """The guest tells hashes of what it has sent and got; `received` is the server's."""
+    sent = console.expect(rb"([0-9a-f]{64})  /sent")[1].decode()
+    got = console.expect(rb"([0-9a-f]{64})  /got")[1].decode()
+    server.join(60)
+    check(got == hashlib.sha256(content).hexdigest(), "the guest got what the host's server sent")
+    check(sent == received.hexdigest(), "the host's server got what the guest sent")
+    console.expect(rb"# ")
+
+
 def exchange(console, host, listen="127.0.0.1"):
     """3 MiB each way, past the segments' size, over checksums that the device completes."""
     content = random.Random(1).randbytes(3 << 20)
@@ -80,12 +90,7 @@ def exchange(console, host, listen="127.0.0.1"):
                  b"; perl -MSocket -e 'open(F,\"/sent\"); binmode F; open(S,\"+<&=3\"); $/=\\65536; "
                  b"while(<F>){syswrite(S,$_)} shutdown(S,1); while(sysread(S,$b,65536)){print $b}' "
                  b">/got; exec 3>&-; sha256sum /got\r")
-    sent = console.expect(rb"([0-9a-f]{64})  /sent")[1].decode()
-    got = console.expect(rb"([0-9a-f]{64})  /got")[1].decode()
-    server.join(60)
-    check(got == hashlib.sha256(content).hexdigest(), "the guest got what the host's server sent")
-    check(sent == received.hexdigest(), "the host's server got what the guest sent")
-    console.expect(rb"# ")
+    check_exchange(console, server, content, received)
 
 
 def end(console):
@@ -138,12 +143,7 @@ def exchange_apart(console, host):
     server.start()
     console.send(f"head -c 3M /dev/urandom >/sent; sha256sum /sent; cat /sent >/dev/tcp/{host}/{port}; "
                  f"cat </dev/tcp/{host}/{port} >/got; sha256sum /got\r".encode())
-    sent = console.expect(rb"([0-9a-f]{64})  /sent")[1].decode()
-    got = console.expect(rb"([0-9a-f]{64})  /got")[1].decode()
-    server.join(60)
-    check(got == hashlib.sha256(content).hexdigest(), "the guest got what the host's server sent")
-    check(sent == received.hexdigest(), "the host's server got what the guest sent")
-    console.expect(rb"# ")
+    check_exchange(console, server, content, received)
 
 
 def passt(tandem, guest):
