@@ -56,9 +56,10 @@ Result<> verify(snapshot::SnapshotFile &file) {
 // ----------------------------------------------------------------------- of machines with a name
 
 Result<> save(const NamedMachine &machine, const std::string &given_tag) {
-    const std::string tag = !given_tag.empty()
-                                ? given_tag
-                                : fmt::format("{:%Y%m%d-%H%M%S}", local_time(std::time(nullptr)));
+    const std::string tag =
+        !given_tag.empty()
+            ? given_tag
+            : snapshot::Catalog(machine.snapshots()).unused_tag("", std::time(nullptr));
     const nlohmann::json job = TRY(TRY(machine.control()).run_job("snapshot-save", {{"tag", tag}}));
     const std::string based_on = job.value("x-based-on", "");
     fmt::print("saved {} ({}, paused for {} ms{})\n", tag, human_size(job.value("x-bytes", u64{0})),

@@ -5,9 +5,7 @@
 #include "machine/snapshot/catalog.h"
 #include "machine/snapshot/overlay_region.h"
 #include "machine/storage/qcow2/image.h"
-#include "support/local_time.h"
 
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
 #include <xxhash.h>
@@ -165,7 +163,7 @@ Result<Machine::Saved> Machine::save(const std::string &path) {
 
 std::string Machine::save_snapshot() {
     const std::string path =
-        fmt::format("tandem-{:%Y%m%d-%H%M%S}.snapshot", local_time(std::time(nullptr)));
+        snapshot::Catalog(".").unused_tag("tandem-", std::time(nullptr)) + snapshot::kFileEnding;
     const auto saved = save(path);
     if (!saved.has_value()) return "tandem: " + saved.error().message;
     const std::string needs = saved->based_on.empty() ? "" : ", on top of " + saved->based_on;

@@ -1,7 +1,9 @@
 #include "machine/snapshot/catalog.h"
 
 #include "machine/snapshot/snapshot_file.h"
+#include "support/local_time.h"
 
+#include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -55,6 +57,14 @@ Result<std::string> Catalog::find(const std::string &tag) const {
     if (!fs::exists(path, error))
         return failure(fmt::format("{}: no such snapshot; list those there are", tag));
     return path;
+}
+
+std::string Catalog::unused_tag(const std::string &prefix, std::time_t now) const {
+    const std::string first = fmt::format("{}{:%Y%m%d-%H%M%S}", prefix, local_time(now));
+    std::string tag = first;
+    for (unsigned number = 2; find(tag).has_value(); ++number)
+        tag = fmt::format("{}-{}", first, number);
+    return tag;
 }
 
 std::vector<std::string> Catalog::files() const {

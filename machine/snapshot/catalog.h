@@ -4,6 +4,7 @@
 #include "support/bits.h"
 #include "support/result.h"
 
+#include <ctime>
 #include <string>
 #include <vector>
 
@@ -29,6 +30,8 @@ public:
     [[nodiscard]] Result<std::string> path_of(const std::string &tag) const;
     /// The same for one that is there.
     [[nodiscard]] Result<std::string> find(const std::string &tag) const;
+    /// PREFIX and the local time, with a number behind it if the same second has one already.
+    [[nodiscard]] std::string unused_tag(const std::string &prefix, std::time_t now) const;
     /// By time.
     [[nodiscard]] std::vector<CatalogEntry> entries() const;
     /// Another snapshot is about to take the file's place.

@@ -15,6 +15,7 @@
 #include <iterator>
 #include <optional>
 #include <random>
+#include <set>
 
 namespace tandem::machine::snapshot {
 namespace {
@@ -170,6 +171,17 @@ TEST_F(SnapshotTest, LooksOnlyAtWhatMayHaveChanged) {
         EXPECT_EQ(SnapshotFile::open(file("child")).value()->find_region("ram")->slots,
                   is_restored ? 2u : 1u);
         memory = before;
+    }
+}
+
+TEST_F(SnapshotTest, OneOfTheSameSecondHasATagOfItsOwn) {
+    const Catalog catalog(folder);
+    std::set<std::string> tags;
+    for (int i = 0; i < 3; ++i) {
+        const std::string tag = catalog.unused_tag("at-", 1'000'000'000);
+        EXPECT_TRUE(tag.starts_with("at-2001090")) << tag;
+        EXPECT_TRUE(tags.insert(tag).second) << tag;
+        ASSERT_TRUE(save(tag + kFileEnding).has_value());
     }
 }
 

@@ -53,7 +53,8 @@ class Guest:
         for name in NAMES:
             found = self.run(f"grep -l 'Tandem Virtio {name}' /sys/class/input/event*/device/name", rb"input/(event\d)/device")
             self.devices.append(found[1].decode())
-            self.run(f"{{ cat /dev/input/{self.devices[-1]} >/tmp/{name} & }}")
+            # Opened before anything is sent: a device tells only those that have it open.
+            self.run(f"exec 3</dev/input/{self.devices[-1]}; {{ cat <&3 >/tmp/{name} & }}; exec 3<&-")
 
     def heard(self, name, count):
         """The first events that a device has told."""
