@@ -23,6 +23,13 @@
 #include <functional>
 
 namespace tandem::app {
+
+Result<machine::QmpClient> control_of(const std::string &name) {
+    static constexpr std::string_view kUnix = "unix:";
+    if (name.starts_with(kUnix)) return machine::QmpClient::connect(name.substr(kUnix.size()));
+    return TRY(machine::NamedMachine::find(name)).control();
+}
+
 namespace {
 
 using machine::NamedMachine;

@@ -16,6 +16,9 @@ namespace tandem::app {
 [[nodiscard]] Result<machine::StartRecord> start_machine(const machine::NamedMachine &,
                                                          const std::vector<std::string> &more);
 
+/// A machine by its name, or by unix:PATH of its control socket.
+[[nodiscard]] Result<machine::QmpClient> control_of(const std::string &name);
+
 class MachineCommands {
 public:
     explicit MachineCommands(CLI::App &program);

@@ -1,5 +1,6 @@
 #include "app/move.h"
 
+#include "app/machines.h"
 #include "app/option_values.h"
 #include "app/progress.h"
 #include "app/run.h"
@@ -19,7 +20,6 @@
 namespace tandem::app {
 namespace {
 
-using machine::NamedMachine;
 using nlohmann::json;
 
 constexpr int kPollMs = 50, kEndMs = 10'000;
@@ -53,16 +53,10 @@ struct MoveCommand::Options {
     std::string name, target, bandwidth, downtime = "100";
     bool full_speed = false;
 
-    [[nodiscard]] Result<machine::QmpClient> control() const;
     [[nodiscard]] Result<> move();
     /// Until it is over; returns what is said of it then.
     [[nodiscard]] Result<json> follow(machine::QmpClient &) const;
 };
-
-Result<machine::QmpClient> MoveCommand::Options::control() const {
-    if (name.starts_with(kUnix)) return machine::QmpClient::connect(name.substr(kUnix.size()));
-    return TRY(NamedMachine::find(name)).control();
-}
 
 Result<json> MoveCommand::Options::follow(machine::QmpClient &control) const {
     ProgressBar bar(name);
@@ -89,7 +83,7 @@ Result<> MoveCommand::Options::move() {
                     {"max-bandwidth", 0}};
     if (!bandwidth.empty())
         parameters["max-bandwidth"] = TRY(parse_bytes("--bandwidth", bandwidth));
-    machine::QmpClient control = TRY(this->control());
+    machine::QmpClient control = TRY(control_of(name));
     const std::string address = TRY(address_of(target, name));
     TRY(control.execute("migrate-set-parameters", std::move(parameters)));
     TRY(control.execute(

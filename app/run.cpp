@@ -39,7 +39,8 @@ struct RunCommand::Options {
     std::string seed, schedule, until, record, record_ring, record_when;
     ProfileTexts profile;
     bool deterministic = false;
-    bool gdb_wait = false, no_reboot = false, no_acpi = false, stats = false, perf_map = false;
+    bool gdb_wait = false, no_reboot = false, no_acpi = false, sensors = false, stats = false,
+         perf_map = false;
     std::vector<std::string> symbols;
     bool json = false; ///< of explain
 
@@ -104,6 +105,7 @@ RunCommand::Options::to_config(std::unique_ptr<machine::move::Arrival> &arrival)
     for (const std::string &screen : screens)
         config.screens.push_back(TRY(parse_screen_option(screen)));
     if (!inputs.empty()) config.inputs.clear();
+    if (sensors) config.sensors.emplace();
     for (const std::string &input : inputs) config.inputs.push_back(TRY(parse_input(input)));
     if (!vsock.empty()) config.vsock = TRY(parse_vsock(vsock));
     if (!balloon.empty()) config.balloon = TRY(parse_balloon(balloon));
@@ -246,6 +248,8 @@ RunCommand::RunCommand(CLI::App &program, Verb verb)
         ->expected(1)
         ->take_all()
         ->allow_extra_args(false);
+    verb_->add_flag("--sensors", o.sensors,
+                    "the sensors and the battery of a mobile device (tandem phone)");
     verb_->add_option("--input", o.inputs, "keyboard, mouse, tablet or touch; repeatable")
         ->option_text("KIND")
         ->expected(1)

@@ -1,8 +1,8 @@
 #include "app/screenshot.h"
 
+#include "app/machines.h"
 #include "app/option_values.h"
 #include "app/run.h"
-#include "machine/named/named_machine.h"
 #include "machine/screen/image_file.h"
 
 #include <CLI/CLI.hpp>
@@ -17,7 +17,6 @@
 namespace tandem::app {
 
 struct ScreenshotCommand::Options {
-    static constexpr std::string_view kUnix = "unix:";
     std::string name, file, output = "0";
 
     [[nodiscard]] Result<> take() const;
@@ -30,9 +29,7 @@ Result<> ScreenshotCommand::Options::take() const {
         return failure(
             fmt::format("screenshot: {}: name it FILE.png or FILE.ppm, as which it is made", file));
     const unsigned head = TRY(parse_count("--output", output));
-    machine::QmpClient control = name.starts_with(kUnix)
-                                     ? TRY(machine::QmpClient::connect(name.substr(kUnix.size())))
-                                     : TRY(TRY(machine::NamedMachine::find(name)).control());
+    machine::QmpClient control = TRY(control_of(name));
     // The machine's process writes it, in another folder.
     TRY(control.execute("screendump", {{"filename", std::filesystem::absolute(file).string()},
                                        {"format", ending.substr(1)},

@@ -162,6 +162,8 @@ Result<> check_config(const MachineConfig &config) {
     TRY(check_shares(config));
     TRY(check_plugged(config));
     TRY(check_lines(config));
+    if (config.sensors.has_value() && config.board == BoardKind::Microvm)
+        return failure("--sensors: only machines for arm64 have them; leave it out");
     if (config.screens.size() > kMaxScreens)
         return failure(fmt::format("--screen: {} screens; the graphics card has {} at most",
                                    config.screens.size(), kMaxScreens));

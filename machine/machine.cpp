@@ -16,6 +16,7 @@
 #include "machine/machine_hotplug.h"
 #include "machine/machine_move.h"
 #include "machine/screen/screen_config.h"
+#include "machine/sensors/sensor_text.h"
 #include "machine/snapshot/catalog.h"
 
 #include <fmt/format.h>
@@ -164,6 +165,13 @@ public:
     const Screen &screen() const override { return machine_.screen_; }
     Result<> set_screen(u32 output, const devices::DisplayMode &mode) override {
         return machine_.change_screen(output, mode);
+    }
+    std::optional<devices::QuantityValues> sensors() const override {
+        const std::lock_guard lock(machine_.mutex_);
+        return machine_.board_ != nullptr ? machine_.board_->sensors() : machine_.config_.sensors;
+    }
+    Result<> set_sensor(devices::Quantity quantity, const devices::QuantityValue &value) override {
+        return machine_.set_sensor(quantity, value);
     }
     std::string link() const override {
         const std::lock_guard lock(machine_.mutex_);
@@ -469,6 +477,21 @@ void Machine::set_screen(u32 output, const devices::DisplayMode &mode) {
     if (board_ != nullptr) board_->set_screen(output, mode);
 }
 
+Result<> Machine::set_sensor(devices::Quantity quantity, const devices::QuantityValue &value) {
+    TRY(check_touchable("sensor"));
+    if (session_ != nullptr) {
+        session_->post({replay::Command::Kind::SetSensor,
+                        fmt::format("{} {}", info_of(quantity).name, to_text(quantity, value))});
+        return {};
+    }
+    const std::lock_guard lock(mutex_);
+    if (board_ != nullptr)
+        board_->set_sensor(quantity, value);
+    else if (config_.sensors.has_value())
+        (*config_.sensors)[quantity] = value; // of the board to come
+    return {};
+}
+
 Result<> Machine::send_input(std::span<const InputAction> actions) {
     TRY(check_touchable("input"));
     return input_->send(actions);
@@ -648,6 +671,7 @@ Result<RunOutcome> Machine::run_boards() {
         {
             const std::lock_guard lock(mutex_);
             board_ = nullptr;
+            config_.sensors = board->sensors(); // a reset leaves the world as it is
         }
         if (config_.statistics) statistics_ = board->statistics_report();
         if (config_.statistics && session_ != nullptr && reason.has_value()) {

@@ -98,6 +98,7 @@ private:
     void press_power_key() override;
     [[nodiscard]] Result<> set_balloon(u64 bytes);
     [[nodiscard]] Result<> change_link(std::string_view settings);
+    [[nodiscard]] Result<> set_sensor(devices::Quantity, const devices::QuantityValue &);
     [[nodiscard]] Result<> send_input(std::span<const InputAction>);
     [[nodiscard]] Result<> change_screen(u32 output, const devices::DisplayMode &);
     /// Now, and of boards to come.

@@ -6,6 +6,7 @@
 #include "machine/machine_debug.h"
 #include "machine/replay/recording.h"
 #include "machine/screen/screen_config.h"
+#include "machine/sensors/sensor_text.h"
 
 #include <fmt/format.h>
 
@@ -210,6 +211,15 @@ void Machine::execute(const replay::Command &command) {
         if (error != std::errc{} || size > text.size()) break;
         if (const auto mode = parse_screen(std::string_view{text}.substr(size)); mode.has_value())
             set_screen(output, *mode);
+        break;
+    }
+    case Kind::SetSensor: {
+        const std::string_view text = command.text;
+        const std::size_t name = std::min(text.find(' '), text.size());
+        const auto quantity = parse_quantity(text.substr(0, name));
+        if (!quantity.has_value() || name == text.size()) break;
+        if (const auto value = parse_value(*quantity, text.substr(name + 1)); value.has_value())
+            board_->set_sensor(*quantity, *value);
         break;
     }
     case Kind::SetLink: {

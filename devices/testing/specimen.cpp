@@ -5,6 +5,7 @@
 #include "devices/gic/gicv2m.h"
 #include "devices/gic/gicv3_its.h"
 #include "devices/gpio/pl061.h"
+#include "devices/i2c/dw_i2c.h"
 #include "devices/panic/pv_panic.h"
 #include "devices/pcie/host_bridge.h"
 #include "devices/power/platform_events.h"
@@ -82,6 +83,23 @@ struct PanicSpecimen final : Specimen {
 struct GpioSpecimen final : Specimen {
     Pl061 gpio{irq.line()};
     MmioDevice &device() override { return gpio; }
+};
+
+struct I2cSpecimen final : Specimen {
+    /// Without a memory, so that the controller's state is all there is.
+    struct Chip final : I2cTarget {
+        bool start(I2cDirection) override { return true; }
+        bool write(u8 byte) override { return (byte & 0x80) == 0; }
+        u8 read() override { return 0x5a; }
+        void describe(FdtNode &, u8) const override {}
+    };
+    std::array<Chip, 4> chips;
+    I2cBus bus;
+    DwI2c i2c{bus, irq.line()};
+    I2cSpecimen() {
+        for (u32 i = 0; i < chips.size(); ++i) bus.attach(static_cast<u8>(i * 0x15), chips[i]);
+    }
+    MmioDevice &device() override { return i2c; }
 };
 
 struct FwCfgSpecimen final : Specimen {
@@ -559,6 +577,7 @@ constexpr std::array kKinds{
     SpecimenKind{"sbsa_watchdog", make<WatchdogSpecimen>},
     SpecimenKind{"pvpanic", make<PanicSpecimen>},
     SpecimenKind{"pl061", make<GpioSpecimen>},
+    SpecimenKind{"dw_i2c", make<I2cSpecimen>},
     SpecimenKind{"fw_cfg", make<FwCfgSpecimen>},
     SpecimenKind{"flash", make<FlashSpecimen>},
     SpecimenKind{"gicv2", make<GicV2Specimen>},

@@ -96,6 +96,9 @@ public:
     [[nodiscard]] virtual std::optional<BalloonInfo> balloon() = 0;
     /// Asks the guest to keep so many bytes.
     virtual void set_balloon(u64 bytes) = 0;
+    /// Any thread: what sensors measure; nothing: there are none.
+    [[nodiscard]] virtual std::optional<devices::QuantityValues> sensors() const { return {}; }
+    virtual void set_sensor(devices::Quantity, const devices::QuantityValue &) {}
     /// Any thread: a screen has become another, if there is one of that number.
     virtual void set_screen(u32 output, const devices::DisplayMode &) = 0;
     /// Of the network card; nothing: there is none.

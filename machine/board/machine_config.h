@@ -2,6 +2,7 @@
 /// What a machine is made of and started with. Plain data: the command line fills it in, tests
 /// write it by hand.
 #include "devices/backend/display.h"
+#include "devices/sensors/quantities.h"
 #include "devices/virtio/input/input_kinds.h"
 #include "machine/debug/gdb/gdb_address.h"
 #include "machine/host/net/net_config.h"
@@ -197,8 +198,10 @@ struct MachineConfig {
     std::optional<SemihostingConfig> semihosting;
     std::vector<devices::DisplayMode> screens; ///< of the graphics card; without any there is none
     std::vector<devices::InputKind> inputs;    ///< keyboards and what else hands move
-    std::optional<BalloonConfig> balloon;      ///< without it there is none
-    VirtioBus virtio_bus = VirtioBus::Pci;     ///< of all virtio devices but disks
+    /// What is around the machine when it starts; without it there are no sensors.
+    std::optional<devices::QuantityValues> sensors;
+    std::optional<BalloonConfig> balloon;  ///< without it there is none
+    VirtioBus virtio_bus = VirtioBus::Pci; ///< of all virtio devices but disks
     NetConfig net = {};
     std::vector<ShareConfig> shares;
     std::vector<NetdevConfig> netdevs; ///< of the devices in root ports

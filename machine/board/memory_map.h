@@ -23,6 +23,7 @@ inline constexpr Region kRtc{0x0901'0000, 0x1000};
 inline constexpr Region kFwCfg{0x0902'0000, 0x18};
 inline constexpr Region kGpio{0x0903'0000, 0x1000};
 inline constexpr Region kWatchdog{0x090d'0000, 0x2000};
+inline constexpr Region kI2c{0x090e'0000, 0x1000};
 inline constexpr u64 kVirtioBase = 0x0a00'0000;
 inline constexpr u64 kVirtioStride = 0x200;
 inline constexpr unsigned kVirtioSlots = 32;
@@ -44,6 +45,7 @@ inline constexpr unsigned kRtcSpi = 2;
 inline constexpr unsigned kPcieSpi = 3; ///< to 6: INTA to INTD
 inline constexpr unsigned kGpioSpi = 7;
 inline constexpr unsigned kWatchdogSpi = 10;
+inline constexpr unsigned kI2cSpi = 11;
 inline constexpr unsigned kVirtioSpi = 16; ///< of slot 0
 inline constexpr unsigned kGicV2mSpi = 48; ///< first of kGicV2mSpis for messages
 inline constexpr unsigned kGicV2mSpis = 64;

@@ -4,9 +4,11 @@
 #include "devices/fwcfg/fw_cfg.h"
 #include "devices/gpio/pl061.h"
 #include "devices/gpio/power_key.h"
+#include "devices/i2c/dw_i2c.h"
 #include "devices/panic/pv_panic.h"
 #include "devices/pcie/host_bridge.h"
 #include "devices/rtc/pl031.h"
+#include "devices/sensors/sensor_set.h"
 #include "devices/uart/pl011.h"
 #include "devices/virtio/transport/virtio_mmio.h"
 #include "devices/virtio/transport/virtio_pci.h"
@@ -111,6 +113,7 @@ Result<> VirtBoard::build() {
         add_device(kWatchdog.base, kWatchdogSpi,
                    std::make_unique<devices::SbsaWatchdog>(clock_, line(kWatchdogSpi),
                                                            [this] { watchdog_expired(); }));
+    add_sensors();
     auto fw_cfg = std::make_unique<devices::FwCfg>(map_);
     fw_cfg_ = fw_cfg.get();
     fw_cfg_->add_item(devices::FwCfg::kCpuCount, config_.cpus);
@@ -139,6 +142,21 @@ void VirtBoard::add_flash() {
         map_.add_rom(GuestPhysAddr{base}, window, *flash);
         devices_.push_back({base, 0, std::move(flash)});
     }
+}
+
+void VirtBoard::add_sensors() {
+    if (!config_.sensors.has_value()) return;
+    sensors_ = std::make_unique<devices::SensorSet>(*config_.sensors);
+    add_device(kI2c.base, kI2cSpi,
+               std::make_unique<devices::DwI2c>(sensors_->bus(), line(kI2cSpi)));
+}
+
+std::optional<devices::QuantityValues> VirtBoard::sensors() const {
+    return sensors_ != nullptr ? std::optional(sensors_->world()) : std::nullopt;
+}
+
+void VirtBoard::set_sensor(devices::Quantity quantity, const devices::QuantityValue &value) {
+    if (sensors_ != nullptr) sensors_->set(quantity, value);
 }
 
 void VirtBoard::add_pcie() {
@@ -321,7 +339,8 @@ void VirtBoard::offer_firmware_tables() {
     const SmbiosFiles smbios = build_smbios(config_.cpus, kRamBase, ram_->size());
     add("etc/smbios/smbios-anchor", smbios.anchor);
     add("etc/smbios/smbios-tables", smbios.tables);
-    if (!config_.acpi) return;
+    // Firmware that gets ACPI tables keeps the device tree to itself, which alone has the sensors.
+    if (!config_.acpi || sensors_ != nullptr) return;
     const AcpiFiles acpi =
         build_acpi({config_.gic_version, affinities_, config_.watchdog.has_value()});
     add("etc/acpi/tables", acpi.tables);
@@ -474,6 +493,7 @@ std::vector<VirtBoard::Part> VirtBoard::parts() {
         add(std::string(placed.device->name()), *placed.device);
     add("pcie", pcie_->ecam());
     add("power-key", *power_key_);
+    if (sensors_ != nullptr) add("sensors", *sensors_);
     if (ShapedNet *net = virtio_->shaped_net(); net != nullptr) add("link", *net);
     if (semihosting_ != nullptr) add("semihosting", *semihosting_);
     return parts;

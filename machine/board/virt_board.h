@@ -18,6 +18,7 @@ namespace tandem::devices {
 class FwCfg;
 class PcieHostBridge;
 class PowerKey;
+class SensorSet;
 } // namespace tandem::devices
 
 namespace tandem::machine {
@@ -82,6 +83,8 @@ public:
     void press_power_key() override;
     [[nodiscard]] std::optional<BalloonInfo> balloon() override { return virtio_->balloon(); }
     void set_balloon(u64 bytes) override { virtio_->set_balloon(bytes); }
+    [[nodiscard]] std::optional<devices::QuantityValues> sensors() const override;
+    void set_sensor(devices::Quantity, const devices::QuantityValue &) override;
     void set_screen(u32 output, const devices::DisplayMode &mode) override {
         virtio_->set_screen(output, mode);
     }
@@ -110,6 +113,7 @@ private:
     void add_device(u64 base, u32 spi, std::unique_ptr<devices::MmioDevice>);
     [[nodiscard]] devices::IrqLine line(u32 spi) { return {interrupts_->spis(), spi}; }
     void add_flash();
+    void add_sensors();
     void watchdog_expired();
     void guest_panicked(devices::GuestPanic);
     void add_pcie();
@@ -165,6 +169,7 @@ private:
     std::unique_ptr<Semihosting> semihosting_; ///< null: there is none
     std::unique_ptr<RandomNumbers> random_;
     std::unique_ptr<InterruptController> interrupts_;
+    std::unique_ptr<devices::SensorSet> sensors_; ///< null: there are none
     std::vector<PlacedDevice> devices_;
     std::unique_ptr<devices::PowerKey> power_key_;
     std::unique_ptr<devices::PcieHostBridge> pcie_;

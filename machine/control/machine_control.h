@@ -130,6 +130,12 @@ public:
     /// One of them has become another. Nobody touches a replay.
     [[nodiscard]] virtual Result<> set_screen(u32 output, const devices::DisplayMode &) = 0;
 
+    /// What is around the machine; nothing: it has no sensors.
+    [[nodiscard]] virtual std::optional<devices::QuantityValues> sensors() const = 0;
+    /// The value is within the quantity's range. Nobody touches a replay.
+    [[nodiscard]] virtual Result<> set_sensor(devices::Quantity,
+                                              const devices::QuantityValue &) = 0;
+
     /// Writes the last part of the run to a file; what to tell of it.
     [[nodiscard]] virtual Result<std::string> dump_recording() = 0;
 

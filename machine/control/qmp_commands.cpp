@@ -5,6 +5,7 @@
 #include "machine/control/input_commands.h"
 #include "machine/control/json_member.h"
 #include "machine/control/screen_commands.h"
+#include "machine/control/sensor_commands.h"
 
 #include <fmt/format.h>
 
@@ -411,6 +412,10 @@ constexpr Argument kSetScreenArguments[] = {
     {"head", ArgumentType::Integer, false},
     {"size", ArgumentType::String, true},
 };
+constexpr Argument kSetSensorArguments[] = {
+    {"sensor", ArgumentType::String, true},
+    {"values", ArgumentType::List, true},
+};
 constexpr Argument kSendKeyArguments[] = {
     {"keys", ArgumentType::List, true},
     {"hold-time", ArgumentType::Integer, false},
@@ -462,8 +467,10 @@ constexpr Command kCommands[] = {
     {"system_reset",               system_reset,                {}},
     {"x-query-link",               query_link,                  {}},
     {"x-query-screens",            on_machine<query_screens>, {}},
+    {"x-query-sensors",            on_machine<query_sensors>, {}},
     {"x-record-dump",              record_dump,                 {}},
     {"x-set-screen",               on_machine<set_screen>, kSetScreenArguments},
+    {"x-set-sensor",               on_machine<set_sensor>, kSetSensorArguments},
     {"x-set-link",                 set_link,                    kLinkArguments},
 };
 // clang-format on

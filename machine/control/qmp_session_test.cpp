@@ -123,6 +123,12 @@ public:
         modes.emplace_back(output, mode);
         return {};
     }
+    std::optional<devices::QuantityValues> sensors() const override { return world; }
+    Result<> set_sensor(devices::Quantity quantity, const devices::QuantityValue &value) override {
+        (*world)[quantity] = value;
+        return {};
+    }
+    std::optional<devices::QuantityValues> world;
     std::string link() const override { return link_settings; }
     Result<std::string> dump_recording() override {
         if (!records) return failure("record: no");
@@ -650,6 +656,32 @@ TEST_F(QmpSessionTest, Input) {
     EXPECT_EQ(mice[0]["absolute"], true);
     EXPECT_EQ(monitor("info mice"), "* Mouse #1: Tandem Virtio Tablet (absolute)\r\n"
                                     "  Mouse #2: Tandem Virtio MultiTouch (absolute)\r\n");
+}
+
+TEST_F(QmpSessionTest, SensorsMeasureWhatTheyAreTold) {
+    negotiate();
+    const auto set = [this](const std::string &arguments) {
+        return ask(R"({"execute": "x-set-sensor", "arguments": {)" + arguments + "}}");
+    };
+    const auto error = [](const json &answer) { return answer["error"].value("desc", ""); };
+    EXPECT_EQ(ask(R"({"execute": "x-query-sensors"})")["error"].value("class", ""),
+              "DeviceNotActive");
+    EXPECT_NE(error(set(R"("sensor": "light", "values": [1])")).find("--sensors"),
+              std::string::npos);
+    machine.world.emplace();
+    EXPECT_TRUE(set(R"("sensor": "acceleration", "values": [0, -9.81, 1])").contains("return"));
+    const json sensors = ask(R"({"execute": "x-query-sensors"})")["return"];
+    EXPECT_EQ(sensors.size(), std::size(devices::kQuantities));
+    EXPECT_EQ(
+        sensors[0],
+        json::parse(R"({"sensor": "acceleration", "unit": "m/s2", "values": [0, -9.81, 1]})"));
+    EXPECT_NE(error(set(R"("sensor": "light", "values": ["x"])")).find("numbers"),
+              std::string::npos);
+    for (const auto *bad :
+         {R"("sensor": "speed", "values": [1])", R"("sensor": "light", "values": [])",
+          R"("sensor": "light", "values": [-1])", R"("sensor": "light")",
+          R"("sensor": "light", "values": [1, 2])"})
+        EXPECT_TRUE(set(bad).contains("error")) << bad;
 }
 
 TEST_F(QmpSessionTest, Screens) {

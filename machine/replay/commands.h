@@ -14,6 +14,7 @@ struct Command {
         SetBalloon, ///< to `text` bytes
         SetLink,    ///< to the settings in `text`
         SetScreen,  ///< number and size, as in "0 1280x800"
+        SetSensor,  ///< its name and values, as in "acceleration 0:9.81:0"
     };
     Kind kind{};
     std::string text = {};
@@ -47,7 +48,7 @@ private:
         return true;
     }
     void enter(std::span<const std::byte> piece) override {
-        if (piece.empty() || piece[0] > std::byte{static_cast<u8>(Command::Kind::SetScreen)})
+        if (piece.empty() || piece[0] > std::byte{static_cast<u8>(Command::Kind::SetSensor)})
             return;
         const auto text = piece.subspan(1);
         execute_({static_cast<Command::Kind>(piece[0]),

@@ -134,6 +134,7 @@ std::string to_json(const Manifest &manifest) {
                    {"ports", ports},
                    {"inputs", inputs},
                    {"screens", screens},
+                   {"sensors", config.sensors.has_value()},
                    {"vsock", config.vsock.has_value() ? config.vsock->cid : 0},
                    {"balloon", config.balloon.has_value() ? json(config.balloon->statistics_ns)
                                                           : json(nullptr)},
@@ -185,6 +186,7 @@ Result<Manifest> parse_manifest(std::string_view text, const std::string &path) 
             port.name = name;
             port.line.kind = SerialConfig::Kind::None;
         }
+        if (in.value("sensors", false)) config.sensors.emplace(); // what they measure is state
         for (const json &size : in.value("screens", json::array())) {
             const auto mode = parse_screen(size.get<std::string_view>());
             if (!mode.has_value()) return damaged();
@@ -275,6 +277,8 @@ Result<> check_same_machine(const MachineConfig &saved, const MachineConfig &wan
     if (cid(wanted) != cid(saved))
         return differs("--vsock", owner,
                        cid(saved) == 0 ? "none" : fmt::format("cid={}", cid(saved)));
+    if (wanted.sensors.has_value() != saved.sensors.has_value())
+        return differs("--sensors", owner, saved.sensors.has_value() ? "some" : "none");
     // Their sizes are state: a screen may have become another.
     if (wanted.screens.size() != saved.screens.size())
         return differs("--screen", owner, fmt::format("{} screens", saved.screens.size()));
