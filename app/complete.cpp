@@ -27,6 +27,7 @@ const Choices kChoices[] = {
     {"--compression",    {"zlib", "zstd"}},
     {"--console",        {"stdio", "none", "file:", "pty", "tcp:", "unix:"}},
     {"--cpu",            {"cortex-a53", "cortex-a72", "neoverse-n1", "max", "max,pauth=qarma5"}},
+    {"--device",         {"car", "kiosk", "phone", "tablet", "watch"}},
     {"--display",        {"none"}},
     {"--format",         {"raw", "qcow2"}},
     {"--from",           {"raw", "qcow2"}},

@@ -1,5 +1,6 @@
 #include "app/run.h"
 
+#include "app/device_profile.h"
 #include "app/launch_report.h"
 #include "app/option_values.h"
 #include "machine/launch/accelerator_choice.h"
@@ -15,6 +16,7 @@
 #include <array>
 #include <cstdio>
 #include <iterator>
+#include <set>
 
 namespace tandem::app {
 
@@ -27,7 +29,7 @@ int fail(const Error &error, int status) {
 
 /// The options as typed.
 struct RunCommand::Options {
-    std::string image, kernel, initrd, append, dtb, bios, nvram, restore, incoming;
+    std::string image, device, kernel, initrd, append, dtb, bios, nvram, restore, incoming;
     std::vector<std::string> disks, cdroms, shares, ports, screens, inputs;
     std::string cpus, memory, cpu, accel = "auto", gic, watchdog, on_panic;
     std::string tier = "auto";
@@ -175,6 +177,7 @@ std::vector<RunCommand::Options::Row> RunCommand::Options::rows() {
     // clang-format off
     return {
         {"IMAGE",     &o.image,        "",       "a disk, an ISO, a kernel or an ELF file; what it needs is chosen"},
+        {"--device",  &o.device,       "NAME|FILE", "what the profile of a device says: car, kiosk, phone, tablet, watch or one of your own"},
         {"--kernel",  &o.kernel,       "FILE",   "Image, Image.gz, EFI zboot or ELF kernel"},
         {"--initrd",  &o.initrd,       "FILE",   "initial RAM disk"},
         {"--append",  &o.append,       "TEXT",   "kernel command line"},
@@ -289,7 +292,8 @@ bool RunCommand::is_chosen() const {
 
 std::vector<std::string> RunCommand::given_arguments() const {
     // What IMAGE stands for is spelled out, and so is what decides about it.
-    static constexpr std::array<std::string_view, 3> kDecided{"IMAGE", "--cloud-init", "--json"};
+    static constexpr std::array<std::string_view, 4> kDecided{"IMAGE", "--cloud-init", "--device",
+                                                              "--json"};
     std::vector<std::string> words;
     for (const CLI::Option *option : verb_->get_options()) {
         const std::string name = option->get_name();
@@ -303,7 +307,34 @@ std::vector<std::string> RunCommand::given_arguments() const {
     return words;
 }
 
+Result<> RunCommand::take_profile() {
+    if (options_->device.empty()) return {};
+    std::set<const CLI::Option *> given;
+    for (const CLI::Option *option : verb_->get_options())
+        if (option->count() != 0) given.insert(option);
+    for (const ProfileLine &line : TRY(read_device_profile(options_->device))) {
+        CLI::Option *option = verb_->get_option_no_throw(line.option);
+        if (option == nullptr || option == verb_->get_option("--device"))
+            return failure(fmt::format("{}: {}: no option of tandem run; see tandem run --help",
+                                       line.place, line.option.substr(2)));
+        if (given.contains(option)) continue;
+        const bool is_flag = option->get_items_expected_max() == 0;
+        if (is_flag != line.value.empty())
+            return failure(
+                fmt::format("{}: {}: {}", line.place, line.option.substr(2),
+                            is_flag ? "it takes no value; remove it" : "give it a value"));
+        if (option->count() != 0 &&
+            option->get_multi_option_policy() != CLI::MultiOptionPolicy::TakeAll)
+            return failure(
+                fmt::format("{}: {}: given twice; remove one", line.place, line.option.substr(2)));
+        option->add_result(is_flag ? "true" : line.value);
+        option->run_callback();
+    }
+    return {};
+}
+
 Result<PlannedRun> RunCommand::plan(const std::string &folder, const std::string &host_name) {
+    TRY(take_profile());
     PlannedRun planned;
     planned.arguments = given_arguments();
     if (!options_->image.empty()) {

@@ -53,6 +53,8 @@ private:
     struct Options;
 
     [[nodiscard]] std::vector<std::string> given_arguments() const;
+    /// Options of --device, where none was given.
+    [[nodiscard]] Result<> take_profile();
     [[nodiscard]] int start(PlannedRun &);
 
     std::unique_ptr<Options> options_;

@@ -99,6 +99,13 @@ def main():
             refused(tandem, ["--kernel", good, "--screen", screen], f"--screen {screen}", "use")
         refused(tandem, ["--kernel", good, *["--screen", "64x64"] * 17], "--screen", "16")
         refused(tandem, ["--kernel", good, "--input", "pen"], "--input pen", "tablet")
+        for line, *reasons in (("colour red", ":2: colour", "no option"), ("sensors on", ":2: sensors", "no value"),
+                               ("screen", ":2: screen", "a value"), ("memory 1G\nmemory 2G", ":3: memory", "twice"),
+                               ("screen 1x1", "--screen 1x1", "use"), ("device x", "no option")):
+            profile = file("profile.conf", f"# A device\n{line}\n".encode())
+            refused(tandem, ["--kernel", good, "--device", profile], *reasons)
+        refused(tandem, ["--kernel", good, "--device", f"{folder}/absent.conf"], "--device", "absent.conf")
+        refused(tandem, ["--kernel", good, "--device", "absent"], "--device absent", "use car, kiosk, phone")
         refused(tandem, ["--kernel", good, *["--input", "mouse"] * 40], "slots")
         for balloon in ("2G", "on,stats=0", "on,stats=", "off"):
             refused(tandem, ["--kernel", good, "--balloon", balloon], "--balloon")

@@ -20,8 +20,7 @@ class Guest:
     def __init__(self, tandem, image, control, *options):
         self.tandem, self.control = tandem, control
         self.console = Console(run_arguments(tandem, image, "drivers.cpio.gz", "console=ttyAMA0 quiet", kernel="drivers.kernel") +
-                               ["--net", "none", "--sensors", "--input", "touch", "--screen", "720x1440", "--qmp",
-                                f"unix:{control}", *options], 200)
+                               ["--net", "none", "--device", "phone", "--qmp", f"unix:{control}", *options], 200)
 
     def run(self, command):
         self.console.send(f"{command}; echo status $?\r".encode())

@@ -11,7 +11,7 @@ import tempfile
 
 FILES = ["bin/tandem", "lib*/**/tandem/libtandem-llvm.so", "share/man/man1/tandem.1",
          "share/bash-completion/completions/tandem", "share/zsh/site-functions/_tandem",
-         "share/fish/vendor_completions.d/tandem.fish"]
+         "share/fish/vendor_completions.d/tandem.fish", "share/tandem/devices/phone.conf"]
 # What reads each file for its syntax, where that program is installed.
 READERS = [
     ("bash", "share/bash-completion/completions/tandem", ["-n"]),
@@ -35,6 +35,9 @@ def main():
             if read.returncode != 0 or read.stderr:
                 faults.append(f"{name}: {reader} says {read.stderr.strip()}")
         tandem = os.path.join(prefix, "bin/tandem")
+        profiles = subprocess.run([tandem, "run", "--device", "none"], text=True, capture_output=True)
+        if "no such profile; use car, kiosk, phone, tablet, watch, or" not in profiles.stderr:
+            faults.append(f"--device: {profiles.stderr!r}")
         version = subprocess.run([tandem, "--version"], text=True, capture_output=True)
         if not re.fullmatch(r"tandem \d+\.\d+\.\d+\n", version.stdout):
             faults.append(f"--version: prints {version.stdout!r}")
