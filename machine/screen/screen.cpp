@@ -1,5 +1,7 @@
 #include "machine/screen/screen.h"
 
+#include "machine/screen/screen_watch.h"
+
 #include <xxhash.h>
 
 #include <cstring>
@@ -40,37 +42,60 @@ void draw(Picture &picture, const DisplayRectangle &part, const PixelRows &rows)
 
 } // namespace
 
+template <typename Make>
+void Screen::change(u32 output, const Make &make) {
+    const std::lock_guard watches_lock(watches_mutex_);
+    std::vector<ScreenWatch *> told;
+    {
+        const std::lock_guard lock(mutex_);
+        const ScreenChanges changes = make(outputs_[output]);
+        if (!changes.any()) return;
+        for (ScreenWatch *watch : watches_)
+            if (watch->add(output, changes)) told.push_back(watch);
+    }
+    for (const ScreenWatch *watch : told) watch->changed_();
+}
+
 void Screen::show(u32 output, u32 width, u32 height) {
-    const std::lock_guard lock(mutex_);
-    Picture &picture = outputs_[output].picture;
-    if (width == picture.width && height == picture.height) return;
-    picture.width = width;
-    picture.height = height;
-    picture.pixels.assign(std::size_t{width} * height, kOpaque);
+    change(output, [&](Output &shown) -> ScreenChanges {
+        Picture &picture = shown.picture;
+        if (width == picture.width && height == picture.height) return {};
+        picture.width = width;
+        picture.height = height;
+        picture.pixels.assign(std::size_t{width} * height, kOpaque);
+        return {.size = true};
+    });
 }
 
 void Screen::update(u32 output, const DisplayRectangle &part, const PixelRows &rows) {
-    const std::lock_guard lock(mutex_);
-    draw(outputs_[output].picture, part, rows);
-    ++outputs_[output].updates;
+    change(output, [&](Output &shown) -> ScreenChanges {
+        draw(shown.picture, part, rows);
+        ++shown.updates;
+        return {.parts = {part}};
+    });
 }
 
 void Screen::set_cursor(u32 output, u32 hot_x, u32 hot_y, const PixelRows &rows) {
-    const std::lock_guard lock(mutex_);
-    Cursor &cursor = outputs_[output].cursor;
-    cursor.hot_x = hot_x;
-    cursor.hot_y = hot_y;
-    cursor.picture = {};
-    if (rows.bytes.empty()) return;
-    static constexpr u32 kSide = devices::kCursorSide;
-    cursor.picture = {kSide, kSide, std::vector<u32>(std::size_t{kSide} * kSide)};
-    draw(cursor.picture, {0, 0, kSide, kSide}, rows);
+    change(output, [&](Output &shown) -> ScreenChanges {
+        Cursor &cursor = shown.cursor;
+        cursor.hot_x = hot_x;
+        cursor.hot_y = hot_y;
+        cursor.picture = {};
+        if (!rows.bytes.empty()) {
+            static constexpr u32 kSide = devices::kCursorSide;
+            cursor.picture = {kSide, kSide, std::vector<u32>(std::size_t{kSide} * kSide)};
+            draw(cursor.picture, {0, 0, kSide, kSide}, rows);
+        }
+        return {.cursor = true};
+    });
 }
 
 void Screen::move_cursor(u32 output, u32 x, u32 y) {
-    const std::lock_guard lock(mutex_);
-    outputs_[output].cursor.x = x;
-    outputs_[output].cursor.y = y;
+    change(output, [&](Output &shown) -> ScreenChanges {
+        shown.cursor.x = x;
+        shown.cursor.y = y;
+        return {.cursor_place = true};
+    });
 }
 
 Picture Screen::picture(std::size_t output) const {

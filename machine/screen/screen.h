@@ -9,6 +9,9 @@
 
 namespace tandem::machine {
 
+class ScreenWatch;
+struct ScreenChanges;
+
 struct ScreenInfo {
     u32 width = 0, height = 0; ///< of what is shown; 0: nothing is
     u64 updates = 0;           ///< since the machine has started
@@ -37,12 +40,19 @@ public:
     [[nodiscard]] std::vector<ScreenInfo> info() const;
 
 private:
+    friend class ScreenWatch;
     struct Output {
         Picture picture;
         Cursor cursor;
         u64 updates = 0;
     };
 
+    /// `make` changes the output and says what of it has changed.
+    template <typename Make>
+    void change(u32 output, const Make &make);
+
+    mutable std::mutex watches_mutex_; ///< guards the next; held while they are told; before mutex_
+    mutable std::vector<ScreenWatch *> watches_;
     mutable std::mutex mutex_; ///< guards what is in there; their number stays
     std::vector<Output> outputs_;
 };
