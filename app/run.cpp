@@ -1,6 +1,7 @@
 #include "app/run.h"
 
 #include "app/device_profile.h"
+#include "app/display_option.h"
 #include "app/launch_report.h"
 #include "app/option_values.h"
 #include "machine/launch/accelerator_choice.h"
@@ -30,12 +31,12 @@ int fail(const Error &error, int status) {
 /// The options as typed.
 struct RunCommand::Options {
     std::string image, device, kernel, initrd, append, dtb, bios, nvram, restore, incoming;
-    std::vector<std::string> disks, cdroms, shares, ports, screens, inputs;
+    std::vector<std::string> disks, cdroms, shares, ports, screens, inputs, displays;
     std::string cpus, memory, cpu, accel = "auto", gic, watchdog, on_panic;
     std::string tier = "auto";
     CacheTexts cache;
     std::string net, serial, console, semihosting, semihosting_folder, guest_agent, vsock, balloon,
-        bus, display = "none";
+        bus;
     std::string timeout, trace, trace_filter;
     std::string cloud_init = "auto", name, qmp, gdb, snapshots;
     std::string seed, schedule, until, record, record_ring, record_when;
@@ -118,8 +119,9 @@ RunCommand::Options::to_config(std::unique_ptr<machine::move::Arrival> &arrival)
                config.console->kind == machine::SerialConfig::Kind::Stdio) {
         config.serial.kind = machine::SerialConfig::Kind::None;
     }
-    if (display != "none")
-        return failure(fmt::format("--display {}: not supported yet; use none", display));
+    config.display = TRY(parse_displays(displays));
+    // What was saved, or comes, has its devices.
+    if (restore.empty() && arrival == nullptr) add_devices_for_display(config);
     config.reboot_allowed = !no_reboot;
     if (no_acpi) config.acpi = false;
     if (!timeout.empty()) config.timeout_ns = TRY(parse_seconds("--timeout", timeout));
@@ -205,7 +207,6 @@ std::vector<RunCommand::Options::Row> RunCommand::Options::rows() {
         {"--vsock",   &o.vsock,        "[cid=N,]path=PATH", "sockets between guest and host: clients of PATH say CONNECT PORT; guests call PATH_PORT"},
         {"--balloon", &o.balloon,      "KIND",   "on[,stats=SECONDS]: memory that the guest does not use goes back to the host; or none (default)"},
         {"--bus",     &o.bus,          "KIND",   "of virtio devices other than disks: pci (default) or mmio"},
-        {"--display", &o.display,      "KIND",   "none (default)"},
         {"--cloud-init", &o.cloud_init,"WHEN",   "a seed for cloud-init: auto (default; when IMAGE wants one), always or never"},
         {"--name",    &o.name,         "NAME",   "of the machine, for whoever controls it"},
         {"--qmp",     &o.qmp,          "WHERE",  "control socket, unix:PATH, that speaks QMP"},
@@ -253,6 +254,14 @@ RunCommand::RunCommand(CLI::App &program, Verb verb)
         ->allow_extra_args(false);
     verb_->add_flag("--sensors", o.sensors,
                     "the sensors and the battery of a mobile device (tandem phone)");
+    verb_
+        ->add_option("--display", o.displays,
+                     "who sees the screens: nobody (none, the default), or VNC clients at port "
+                     "5900 + N of this host, or of ADDR")
+        ->option_text("none|vnc[=[ADDR:]N][,password-file=FILE][,password=on][,head=N]")
+        ->expected(1)
+        ->take_all()
+        ->allow_extra_args(false);
     verb_->add_option("--input", o.inputs, "keyboard, mouse, tablet or touch; repeatable")
         ->option_text("KIND")
         ->expected(1)

@@ -101,6 +101,15 @@ Result<> check_slots(const MachineConfig &config) {
     return {};
 }
 
+Result<> check_display(const MachineConfig &config) {
+    if (!config.display.vnc.has_value() || config.display.vnc->head < config.screens.size())
+        return {};
+    if (config.screens.empty())
+        return failure("--display: the machine has no screen; add --screen WIDTHxHEIGHT");
+    return failure(fmt::format("--display vnc,head={}: there is no such screen; use 0 to {}",
+                               config.display.vnc->head, config.screens.size() - 1));
+}
+
 Result<> check_network(const MachineConfig &config) {
     if (config.net.queues >= 1 && config.net.queues <= devices::VirtioNet::kMaxPairs) return {};
     return failure(fmt::format("--net queues={}: out of range; use 1 to {}", config.net.queues,
@@ -168,6 +177,7 @@ Result<> check_config(const MachineConfig &config) {
         return failure(fmt::format("--screen: {} screens; the graphics card has {} at most",
                                    config.screens.size(), kMaxScreens));
     TRY(check_network(config));
+    TRY(check_display(config));
     if (config.vsock.has_value() && (config.vsock->cid < devices::virtio_vsock::kFirstGuestCid ||
                                      config.vsock->cid > devices::virtio_vsock::kLastGuestCid))
         return failure(fmt::format("--vsock cid={}: not a guest's; use {} to {}", config.vsock->cid,

@@ -5,6 +5,7 @@
 #include "machine/boot/file_bytes.h"
 #include "machine/control/qmp_server.h"
 #include "machine/debug/gdb/gdb_server.h"
+#include "machine/display/open_displays.h"
 #include "machine/host/flash_file.h"
 #include "machine/host/logged_char.h"
 #include "machine/host/net/silent_net.h"
@@ -39,6 +40,7 @@ Result<std::unique_ptr<Machine>> Machine::create(const MachineConfig &config,
     TRY(machine->open_backends());
     TRY(machine->open_session());
     TRY(machine->open_profiler());
+    TRY(machine->open_displays());
     return machine;
 }
 
@@ -172,6 +174,16 @@ public:
     }
     Result<> set_sensor(devices::Quantity quantity, const devices::QuantityValue &value) override {
         return machine_.set_sensor(quantity, value);
+    }
+    std::optional<VncInfo> vnc() const override {
+        if (machine_.vnc_ == nullptr) return std::nullopt;
+        return machine_.vnc_->info();
+    }
+    Result<> set_vnc_password(const std::string &password) override {
+        if (machine_.vnc_ == nullptr || !machine_.config_.display.vnc->has_password)
+            return failure("Could not set password");
+        machine_.vnc_->set_password(password);
+        return {};
     }
     std::string link() const override {
         const std::lock_guard lock(machine_.mutex_);
@@ -348,6 +360,16 @@ Result<> Machine::open_profiler() {
                               : !config_.kernel.empty() ? config_.kernel
                                                         : config_.bios;
     profiler_ = TRY(profile::Profiler::create(*config_.profile, config_.symbols, what));
+    return {};
+}
+
+Result<> Machine::open_displays() {
+    if (!config_.display.any()) return {};
+    const DisplayWiring wiring{.machine = *control_,
+                               .inputs = config_.inputs,
+                               .screens = config_.screens,
+                               .title = config_.name.empty() ? "Tandem" : config_.name};
+    if (config_.display.vnc.has_value()) vnc_ = TRY(open_vnc(*config_.display.vnc, wiring));
     return {};
 }
 

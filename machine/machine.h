@@ -40,6 +40,7 @@ struct RunOutcome {
 
 class GdbServer;
 class QmpServer;
+class VncService;
 
 class Machine final : private ConsoleCommands {
 public:
@@ -124,6 +125,7 @@ private:
     void loaded(Result<>);
     [[nodiscard]] Result<> open_session();
     [[nodiscard]] Result<> open_profiler();
+    [[nodiscard]] Result<> open_displays();
     void execute(const replay::Command &);
     /// A replay that a debugger may be attached to gets a history.
     void open_timeline();
@@ -241,7 +243,8 @@ private:
     std::unique_ptr<Hotplug> hotplug_;
     std::unique_ptr<Debugged> debugged_;
     std::unique_ptr<Errand> pauser_;    ///< its thread inherits the signals that watcher_ blocks
-    std::unique_ptr<QmpServer> server_; ///< goes before what it uses, as does the next
+    std::unique_ptr<QmpServer> server_; ///< goes before what it uses, as do the next two
+    std::unique_ptr<VncService> vnc_;   ///< null: there is none
     std::mutex gdb_mutex_;              ///< guards the pointer; the innermost
     std::shared_ptr<GdbServer> gdb_;
     bool gdb_is_over_ = false; ///< likewise guarded

@@ -5,6 +5,7 @@
 #include "devices/sensors/quantities.h"
 #include "devices/virtio/input/input_kinds.h"
 #include "machine/debug/gdb/gdb_address.h"
+#include "machine/display/display_config.h"
 #include "machine/host/net/net_config.h"
 #include "machine/host/share/share_config.h"
 #include "machine/profile/profile_config.h"
@@ -200,6 +201,7 @@ struct MachineConfig {
     std::vector<devices::InputKind> inputs;    ///< keyboards and what else hands move
     /// What is around the machine when it starts; without it there are no sensors.
     std::optional<devices::QuantityValues> sensors;
+    DisplayConfig display;                 ///< how people see the screens
     std::optional<BalloonConfig> balloon;  ///< without it there is none
     VirtioBus virtio_bus = VirtioBus::Pci; ///< of all virtio devices but disks
     NetConfig net = {};

@@ -3,6 +3,7 @@
 #include "devices/pcie/pci_function.h"
 #include "machine/board/balloon_info.h"
 #include "machine/board/machine_config.h"
+#include "machine/display/vnc_service.h"
 #include "machine/input/input_hub.h"
 #include "machine/move/progress.h"
 #include "machine/screen/screen.h"
@@ -135,6 +136,10 @@ public:
     /// The value is within the quantity's range. Nobody touches a replay.
     [[nodiscard]] virtual Result<> set_sensor(devices::Quantity,
                                               const devices::QuantityValue &) = 0;
+    /// Nothing: there is no VNC server.
+    [[nodiscard]] virtual std::optional<VncInfo> vnc() const = 0;
+    /// Fails where none was asked for from the start.
+    [[nodiscard]] virtual Result<> set_vnc_password(const std::string &) = 0;
 
     /// Writes the last part of the run to a file; what to tell of it.
     [[nodiscard]] virtual Result<std::string> dump_recording() = 0;

@@ -6,6 +6,7 @@
 #include "machine/control/json_member.h"
 #include "machine/control/screen_commands.h"
 #include "machine/control/sensor_commands.h"
+#include "machine/control/vnc_commands.h"
 
 #include <fmt/format.h>
 
@@ -416,6 +417,13 @@ constexpr Argument kSetSensorArguments[] = {
     {"sensor", ArgumentType::String, true},
     {"values", ArgumentType::List, true},
 };
+constexpr Argument kVncPasswordArguments[] = {{"password", ArgumentType::String, true}};
+constexpr Argument kPasswordArguments[] = {
+    {"protocol", ArgumentType::String, true},
+    {"password", ArgumentType::String, true},
+    {"connected", ArgumentType::String, false},
+    {"display", ArgumentType::String, false},
+};
 constexpr Argument kSendKeyArguments[] = {
     {"keys", ArgumentType::List, true},
     {"hold-time", ArgumentType::Integer, false},
@@ -431,6 +439,7 @@ constexpr Command kCommands[] = {
     {"balloon",                    balloon,                     kBalloonArguments},
     {"blockdev-add",               on_machine<blockdev_add>, kBlockdevAddArguments, true},
     {"blockdev-del",               on_machine<blockdev_del>, kBlockdevDelArguments},
+    {"change-vnc-password",        on_machine<change_vnc_password>, kVncPasswordArguments},
     {"cont",                       cont,                        {}},
     {"device_add",                 on_machine<device_add>, kDeviceAddArguments, true},
     {"device_del",                 on_machine<device_del>, kIdArguments},
@@ -456,9 +465,11 @@ constexpr Command kCommands[] = {
     {"query-pci",                  on_machine<query_pci>, {}},
     {"query-status",               query_status,                {}},
     {"query-version",              query_version,               {}},
+    {"query-vnc",                  on_machine<query_vnc>, {}},
     {"quit",                       quit,                        {}},
     {"screendump",                 on_machine<screendump>, kScreendumpArguments},
     {"send-key",                   on_machine<send_key>, kSendKeyArguments},
+    {"set_password",               on_machine<set_password>, kPasswordArguments},
     {"snapshot-delete",            snapshot_delete,             kSnapshotArguments},
     {"snapshot-load",              snapshot_load,               kSnapshotArguments},
     {"snapshot-save",              snapshot_save,               kSnapshotArguments},

@@ -129,6 +129,14 @@ public:
         return {};
     }
     std::optional<devices::QuantityValues> world;
+    std::optional<VncInfo> vnc() const override { return vnc_info; }
+    Result<> set_vnc_password(const std::string &password) override {
+        if (!vnc_info.has_value()) return failure("Could not set password");
+        vnc_password = password;
+        return {};
+    }
+    std::optional<VncInfo> vnc_info;
+    std::string vnc_password;
     std::string link() const override { return link_settings; }
     Result<std::string> dump_recording() override {
         if (!records) return failure("record: no");
@@ -715,6 +723,31 @@ TEST_F(QmpSessionTest, Screens) {
     EXPECT_EQ(machine.modes[0].second, (devices::DisplayMode{640, 480, 120}));
     EXPECT_TRUE(
         ask(R"({"execute": "x-set-screen", "arguments": {"size": "1x1"}})").contains("error"));
+}
+
+TEST_F(QmpSessionTest, Vnc) {
+    negotiate();
+    const auto set = [&](const std::string &command, const std::string &arguments) {
+        return ask(R"({"execute": ")" + command + R"(", "arguments": {)" + arguments + "}}");
+    };
+    EXPECT_EQ(ask(R"({"execute": "query-vnc"})")["return"], R"({"enabled": false})"_json);
+    EXPECT_EQ(set("change-vnc-password", R"("password": "a")")["error"]["desc"],
+              "Could not set password");
+    machine.vnc_info = {.server = {"127.0.0.1", "5901", "ipv4"},
+                        .has_password = true,
+                        .clients = {{"::1", "4711", "ipv6"}}};
+    EXPECT_EQ(ask(R"({"execute": "query-vnc"})")["return"],
+              R"({"enabled": true, "host": "127.0.0.1", "service": "5901", "family": "ipv4",
+                  "auth": "vnc", "clients": [{"host": "::1", "service": "4711", "family": "ipv6",
+                                              "websocket": false}]})"_json);
+    EXPECT_TRUE(set("change-vnc-password", R"("password": "a")").contains("return"));
+    EXPECT_EQ(machine.vnc_password, "a");
+    EXPECT_TRUE(set("set_password", R"("protocol": "vnc", "password": "b")").contains("return"));
+    EXPECT_EQ(machine.vnc_password, "b");
+    EXPECT_TRUE(set("set_password", R"("protocol": "spice", "password": "c")").contains("error"));
+    EXPECT_TRUE(set("set_password", R"("protocol": "vnc", "password": "c", "connected": "fail")")
+                    .contains("error"));
+    EXPECT_EQ(machine.vnc_password, "b");
 }
 
 TEST_F(QmpSessionTest, BalloonAndLink) {

@@ -46,11 +46,11 @@ class Guest:
         self.console.expect(rb"/ # ")
         return found
 
-    def listen(self):
+    def listen(self, names=NAMES):
         """What each device tells goes to a file."""
         self.console.expect(rb"/ # ")
         self.devices = []
-        for name in NAMES:
+        for name in names:
             found = self.run(f"grep -l 'Tandem Virtio {name}' /sys/class/input/event*/device/name", rb"input/(event\d)/device")
             self.devices.append(found[1].decode())
             # Opened before anything is sent: a device tells only those that have it open.

@@ -3,29 +3,14 @@
 #include "frontend-arm/exceptions/exceptions.h"
 #include "machine/accel/jit/counted_jit_cpu.h"
 #include "machine/accel/jit/jit_cpu.h"
+#include "machine/host/module.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cstdio>
-#include <filesystem>
 
 namespace tandem::machine {
-namespace {
-
-/// The module that holds T2: beside the program, or where it is installed.
-std::string region_compiler_path() {
-    constexpr const char *kName = "libtandem-llvm.so";
-    std::error_code error;
-    const auto program = std::filesystem::read_symlink("/proc/self/exe", error);
-    const auto folder = program.parent_path();
-    const auto beside = folder / kName;
-    if (std::filesystem::exists(beside, error)) return beside.string();
-    return (folder / TANDEM_MODULE_FOLDER / kName).string();
-}
-
-} // namespace
-
 JitAccelerator::JitAccelerator(const arm::CpuModel &model, const JitWiring &wiring,
                                const JitOptions &options)
     : model_(model), wiring_(wiring), options_(options), frontend_(model_.features()),
@@ -40,7 +25,7 @@ Result<std::unique_ptr<JitAccelerator>> JitAccelerator::create(const arm::CpuMod
     engine_options.compile = options.compile;
     engine_options.optimise = options.optimise;
     engine_options.isolate_devices = options.deterministic;
-    engine_options.region_compiler = region_compiler_path();
+    engine_options.region_compiler = module_path("libtandem-llvm.so");
     if (options.trace.any()) engine_options.observer = &self->printer_;
     if (options.perf_map) {
         for (const std::string &path : options.symbols) TRY(self->symbols_.read(path));

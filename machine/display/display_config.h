@@ -1,0 +1,28 @@
+#pragma once
+/// How people see a machine's screens. Plain data.
+#include "support/bits.h"
+
+#include <optional>
+#include <string>
+
+namespace tandem::machine {
+
+/// A VNC server.
+struct VncConfig {
+    static constexpr unsigned kFirstPort = 5900;
+    static constexpr unsigned kMaxNumber = 0xffff - kFirstPort;
+
+    std::string address = "127.0.0.1";
+    unsigned number = 0;       ///< the port, from kFirstPort on
+    std::string password_file; ///< its first line; empty: none
+    bool has_password = false; ///< without a file nobody is let in before one is set
+    unsigned head = 0;         ///< the screen that it shows
+};
+
+struct DisplayConfig {
+    std::optional<VncConfig> vnc;
+
+    [[nodiscard]] bool any() const { return vnc.has_value(); }
+};
+
+} // namespace tandem::machine

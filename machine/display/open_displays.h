@@ -1,0 +1,14 @@
+#pragma once
+/// Opens what people see the machine by.
+#include "machine/display/display_config.h"
+#include "machine/display/vnc_service.h"
+
+#include <memory>
+
+namespace tandem::machine {
+
+/// What the wiring names outlives the server.
+[[nodiscard]] Result<std::unique_ptr<VncService>> open_vnc(const VncConfig &,
+                                                           const DisplayWiring &);
+
+} // namespace tandem::machine
