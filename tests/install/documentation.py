@@ -53,8 +53,8 @@ def main():
         faults.extend(f"{where}: {name} is missing" for name in sorted(expected - found))
         faults.extend(f"{where}: {name} is not an option or verb of the program" for name in sorted(found - expected))
 
-    # Without commands of the guest, and without examples, which are other programs' too.
-    text = re.sub(r'"mount .*?"', "", manual[:manual.index(".SH EXAMPLES")])
+    # Without commands of the guest and of ssh, and without examples, which are other programs' too.
+    text = re.sub(r'"(mount|ssh) .*?"', "", manual[:manual.index(".SH EXAMPLES")])
     described = set(re.findall(r"(?<![\w-])(--?[a-zA-Z][\w-]*)", text))
     compare("tandem.1", set().union(*(command.options for command in commands)), described | program.options)
     for command in commands[1:]:
