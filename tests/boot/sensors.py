@@ -117,6 +117,20 @@ def touched(guest):
     check([value[4] for value in ends] == [1, 0, 1, 0], f"two touches: {ends}")
 
 
+def typed(guest):
+    """Keys, in order, with shift where a US keyboard wants it."""
+    guest.run("exec 3</dev/input/event1; { cat <&3 >/tmp/keys & }; exec 3<&-")
+    guest.phone("type", "aB!")
+    guest.phone("key", "ctrl", "volumeup")
+    events = guest.run("sleep 0.5; hexdump -v -e '24/1 \"%02x\" \"\\n\"' /tmp/keys").split()
+    values = [bytes.fromhex(line)[16:] for line in events]
+    keys = [(int.from_bytes(value[2:4], "little"), value[4]) for value in values if value[0] == 1]
+    a, b, one, shift, ctrl, volume_up = 30, 48, 2, 42, 29, 115 # uapi/linux/input-event-codes.h
+    wanted = [(a,), (shift, b), (shift, one), (ctrl, volume_up)]
+    check(keys == [event for chord in wanted for event in [*((key, 1) for key in chord), *((key, 0) for key in reversed(chord))]],
+          f"what is typed: {keys}")
+
+
 def linux(tandem, image, folder):
     control = os.path.join(folder, "qmp")
     guest = Guest(tandem, image, control, "--snapshots", folder)
@@ -124,6 +138,7 @@ def linux(tandem, image, folder):
     guest.begin()
     use(guest)
     touched(guest)
+    typed(guest)
     # A snapshot has what is measured, and the chips' own settings.
     qmp.execute("human-monitor-command", command_line="savevm here")
     guest.phone("sensor", "acceleration", "0:0:0")
