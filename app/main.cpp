@@ -4,6 +4,7 @@
 #include "app/machines.h"
 #include "app/move.h"
 #include "app/phone.h"
+#include "app/play.h"
 #include "app/replay.h"
 #include "app/run.h"
 #include "app/screenshot.h"
@@ -43,6 +44,7 @@ int main(int argc, char **argv) {
     tandem::app::ReplayCommand replay(program);
     tandem::app::ScreenshotCommand screenshot(program);
     tandem::app::PhoneCommand phone(program);
+    tandem::app::PlayCommand play(program);
     tandem::app::CacheCommand cache(program);
     if (argc > 1 && std::string_view{argv[1]} == "complete") {
         fmt::print("{}", tandem::app::completions(program,
@@ -61,6 +63,7 @@ int main(int argc, char **argv) {
     if (move.is_chosen()) return move.run();
     if (screenshot.is_chosen()) return screenshot.run();
     if (phone.is_chosen()) return phone.run();
+    if (play.is_chosen()) return play.run();
     if (replay.is_chosen()) return replay.run();
     if (cache.is_chosen()) return cache.run();
     return explain.is_chosen() ? explain.run() : run.run();

@@ -65,4 +65,22 @@ Result<> write_image(const Picture &picture, ImageFileKind kind, const std::stri
     return {};
 }
 
+Result<Picture> read_png(const std::string &path) {
+    static constexpr u32 kMaxSide = 1u << 14;
+    png_image image{};
+    image.version = PNG_IMAGE_VERSION;
+    const auto refused = [&](std::string_view why) {
+        ::png_image_free(&image);
+        return failure(fmt::format("{}: {}; name a PNG file", path, why));
+    };
+    if (::png_image_begin_read_from_file(&image, path.c_str()) == 0) return refused(image.message);
+    if (image.width > kMaxSide || image.height > kMaxSide) return refused("too large");
+    image.format = PNG_FORMAT_BGRA; // 0xAARRGGBB in memory
+    Picture picture{image.width, image.height,
+                    std::vector<u32>(std::size_t{image.width} * image.height)};
+    if (::png_image_finish_read(&image, nullptr, picture.pixels.data(), 0, nullptr) == 0)
+        return refused(image.message);
+    return picture;
+}
+
 } // namespace tandem::machine

@@ -19,5 +19,7 @@ inline constexpr std::pair<std::string_view, ImageFileKind> kImageFileKinds[] = 
 [[nodiscard]] Result<std::vector<std::byte>> encode(const Picture &, ImageFileKind);
 /// Makes or replaces the file.
 [[nodiscard]] Result<> write_image(const Picture &, ImageFileKind, const std::string &path);
+/// With alpha: 255 where the file says nothing of it.
+[[nodiscard]] Result<Picture> read_png(const std::string &path);
 
 } // namespace tandem::machine

@@ -1,6 +1,7 @@
 #include "machine/screen/screen.h"
 
 #include "machine/screen/image_file.h"
+#include "machine/screen/picture_match.h"
 #include "machine/screen/screen_config.h"
 
 #include <gtest/gtest.h>
@@ -83,6 +84,30 @@ TEST(ImageFile, HasThePicture) {
     const auto written = write_image(picture, ImageFileKind::Png, "/nowhere/at/all.png");
     ASSERT_FALSE(written.has_value());
     EXPECT_TRUE(written.error().message.starts_with("/nowhere/at/all.png: "));
+}
+
+TEST(PictureMatch, CountsWhatDiffers) {
+    const Picture screen{3, 2, {0xff000000, 0xff101010, 0xff202020, 0, 0xffff0000, 0xff00ff00}};
+    const Picture wanted{2, 2, {0xff121010, 0xff202020, 0x00123456, 0xff00ff02}};
+    EXPECT_EQ(differing_share(screen, wanted, 1, 0, 2), 0);
+    EXPECT_EQ(differing_share(screen, wanted, 1, 0, 1), 0.5);
+    EXPECT_EQ(differing_share(screen, wanted, 0, 0, 2), 0.75) << "all but the transparent one";
+    EXPECT_EQ(differing_share(screen, wanted, 2, 1, 255), 0.5) << "beyond the screen";
+    EXPECT_EQ(differing_share({}, wanted, 0, 0, 255), 0.75);
+    EXPECT_EQ(differing_share(screen, {}, 0, 0, 0), 0);
+    EXPECT_EQ(differing_share(screen, wanted, ~u32{0}, ~u32{0}, 255), 0.75);
+}
+
+TEST(ImageFile, PngComesBack) {
+    const Picture picture{2, 1, {0xff112233, 0xff445566}};
+    const std::string path = testing::TempDir() + "picture.png";
+    ASSERT_TRUE(write_image(picture, ImageFileKind::Png, path).has_value());
+    const auto read = read_png(path);
+    ASSERT_TRUE(read.has_value()) << read.error().message;
+    EXPECT_EQ(read->pixels, picture.pixels);
+    ASSERT_TRUE(write_image(picture, ImageFileKind::Ppm, path).has_value());
+    EXPECT_FALSE(read_png(path).has_value());
+    EXPECT_FALSE(read_png(path + ".absent").has_value());
 }
 
 } // namespace

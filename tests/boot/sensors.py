@@ -2,6 +2,7 @@
 """sensors.py TANDEM GUEST linux|replay: Linux's drivers measure with a mobile device's sensors what `tandem phone` says is around
 it, and hear its fingers. `linux`: in each of their ranges, across a restart and a snapshot. `replay`: a recorded machine
 measures the same again."""
+import json
 import os
 import re
 import subprocess
@@ -131,6 +132,21 @@ def typed(guest):
           f"what is typed: {keys}")
 
 
+def play(guest, folder):
+    """A script of all of it, and one that waits for what is not shown."""
+    picture = os.path.join(folder, "shown.png")
+    done = subprocess.run([guest.tandem, "screenshot", f"unix:{guest.control}", picture], check=False)
+    check(done.returncode == 0, "a screenshot")
+    for name, last, status, why in (("good", {"see": "shown.png"}, 0, ""),
+                                    ("bad", {"see": "shown.png", "at": [1, 1], "within": 0.2}, 1, "step 4: .*shown.png: not seen within 0.2 s")):
+        script = os.path.join(folder, f"{name}.json")
+        with open(script, "w", encoding="utf-8") as file:
+            json.dump([{"see": "shown.png", "within": 5}, {"do": "rotate portrait"}, {"wait": 0.1}, last, {"do": "sensor acceleration"}], file)
+        done = subprocess.run([guest.tandem, "play", f"unix:{guest.control}", script], capture_output=True, text=True, check=False)
+        check(done.returncode == status and re.search(why, done.stderr) and ("0:9.80665:0" in done.stdout) == (status == 0),
+              f"{name}: {done.returncode} {done.stdout} {done.stderr}")
+
+
 def linux(tandem, image, folder):
     control = os.path.join(folder, "qmp")
     guest = Guest(tandem, image, control, "--snapshots", folder)
@@ -139,6 +155,8 @@ def linux(tandem, image, folder):
     use(guest)
     touched(guest)
     typed(guest)
+    play(guest, folder)
+    guest.phone("sensor", "acceleration", "-1.5:-2.5:12.25")
     # A snapshot has what is measured, and the chips' own settings.
     qmp.execute("human-monitor-command", command_line="savevm here")
     guest.phone("sensor", "acceleration", "0:0:0")
