@@ -28,7 +28,7 @@ const Choices kChoices[] = {
     {"--console",        {"stdio", "none", "file:", "pty", "tcp:", "unix:"}},
     {"--cpu",            {"cortex-a53", "cortex-a72", "neoverse-n1", "max", "max,pauth=qarma5"}},
     {"--device",         {"car", "kiosk", "phone", "tablet", "watch"}},
-    {"--display",        {"none", "vnc", "vnc="}},
+    {"--display",        {"none", "sdl", "sdl,full-screen", "sdl,scale=", "vnc", "vnc="}},
     {"--format",         {"raw", "qcow2"}},
     {"--from",           {"raw", "qcow2"}},
     {"--gic",            {"2", "3"}},

@@ -8,6 +8,7 @@
 namespace tandem::app {
 
 using machine::DisplayConfig;
+using machine::SdlConfig;
 using machine::VncConfig;
 
 namespace {
@@ -50,7 +51,7 @@ Result<VncConfig> parse_vnc(std::string_view option, std::string_view text) {
          comma = text.rfind(',')) {
         static constexpr std::string_view kFile = "password-file=", kHead = "head=";
         std::string_view part = text.substr(comma + 1);
-        if (const std::size_t file = text.find("," + std::string{kFile});
+        if (const std::size_t file = text.find(fmt::format(",{}", kFile));
             file != std::string_view::npos && !part.starts_with(kHead) &&
             !part.starts_with("password=")) {
             comma = file;
@@ -81,13 +82,34 @@ Result<VncConfig> parse_vnc(std::string_view option, std::string_view text) {
     return vnc;
 }
 
+Result<SdlConfig> parse_sdl(std::string_view option, std::string_view text) {
+    static constexpr std::string_view kScale = "scale=";
+    SdlConfig sdl;
+    while (!text.empty()) {
+        const std::string_view part = text.substr(1, text.find(',', 1) - 1);
+        text = text.substr(part.size() + 1);
+        if (part == "full-screen") {
+            sdl.is_full_screen = true;
+        } else if (part.starts_with(kScale)) {
+            const auto scale = number_of(part.substr(kScale.size()));
+            if (!scale.has_value() || *scale == 0 || *scale > SdlConfig::kMaxScale)
+                return failure(fmt::format("{}: {}: out of range; use 1 to {}", option, part,
+                                           SdlConfig::kMaxScale));
+            sdl.scale = *scale;
+        } else {
+            return failure(fmt::format("{}: unknown {}; use full-screen or scale=N", option, part));
+        }
+    }
+    return sdl;
+}
+
 } // namespace
 
 Result<DisplayConfig> parse_displays(const std::vector<std::string> &texts) {
     static constexpr std::string_view kVnc = "vnc";
     DisplayConfig display;
     for (const std::string &text : texts) {
-        const std::string option = "--display " + text;
+        const std::string option = fmt::format("--display {}", text);
         const std::string_view kind = std::string_view{text}.substr(0, text.find_first_of("=,"));
         const std::string_view rest = std::string_view{text}.substr(kind.size());
         if (kind == kVnc) {
@@ -95,8 +117,12 @@ Result<DisplayConfig> parse_displays(const std::vector<std::string> &texts) {
                 return failure(
                     fmt::format("{}: there is a VNC server already; leave one out", option));
             display.vnc = TRY(parse_vnc(option, rest));
+        } else if (kind == "sdl" && !rest.starts_with('=')) {
+            if (display.sdl.has_value())
+                return failure(fmt::format("{}: there are windows already; leave one out", option));
+            display.sdl = TRY(parse_sdl(option, rest));
         } else if (text != "none") {
-            return failure(fmt::format("{}: unknown; use none or vnc[=[ADDR:]N]", option));
+            return failure(fmt::format("{}: unknown; use none, sdl or vnc[=[ADDR:]N]", option));
         }
     }
     return display;

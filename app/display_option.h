@@ -8,7 +8,8 @@
 
 namespace tandem::app {
 
-/// Each "none" or "vnc[=[ADDR:]N][,password-file=FILE][,password=on|off][,head=N]".
+/// Each "none", "sdl[,full-screen][,scale=N]" or
+/// "vnc[=[ADDR:]N][,password-file=FILE][,password=on|off][,head=N]".
 [[nodiscard]] Result<machine::DisplayConfig> parse_displays(const std::vector<std::string> &texts);
 
 /// A machine that somebody looks at has a screen, a keyboard and a tablet, unless it has others.

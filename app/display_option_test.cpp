@@ -35,16 +35,42 @@ TEST(DisplayOption, SaysWhatThePasswordIs) {
     EXPECT_FALSE(vnc("vnc,password=off").has_password);
 }
 
+TEST(DisplayOption, SaysWhatWindowsAreLike) {
+    const auto sdl = parse_displays({"sdl,scale=2,full-screen", "vnc"}).value();
+    EXPECT_TRUE(sdl.sdl->is_full_screen && sdl.vnc.has_value());
+    EXPECT_EQ(sdl.sdl->scale, 2u);
+    EXPECT_EQ(parse_displays({"sdl"}).value().sdl->scale, 1u);
+}
+
 TEST(DisplayOption, RefusesWhatMakesNoSense) {
-    for (const auto *bad : {"", "fax", "vnc=", "vnc=x", "vnc=-1", "vnc=59636", "vnc=::1:0",
-                            "vnc=localhost", "vnc=1,head=x", "vnc=1,head=", "vnc,password=maybe",
-                            "vnc,password-file=", "vnc,password=off,password-file=x",
-                            "vnc=1,colour=red", "vncx", "none,head=1"}) {
+    for (const auto *bad : {"",
+                            "fax",
+                            "vnc=",
+                            "vnc=x",
+                            "vnc=-1",
+                            "vnc=59636",
+                            "vnc=::1:0",
+                            "vnc=localhost",
+                            "vnc=1,head=x",
+                            "vnc=1,head=",
+                            "vnc,password=maybe",
+                            "vnc,password-file=",
+                            "vnc,password=off,password-file=x",
+                            "vnc=1,colour=red",
+                            "vncx",
+                            "none,head=1",
+                            "sdl=1",
+                            "sdl,",
+                            "sdl,scale=0",
+                            "sdl,scale=9",
+                            "sdl,scale=x",
+                            "sdl,head=1"}) {
         const auto parsed = parse_displays({bad});
         ASSERT_FALSE(parsed.has_value()) << bad;
         EXPECT_TRUE(parsed.error().message.starts_with(std::string("--display ") + bad)) << bad;
     }
     EXPECT_FALSE(parse_displays({"vnc=1", "vnc=2"}).has_value());
+    EXPECT_FALSE(parse_displays({"sdl", "sdl"}).has_value());
 }
 
 TEST(DisplayOption, AddsDevices) {

@@ -256,9 +256,11 @@ RunCommand::RunCommand(CLI::App &program, Verb verb)
                     "the sensors and the battery of a mobile device (tandem phone)");
     verb_
         ->add_option("--display", o.displays,
-                     "who sees the screens: nobody (none, the default), or VNC clients at port "
+                     "who sees the screens: nobody (none, the default), windows (sdl), or VNC "
+                     "clients at port "
                      "5900 + N of this host, or of ADDR")
-        ->option_text("none|vnc[=[ADDR:]N][,password-file=FILE][,password=on][,head=N]")
+        ->option_text("none|sdl[,full-screen][,scale=N]|vnc[=[ADDR:]N][,password-file=FILE][,"
+                      "password=on][,head=N]")
         ->expected(1)
         ->take_all()
         ->allow_extra_args(false);

@@ -102,12 +102,13 @@ Result<> check_slots(const MachineConfig &config) {
 }
 
 Result<> check_display(const MachineConfig &config) {
-    if (!config.display.vnc.has_value() || config.display.vnc->head < config.screens.size())
-        return {};
+    if (!config.display.any()) return {};
     if (config.screens.empty())
         return failure("--display: the machine has no screen; add --screen WIDTHxHEIGHT");
-    return failure(fmt::format("--display vnc,head={}: there is no such screen; use 0 to {}",
-                               config.display.vnc->head, config.screens.size() - 1));
+    if (config.display.vnc.has_value() && config.display.vnc->head >= config.screens.size())
+        return failure(fmt::format("--display vnc,head={}: there is no such screen; use 0 to {}",
+                                   config.display.vnc->head, config.screens.size() - 1));
+    return {};
 }
 
 Result<> check_network(const MachineConfig &config) {

@@ -370,6 +370,7 @@ Result<> Machine::open_displays() {
                                .screens = config_.screens,
                                .title = config_.name.empty() ? "Tandem" : config_.name};
     if (config_.display.vnc.has_value()) vnc_ = TRY(open_vnc(*config_.display.vnc, wiring));
+    if (config_.display.sdl.has_value()) windows_ = TRY(open_windows(*config_.display.sdl, wiring));
     return {};
 }
 

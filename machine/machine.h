@@ -41,6 +41,7 @@ struct RunOutcome {
 class GdbServer;
 class QmpServer;
 class VncService;
+class WindowService;
 
 class Machine final : private ConsoleCommands {
 public:
@@ -243,9 +244,10 @@ private:
     std::unique_ptr<Hotplug> hotplug_;
     std::unique_ptr<Debugged> debugged_;
     std::unique_ptr<Errand> pauser_;    ///< its thread inherits the signals that watcher_ blocks
-    std::unique_ptr<QmpServer> server_; ///< goes before what it uses, as do the next two
-    std::unique_ptr<VncService> vnc_;   ///< null: there is none
-    std::mutex gdb_mutex_;              ///< guards the pointer; the innermost
+    std::unique_ptr<QmpServer> server_; ///< goes before what it uses, as do the next three
+    std::unique_ptr<VncService> vnc_;   ///< null: there is none; likewise the next
+    std::unique_ptr<WindowService> windows_;
+    std::mutex gdb_mutex_; ///< guards the pointer; the innermost
     std::shared_ptr<GdbServer> gdb_;
     bool gdb_is_over_ = false; ///< likewise guarded
 };

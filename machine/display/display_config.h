@@ -19,10 +19,19 @@ struct VncConfig {
     unsigned head = 0;         ///< the screen that it shows
 };
 
+/// A window for each screen.
+struct SdlConfig {
+    static constexpr unsigned kMaxScale = 8;
+
+    bool is_full_screen = false;
+    unsigned scale = 1; ///< pixels of the window for one of the screen, each way
+};
+
 struct DisplayConfig {
     std::optional<VncConfig> vnc;
+    std::optional<SdlConfig> sdl;
 
-    [[nodiscard]] bool any() const { return vnc.has_value(); }
+    [[nodiscard]] bool any() const { return vnc.has_value() || sdl.has_value(); }
 };
 
 } // namespace tandem::machine

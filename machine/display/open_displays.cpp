@@ -67,4 +67,13 @@ Result<std::unique_ptr<VncService>> open_vnc(const VncConfig &config, const Disp
     return opened;
 }
 
+Result<std::unique_ptr<WindowService>> open_windows(const SdlConfig &config,
+                                                    const DisplayWiring &wiring) {
+    auto *open = reinterpret_cast<OpenWindows *>(
+        TRY(function_of_module("--display sdl", kSdlModule, kOpenWindows)));
+    Result<std::unique_ptr<WindowService>> opened;
+    open(config, wiring, opened);
+    return opened;
+}
+
 } // namespace tandem::machine

@@ -29,7 +29,7 @@ PointerMapper::PointerMapper(std::span<const InputKind> inputs) {
         if (kind_ == Kind::None && std::ranges::find(inputs, input) != inputs.end()) kind_ = kind;
 }
 
-void PointerMapper::press(Buttons buttons, std::vector<InputAction> &actions) {
+void PointerMapper::add_buttons(Buttons buttons, std::vector<InputAction> &actions) {
     const Buttons changed = buttons ^ std::exchange(held_, buttons);
     for (const auto &[name, button] : kInputButtons)
         if ((changed & bit(button)) != 0)
@@ -60,7 +60,7 @@ std::vector<InputAction> PointerMapper::place(u32 x, u32 y, u32 width, u32 heigh
     case Kind::Tablet:
         actions = {PositionAction{InputAxisName::X, scaled(x, width)},
                    PositionAction{InputAxisName::Y, scaled(y, height)}};
-        press(buttons, actions);
+        add_buttons(buttons, actions);
         break;
     case Kind::Touch:
         return touch(scaled(x, width), scaled(y, height), (buttons & bit(InputButton::Left)) != 0);
@@ -73,14 +73,20 @@ std::vector<InputAction> PointerMapper::move(i32 x, i32 y, Buttons buttons) {
     if (kind_ != Kind::Mouse) return actions;
     if (x != 0) actions.emplace_back(MoveAction{InputAxisName::X, x});
     if (y != 0) actions.emplace_back(MoveAction{InputAxisName::Y, y});
-    press(buttons, actions);
+    add_buttons(buttons, actions);
+    return actions;
+}
+
+std::vector<InputAction> PointerMapper::press(Buttons buttons) {
+    std::vector<InputAction> actions;
+    if (kind_ == Kind::Mouse || kind_ == Kind::Tablet) add_buttons(buttons, actions);
     return actions;
 }
 
 std::vector<InputAction> PointerMapper::release() {
     std::vector<InputAction> actions;
     if (kind_ == Kind::Touch) return touch(0, 0, false);
-    press(0, actions);
+    add_buttons(0, actions);
     return actions;
 }
 

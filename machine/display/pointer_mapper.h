@@ -24,6 +24,8 @@ public:
     [[nodiscard]] std::vector<InputAction> place(u32 x, u32 y, u32 width, u32 height, Buttons);
     /// It has moved, and nobody knows where to.
     [[nodiscard]] std::vector<InputAction> move(i32 x, i32 y, Buttons);
+    /// Other buttons, where it is; no finger has any.
+    [[nodiscard]] std::vector<InputAction> press(Buttons);
     /// Whoever did it is gone.
     [[nodiscard]] std::vector<InputAction> release();
 
@@ -33,7 +35,7 @@ public:
 private:
     enum class Kind : u8 { None, Mouse, Tablet, Touch };
 
-    void press(Buttons, std::vector<InputAction> &);
+    void add_buttons(Buttons, std::vector<InputAction> &);
     [[nodiscard]] std::vector<InputAction> touch(u32 x, u32 y, bool is_down);
 
     Kind kind_ = Kind::None;

@@ -27,6 +27,10 @@ TEST(PointerMapper, PlacesATablet) {
     const auto held = pointer.place(5000, 5000, 800, 600, kLeft);
     ASSERT_EQ(held.size(), 2u) << "the button is held";
     EXPECT_EQ(std::get<PositionAction>(held[1]).position, devices::kInputAxisMax);
+    const auto turned = pointer.press(kLeft | kWheelUp);
+    ASSERT_EQ(turned.size(), 1u);
+    EXPECT_EQ(std::get<ButtonAction>(turned[0]).button, InputButton::WheelUp);
+    EXPECT_EQ(pointer.press(kLeft).size(), 1u);
     const auto gone = pointer.release();
     ASSERT_EQ(gone.size(), 1u);
     EXPECT_FALSE(std::get<ButtonAction>(gone[0]).down);
@@ -66,6 +70,7 @@ TEST(PointerMapper, TouchesAScreen) {
     const auto again = pointer.place(0, 0, 100, 100, kLeft);
     EXPECT_NE(std::get<TouchAction>(again[0]).tracking_id,
               std::get<TouchAction>(down[0]).tracking_id);
+    EXPECT_TRUE(pointer.press(kWheelUp).empty());
     EXPECT_EQ(pointer.release().size(), 1u);
 }
 

@@ -45,6 +45,13 @@ TEST(Screen, ShowsWhatItIsGiven) {
     EXPECT_TRUE(screen.picture(0).is_empty());
 }
 
+TEST(Screen, HasCursorsWithColoursAsTheyAre) {
+    EXPECT_EQ(plain_colour(0x80402010), 0x807f3f1fu);
+    EXPECT_EQ(plain_colour(0xff112233), 0xff112233u);
+    EXPECT_EQ(plain_colour(0x00112233), 0u);
+    EXPECT_EQ(plain_colour(0x01ffffff), 0x01ffffffu) << "more than there can be";
+}
+
 TEST(Screen, HasACursor) {
     Screen screen(1);
     const std::vector<u32> pixels(devices::kCursorSide * devices::kCursorSide, 0x80010203);

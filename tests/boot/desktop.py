@@ -63,8 +63,12 @@ class Desktop:
     def run(self, *command):
         return subprocess.run(command, env=self.environment, capture_output=True, check=True, timeout=60).stdout
 
-    def shot(self):
-        return read_xwd(self.run("xwd", "-root", "-silent"))
+    def shot(self, *window):
+        """Of all of it, or of a window."""
+        return read_xwd(self.run("xwd", "-silent", *(("-id", *window) if window else ("-root",))))
+
+    def window_named(self, name):
+        return self.run("xdotool", "search", "--sync", "--onlyvisible", "--name", f"^{name}$").decode().split()[0]
 
     def hands(self, *words):
         """What xdotool is told."""

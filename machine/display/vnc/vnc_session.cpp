@@ -78,16 +78,6 @@ constexpr std::pair<u32, InputButton> kButtonBits[] = {
     {1u << 4, InputButton::WheelDown}, {1u << 5, InputButton::WheelLeft},
     {1u << 6, InputButton::WheelRight}};
 
-/// A pointer's colours are multiplied by alpha; RFB has them as they are.
-u32 plain_colour(u32 pixel) {
-    const u32 alpha = pixel >> 24;
-    if (alpha == 0) return 0;
-    u32 plain = 0;
-    for (const unsigned shift : {0u, 8u, 16u})
-        plain |= std::min((pixel >> shift & 0xff) * 0xff / alpha, u32{0xff}) << shift;
-    return plain;
-}
-
 } // namespace
 
 // ------------------------------------------------------------------------- called by the library
