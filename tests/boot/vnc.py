@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""vnc.py TANDEM GUEST linux|touch|hostile|refused: VNC clients see what a guest draws and it hears what they do. `linux`: several
+"""vnc.py TANDEM GUEST linux|touch|replay|hostile|refused: VNC clients see what a guest draws and it hears what they do. `linux`: several
 clients at once, Debian's among them, have the picture that a screenshot has; keys, a tablet, another size. `touch`: the
-left button is a finger, another machine's a mouse. `hostile`: garbage, half of a handshake, many clients, wrong
+left button is a finger, another machine's a mouse. `replay`: all that is recorded. `hostile`: garbage, half of a handshake, many clients, wrong
 passwords; the machine and a client go on. `refused`: what the command line cannot serve."""
 import contextlib
 import os
@@ -173,6 +173,26 @@ def touch(tandem, image, folder):
     client.pointer(0, 95, 100)
     check(guest.heard("Mouse", 2) == [(hands.EV_REL, hands.REL_X, -5), hands.SYN], "the mouse")
     guest.end()
+
+
+def replay(tandem, image, folder):
+    """A recorded machine hears the same again, and hashes as it did whatever was shown to whom."""
+    recording = os.path.join(folder, "recording")
+    guest = Guest(tandem, image, folder, ["keyboard", "tablet"], "", "--record", recording)
+    guest.hear()
+    with contextlib.closing(Rfb(guest.port())) as client:
+        client.request(incremental=False)
+        client.message()
+        client.key(ord("a"), True)
+        client.pointer(1, 5, 5)
+        client.ask_for_size(1440, 900)
+    check(guest.heard("Keyboard", 4)[0] == (hands.EV_KEY, hands.KEY_A, 1), "the keyboard")
+    screen.Guest.await_width(guest, 1, 1440)
+    guest.end()
+    for tier in ("t1", "auto"):
+        done = subprocess.run([tandem, "replay", recording, "--serial", f"file:{folder}/{tier}", "--tier", tier], capture_output=True,
+                              text=True, stdin=subprocess.DEVNULL, check=False)
+        check(done.returncode == 0, f"replay in {tier}: {done.stderr}")
 
 
 def converse(port, parts, wait=0.2):
@@ -357,7 +377,7 @@ def refused(tandem, image, folder):
 def main():
     tandem, guest, what = sys.argv[1:]
     with tempfile.TemporaryDirectory() as folder:
-        {"linux": linux, "touch": touch, "hostile": hostile, "refused": refused}[what](tandem, guest, folder)
+        {"linux": linux, "touch": touch, "replay": replay, "hostile": hostile, "refused": refused}[what](tandem, guest, folder)
 
 
 if __name__ == "__main__":
