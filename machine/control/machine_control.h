@@ -3,10 +3,10 @@
 #include "devices/pcie/pci_function.h"
 #include "machine/board/balloon_info.h"
 #include "machine/board/machine_config.h"
+#include "machine/display/display_host.h"
 #include "machine/display/vnc_service.h"
 #include "machine/input/input_hub.h"
 #include "machine/move/progress.h"
-#include "machine/screen/screen.h"
 #include "support/bits.h"
 #include "support/result.h"
 
@@ -18,16 +18,6 @@
 namespace tandem::machine {
 
 class DebugTarget;
-
-enum class RunState : u8 {
-    Prelaunch,
-    Running,
-    Paused,
-    Shutdown,
-    InMigrate,     ///< waits for a machine that comes from elsewhere
-    FinishMigrate, ///< stands still for the last part of a move
-    PostMigrate,   ///< goes on elsewhere
-};
 
 struct ControlledSnapshot {
     std::string tag;
@@ -70,10 +60,8 @@ struct DeviceRequest {
 };
 
 /// Any thread, at any time.
-class MachineControl {
+class MachineControl : public DisplayHost {
 public:
-    virtual ~MachineControl() = default;
-    [[nodiscard]] virtual RunState run_state() const = 0;
     [[nodiscard]] virtual std::string machine_name() const = 0;
     /// The host thread of each CPU; 0 while it has none.
     [[nodiscard]] virtual std::vector<int> cpu_threads() const = 0;
@@ -83,9 +71,7 @@ public:
     virtual void pause() = 0;
     /// Fails if the machine goes on elsewhere, and has its disks there.
     [[nodiscard]] virtual Result<> resume() = 0;
-    virtual void press_power_key() = 0;
     virtual void reset() = 0;
-    virtual void quit() = 0;
 
     /// The CPUs and memory.
     [[nodiscard]] virtual DebugTarget &debug_target() = 0;
@@ -122,8 +108,7 @@ public:
     [[nodiscard]] virtual std::string link() const = 0;
     [[nodiscard]] virtual Result<> change_link(const std::string &settings) = 0;
 
-    /// What hands do; see InputHub. Nobody touches a replay.
-    [[nodiscard]] virtual Result<> send_input(std::span<const InputAction>) = 0;
+    /// See InputHub. Nobody touches a replay.
     [[nodiscard]] virtual Result<> press_keys(std::vector<u16> codes, u64 hold_ns) = 0;
     [[nodiscard]] virtual std::vector<PointerInfo> pointers() const = 0;
 

@@ -1,7 +1,6 @@
 #include "machine/display/sdl/window.h"
 
 #include "devices/virtio/gpu/edid.h"
-#include "machine/control/machine_control.h"
 
 #include <fmt/format.h>
 

@@ -1,6 +1,5 @@
 #include "machine/display/sdl/windows.h"
 
-#include "machine/control/machine_control.h"
 #include "machine/display/sdl/scancodes.h"
 
 #include <fmt/format.h>

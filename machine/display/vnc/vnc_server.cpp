@@ -1,7 +1,5 @@
 #include "machine/display/vnc/vnc_server.h"
 
-#include "machine/control/machine_control.h"
-
 #include <fmt/format.h>
 #include <netdb.h>
 #include <poll.h>
@@ -140,9 +138,3 @@ void VncServer::accept_client() {
 }
 
 } // namespace tandem::machine
-
-extern "C" __attribute__((visibility("default"))) void
-tandem_open_vnc(tandem::machine::VncStart start, const tandem::machine::DisplayWiring &wiring,
-                tandem::Result<std::unique_ptr<tandem::machine::VncService>> &opened) {
-    opened = tandem::machine::VncServer::create(std::move(start), wiring);
-}

@@ -1,7 +1,6 @@
 #include "machine/display/vnc/vnc_session.h"
 
 #include "devices/virtio/gpu/edid.h"
-#include "machine/control/machine_control.h"
 #include "machine/display/vnc/keysyms.h"
 #include "machine/input/key_codes.h"
 
