@@ -112,15 +112,12 @@ public:
     [[nodiscard]] virtual Result<> press_keys(std::vector<u16> codes, u64 hold_ns) = 0;
     [[nodiscard]] virtual std::vector<PointerInfo> pointers() const = 0;
 
-    [[nodiscard]] virtual const Screen &screen() const = 0;
-    /// One of them has become another. Nobody touches a replay.
-    [[nodiscard]] virtual Result<> set_screen(u32 output, const devices::DisplayMode &) = 0;
-
     /// What is around the machine; nothing: it has no sensors.
     [[nodiscard]] virtual std::optional<devices::QuantityValues> sensors() const = 0;
     /// The value is within the quantity's range. Nobody touches a replay.
     [[nodiscard]] virtual Result<> set_sensor(devices::Quantity,
                                               const devices::QuantityValue &) = 0;
+
     /// Nothing: there is no VNC server.
     [[nodiscard]] virtual std::optional<VncInfo> vnc() const = 0;
     /// Fails where none was asked for from the start.
