@@ -12,6 +12,7 @@ pkg_check_modules(ZSTD REQUIRED IMPORTED_TARGET libzstd)
 pkg_check_modules(CAPSTONE REQUIRED IMPORTED_TARGET capstone)
 pkg_check_modules(XXHASH REQUIRED IMPORTED_TARGET libxxhash)
 pkg_check_modules(SDL2 REQUIRED IMPORTED_TARGET sdl2)
+pkg_check_modules(X11 REQUIRED IMPORTED_TARGET x11>=1.7)
 pkg_check_modules(VNCSERVER REQUIRED IMPORTED_TARGET libvncserver)
 find_path(XBYAK_INCLUDE_DIR xbyak/xbyak.h REQUIRED)
 # Not by pkg-config, which wants the development files of glib as well.

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """window.py TANDEM GUEST: windows (--display sdl) on a desktop without a screen have what a screenshot has, pixel for pixel; keys, the
-pointer and the wheel are as Linux hears them; a mouse is grabbed; closing presses the power key, then ends the machine."""
+pointer and the wheel are as Linux hears them; a mouse is grabbed; closing presses the power key, then ends the machine, which the end of
+the desktop does not."""
 import os
 import subprocess
 import sys
@@ -69,6 +70,20 @@ def mouse(tandem, image, folder, desktop):
     guest.end()
 
 
+def loss(tandem, image, folder):
+    """A desktop that ends takes no machine with it."""
+    with Desktop(screen.WIDTH + 200, screen.HEIGHT + 200) as desktop:
+        os.environ["DISPLAY"] = desktop.environment["DISPLAY"]
+        guest = Guest(tandem, image, folder, ["keyboard", "tablet"])
+        guest.hear()
+        desktop.window_named("guest")
+    guest.console.expect(rb"tandem: --display sdl: the desktop has gone; the machine goes on without a window")
+    guest.console.send(b"\r")
+    guest.console.expect(rb"/ # ")
+    guest.run("for i in $(seq 20); do echo 'Linux writes on' >/dev/tty0; done; echo still here", rb"still here")
+    guest.end()
+
+
 def refused(tandem, image):
     kernel = os.path.join(image, "drivers.kernel")
     environment = {name: value for name, value in os.environ.items() if name not in ("DISPLAY", "WAYLAND_DISPLAY")}
@@ -87,6 +102,8 @@ def main():
         os.environ["DISPLAY"] = desktop.environment["DISPLAY"]
         tablet(tandem, guest, folder, desktop)
         mouse(tandem, guest, folder, desktop)
+    with tempfile.TemporaryDirectory() as folder:
+        loss(tandem, guest, folder)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ public:
     [[nodiscard]] static Result<std::unique_ptr<Window>>
     create(const DisplayWiring &, std::size_t output, unsigned scale, bool is_full_screen);
 
+    [[nodiscard]] SDL_Window *handle() const { return window_.get(); }
     [[nodiscard]] u32 id() const { return ::SDL_GetWindowID(window_.get()); }
     [[nodiscard]] const Picture &picture() const { return copy_; }
 

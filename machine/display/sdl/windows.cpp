@@ -1,5 +1,6 @@
 #include "machine/display/sdl/windows.h"
 
+#include "machine/display/sdl/desktop_loss.h"
 #include "machine/display/sdl/scancodes.h"
 
 #include <fmt/format.h>
@@ -75,21 +76,33 @@ void Windows::run(std::promise<Result<>> opened) {
     const auto result = open();
     const bool is_open = result.has_value();
     opened.set_value(result);
-    if (is_open) {
-        ScreenWatch watch(wiring_.machine.screen(), [this] { has_changes_ = true; });
-        while (!stops_) {
-            SDL_Event event;
-            for (int got = ::SDL_WaitEventTimeout(&event, kFrameMs); got != 0;
-                 got = ::SDL_PollEvent(&event))
-                handle(event);
-            if (has_changes_.exchange(false))
-                for (const auto &window : windows_) window->follow(watch);
-            set_titles();
-            for (const auto &window : windows_) window->draw();
-        }
+    if (is_open) show();
+    if (is_desktop_lost_) {
+        // What SDL has of it stays as it is.
+        for (auto &window : windows_) static_cast<void>(window.release());
+        windows_.clear();
+        release_all();
+        fmt::print(stderr, "tandem: --display sdl: the desktop has gone; the machine goes on "
+                           "without a window\r\n");
+        return;
     }
     windows_.clear();
     ::SDL_Quit();
+}
+
+void Windows::show() {
+    watch_for_loss(windows_.front()->handle(), is_desktop_lost_);
+    ScreenWatch watch(wiring_.machine.screen(), [this] { has_changes_ = true; });
+    while (!stops_ && !is_desktop_lost_) {
+        SDL_Event event;
+        for (int got = ::SDL_WaitEventTimeout(&event, kFrameMs); got != 0 && !is_desktop_lost_;
+             got = ::SDL_PollEvent(&event))
+            handle(event);
+        if (has_changes_.exchange(false))
+            for (const auto &window : windows_) window->follow(watch);
+        set_titles();
+        for (const auto &window : windows_) window->draw();
+    }
 }
 
 Window *Windows::window_with(u32 id) const {
@@ -138,9 +151,7 @@ void Windows::handle_window(const SDL_WindowEvent &event) {
         break;
     case SDL_WINDOWEVENT_FOCUS_LOST:
         // What is let go elsewhere is not heard of.
-        release_keys();
-        buttons_ = 0;
-        send(pointer_.release());
+        release_all();
         grab(false);
         break;
     default:
@@ -150,6 +161,12 @@ void Windows::handle_window(const SDL_WindowEvent &event) {
 }
 
 // --------------------------------------------------------------------------------------- keyboard
+
+void Windows::release_all() {
+    release_keys();
+    buttons_ = 0;
+    send(pointer_.release());
+}
 
 void Windows::release_keys() {
     for (std::size_t code = 0; code < pressed_.size(); ++code) {

@@ -26,6 +26,8 @@ private:
 
     void run(std::promise<Result<>> opened);
     [[nodiscard]] Result<> open();
+    /// Until the machine ends, or the desktop.
+    void show();
     void handle(const SDL_Event &);
     void handle_window(const SDL_WindowEvent &);
     void handle_key(const SDL_KeyboardEvent &);
@@ -36,6 +38,7 @@ private:
     void turn_wheel(const SDL_MouseWheelEvent &);
     void point(u32 window, int x, int y);
     void grab(bool);
+    void release_all();
     void release_keys();
     void set_titles();
     void send(std::span<const InputAction>);
@@ -51,6 +54,7 @@ private:
     std::bitset<KEY_CNT> pressed_;
     std::atomic<bool> has_changes_ = true; ///< of a screen
     std::atomic<bool> stops_ = false;
+    std::atomic<bool> is_desktop_lost_ = false;
     std::thread thread_;
 };
 
