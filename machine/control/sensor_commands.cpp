@@ -27,11 +27,10 @@ QmpResult query_sensors(MachineControl &machine, const json & /*arguments*/) {
     json list = json::array();
     for (std::size_t i = 0; i < std::size(devices::kQuantities); ++i) {
         const devices::QuantityInfo &info = devices::kQuantities[i];
-        json values = json::array();
-        for (std::size_t axis = 0; axis < info.axes; ++axis)
-            values.push_back(static_cast<double>(world->values[i][axis]) /
-                             static_cast<double>(devices::kMicro));
-        list.push_back({{"sensor", info.name}, {"unit", info.unit}, {"values", values}});
+        list.push_back(
+            {{"sensor", info.name},
+             {"unit", info.unit},
+             {"values", to_numbers(static_cast<devices::Quantity>(i), world->values[i])}});
     }
     return list;
 }

@@ -40,11 +40,7 @@ Result<std::string> sensor(const Call &call) {
     if (call.arguments.size() == 2) {
         const devices::Quantity quantity = TRY(parse_quantity(call.arguments[0]));
         const devices::QuantityValue value = TRY(parse_value(quantity, call.arguments[1]));
-        json values = json::array();
-        for (std::size_t axis = 0; axis < info_of(quantity).axes; ++axis)
-            values.push_back(static_cast<double>(value[axis]) /
-                             static_cast<double>(devices::kMicro));
-        return set_sensor(call.machine, call.arguments[0], std::move(values));
+        return set_sensor(call.machine, call.arguments[0], to_numbers(quantity, value));
     }
     std::string list;
     for (const json &each : TRY(call.machine.execute("x-query-sensors"))) {

@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
-#include <vector>
 
 namespace tandem::machine {
 
@@ -56,11 +55,15 @@ Result<QuantityValue> parse_value(Quantity quantity, std::string_view text) {
     return to_value(quantity, numbers);
 }
 
-std::string to_text(Quantity quantity, const QuantityValue &value) {
+std::vector<double> to_numbers(Quantity quantity, const QuantityValue &value) {
     std::vector<double> numbers;
     for (std::size_t axis = 0; axis < info_of(quantity).axes; ++axis)
         numbers.push_back(static_cast<double>(value[axis]) / static_cast<double>(kMicro));
-    return fmt::format("{}", fmt::join(numbers, ":"));
+    return numbers;
+}
+
+std::string to_text(Quantity quantity, const QuantityValue &value) {
+    return fmt::format("{}", fmt::join(to_numbers(quantity, value), ":"));
 }
 
 } // namespace tandem::machine

@@ -5,6 +5,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace tandem::machine {
 
@@ -14,6 +15,8 @@ namespace tandem::machine {
 [[nodiscard]] Result<devices::QuantityValue> parse_value(devices::Quantity, std::string_view);
 /// The same from numbers.
 [[nodiscard]] Result<devices::QuantityValue> to_value(devices::Quantity, std::span<const double>);
+/// In the quantity's unit, one for each axis.
+[[nodiscard]] std::vector<double> to_numbers(devices::Quantity, const devices::QuantityValue &);
 [[nodiscard]] std::string to_text(devices::Quantity, const devices::QuantityValue &);
 
 } // namespace tandem::machine

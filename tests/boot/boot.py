@@ -25,6 +25,14 @@ def run_arguments(tandem, guest, initrd, append, cpus=2, kernel="kernel"):
             "--initrd", os.path.join(guest, initrd), "--append", append]
 
 
+def check_replays(tandem, recording, folder):
+    """In each tier, with the serial line's output in the folder."""
+    for tier in ("t1", "auto"):
+        done = subprocess.run([tandem, "replay", recording, "--serial", f"file:{folder}/{tier}", "--tier", tier],
+                              capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
+        check(done.returncode == 0, f"replay in {tier}: {done.stderr}")
+
+
 def initramfs(tandem, guest):
     """To the marker; the guest's power-off ends the process with 0."""
     for cpus, extra in ((2, []), (2, ["--gic", "2"]), (2, ["--cpu", "cortex-a53"]), (2, ["--cpu", "cortex-a72"]),

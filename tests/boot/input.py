@@ -4,11 +4,10 @@ commands do. `linux`, over PCI and MMIO: every event that was sent, and no other
 machine hears the same again, and its keyboard's lights are among what it says."""
 import os
 import re
-import subprocess
 import sys
 import tempfile
 
-from boot import check, run_arguments
+from boot import check, check_replays, run_arguments
 from console import Console
 from qmp import Qmp
 
@@ -136,10 +135,7 @@ def replay(tandem, image, folder):
     # A light, by the keyboard's driver.
     guest.run("for l in /sys/class/leds/*capslock/brightness; do echo 1 >$l; done")
     guest.end()
-    for tier in ("t1", "auto"):
-        done = subprocess.run([tandem, "replay", recording, "--serial", f"file:{folder}/{tier}", "--tier", tier],
-                              capture_output=True, text=True, stdin=subprocess.DEVNULL)
-        check(done.returncode == 0, f"replay in {tier}: {done.stderr}")
+    check_replays(tandem, recording, folder)
 
 
 def main():

@@ -8,7 +8,7 @@ import sys
 import tempfile
 import time
 
-from boot import check, run_arguments
+from boot import check, check_replays, run_arguments
 from console import Console
 from picture import read_png, read_ppm
 from qmp import Qmp
@@ -136,10 +136,7 @@ def replay(tandem, image, folder):
     qmp.execute("x-set-screen", size="1440x900")
     guest.await_width(1, 1440)
     guest.end()
-    for tier in ("t1", "auto"):
-        done = subprocess.run([tandem, "replay", recording, "--serial", f"file:{folder}/{tier}", "--tier", tier],
-                              capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
-        check(done.returncode == 0, f"replay in {tier}: {done.stderr}")
+    check_replays(tandem, recording, folder)
 
 
 def firmware(tandem, bios, folder):

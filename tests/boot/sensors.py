@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 
-from boot import check, run_arguments
+from boot import check, check_replays, run_arguments
 from console import Console
 from qmp import Qmp
 
@@ -186,10 +186,7 @@ def replay(tandem, image, folder):
     use(guest)
     guest.console.send(b"poweroff -f\r")
     check(guest.console.wait() == 0, "exit status 0 after poweroff")
-    for tier in ("t1", "auto"):
-        done = subprocess.run([tandem, "replay", recording, "--serial", f"file:{folder}/{tier}", "--tier", tier],
-                              capture_output=True, text=True, stdin=subprocess.DEVNULL)
-        check(done.returncode == 0, f"replay in {tier}: {done.stderr}")
+    check_replays(tandem, recording, folder)
 
 
 def main():

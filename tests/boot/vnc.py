@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 
-from boot import check
+from boot import check, check_replays
 from console import Console
 from desktop import Desktop, contains
 from picture import read_ppm
@@ -189,10 +189,7 @@ def replay(tandem, image, folder):
     check(guest.heard("Keyboard", 4)[0] == (hands.EV_KEY, hands.KEY_A, 1), "the keyboard")
     screen.Guest.await_width(guest, 1, 1440)
     guest.end()
-    for tier in ("t1", "auto"):
-        done = subprocess.run([tandem, "replay", recording, "--serial", f"file:{folder}/{tier}", "--tier", tier], capture_output=True,
-                              text=True, stdin=subprocess.DEVNULL, check=False)
-        check(done.returncode == 0, f"replay in {tier}: {done.stderr}")
+    check_replays(tandem, recording, folder)
 
 
 def converse(port, parts, wait=0.2):
