@@ -1,5 +1,7 @@
 #include "machine/control/device_commands.h"
 
+#include "machine/control/qmp_answers.h"
+
 #include "devices/backend/net.h"
 #include "machine/board/memory_map.h"
 #include "machine/control/json_member.h"
@@ -18,15 +20,6 @@ namespace tandem::machine {
 namespace {
 
 using nlohmann::json;
-
-std::unexpected<QmpError> refused(std::string description) {
-    return std::unexpected(QmpError{.description = std::move(description)});
-}
-
-QmpResult done(const Result<> &result) {
-    if (result.has_value()) return json::object();
-    return refused(result.error().message);
-}
 
 /// The first member that is none of these; empty: all are.
 std::string unknown_member(const json &object, std::initializer_list<std::string_view> known) {

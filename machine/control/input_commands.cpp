@@ -1,6 +1,7 @@
 #include "machine/control/input_commands.h"
 
 #include "machine/control/json_member.h"
+#include "machine/control/qmp_answers.h"
 #include "machine/input/key_codes.h"
 
 #include <fmt/format.h>
@@ -16,10 +17,6 @@ using Action = std::expected<InputAction, QmpError>;
 
 /// More at once is nobody's hands.
 constexpr std::size_t kMaxActions = 256;
-
-std::unexpected<QmpError> refused(std::string description) {
-    return std::unexpected(QmpError{.description = std::move(description)});
-}
 
 std::unexpected<QmpError> expects(std::string_view name, std::string_view what) {
     return refused(fmt::format("Parameter '{}' expects {}", name, what));
@@ -133,11 +130,6 @@ constexpr ActionRow kActions[] = {{"key", key_action},
                                   {"rel", move_action},
                                   {"abs", position_action},
                                   {"mtt", touch_action}};
-
-QmpResult done(const Result<> &result) {
-    if (result.has_value()) return json::object();
-    return refused(result.error().message);
-}
 
 } // namespace
 

@@ -4,6 +4,7 @@
 #include "machine/control/human_monitor.h"
 #include "machine/control/input_commands.h"
 #include "machine/control/json_member.h"
+#include "machine/control/qmp_answers.h"
 #include "machine/control/screen_commands.h"
 #include "machine/control/sensor_commands.h"
 #include "machine/control/vnc_commands.h"
@@ -51,12 +52,6 @@ const char *status_name(RunState state) {
     case RunState::PostMigrate: return "postmigrate";
     }
     return "internal-error";
-}
-
-/// Of a command without a value.
-QmpResult done(const Result<> &result) {
-    if (result.has_value()) return json::object();
-    return std::unexpected(QmpError{.description = result.error().message});
 }
 
 QmpResult query_status(const QmpTarget &target, const json &) {

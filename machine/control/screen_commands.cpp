@@ -1,5 +1,6 @@
 #include "machine/control/screen_commands.h"
 
+#include "machine/control/qmp_answers.h"
 #include "machine/screen/image_file.h"
 #include "machine/screen/screen_config.h"
 
@@ -12,15 +13,6 @@ namespace tandem::machine {
 namespace {
 
 using nlohmann::json;
-
-std::unexpected<QmpError> refused(std::string description) {
-    return std::unexpected(QmpError{.description = std::move(description)});
-}
-
-QmpResult done(const Result<> &result) {
-    if (result.has_value()) return json::object();
-    return refused(result.error().message);
-}
 
 /// The output that `head` names, the first unless given.
 std::expected<std::size_t, QmpError> output_of(const MachineControl &machine,

@@ -1,5 +1,6 @@
 #include "machine/control/sensor_commands.h"
 
+#include "machine/control/qmp_answers.h"
 #include "machine/sensors/sensor_text.h"
 
 #include <algorithm>
@@ -9,10 +10,6 @@ namespace tandem::machine {
 namespace {
 
 using nlohmann::json;
-
-std::unexpected<QmpError> refused(std::string description) {
-    return std::unexpected(QmpError{.description = std::move(description)});
-}
 
 std::unexpected<QmpError> no_sensors() {
     return std::unexpected(
@@ -45,9 +42,7 @@ QmpResult set_sensor(MachineControl &machine, const json &arguments) {
     const auto numbers = values.get<std::vector<double>>();
     const auto value = to_value(*quantity, numbers);
     if (!value.has_value()) return refused(value.error().message);
-    if (const auto set = machine.set_sensor(*quantity, *value); !set.has_value())
-        return refused(set.error().message);
-    return json::object();
+    return done(machine.set_sensor(*quantity, *value));
 }
 
 } // namespace tandem::machine

@@ -1,5 +1,7 @@
 #include "machine/control/vnc_commands.h"
 
+#include "machine/control/qmp_answers.h"
+
 #include <fmt/format.h>
 
 namespace tandem::machine {
@@ -10,11 +12,6 @@ using nlohmann::json;
 
 json to_json(const VncPeer &peer) {
     return {{"host", peer.host}, {"service", peer.service}, {"family", peer.family}};
-}
-
-QmpResult done(const Result<> &result) {
-    if (result.has_value()) return json::object();
-    return std::unexpected(QmpError{.description = result.error().message});
 }
 
 } // namespace
