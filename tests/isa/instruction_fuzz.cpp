@@ -143,8 +143,10 @@ private:
         std::vector<isa_case> cases(count);
         std::vector<isa_outcome> ours(count), theirs;
         for (u64 i = 0; i < count; ++i) {
-            cases[i] = make();
-            ours[i] = interpreter_.run(cases[i], true);
+            do { // the oracle would wait for the end of a branch to itself
+                cases[i] = make();
+                ours[i] = interpreter_.run(cases[i], true);
+            } while (!interpreter_.has_ended());
         }
         TRY(oracle_.run(cases, theirs));
         unsigned bad = 0;
@@ -218,6 +220,7 @@ int main(int argc, char **argv) {
     CLI11_PARSE(app, argc, argv);
 
     fmt::print("--seed {}\n", options.seed);
+    std::fflush(stdout); // known even of a run that is killed
     auto oracle = Oracle::start(options.emulator, options.agent);
     if (!oracle) {
         fmt::print(stderr, "{}\n", oracle.error().message);

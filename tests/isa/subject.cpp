@@ -220,11 +220,12 @@ isa_outcome Subject::run(isa_case &test, bool record) {
         return s.pc >= ISA_CODE_SLOT && s.pc < ISA_CODE_SLOT + 4 * ISA_MAX_WORDS &&
                test.words[(s.pc - ISA_CODE_SLOT) / 4] != kBrk;
     };
-    for (unsigned steps = 0; steps < 64 && inside() && s.pending_exit == ir::PendingExit::None;
-         ++steps) {
+    const auto running = [&] { return inside() && s.pending_exit == ir::PendingExit::None; };
+    for (unsigned steps = 0; steps < 64 && running(); ++steps) {
         step(test);
         s.pc = arm::branch_address(s, s.pc); // as the dispatcher does
     }
+    has_ended_ = !running();
 
     isa_outcome outcome{};
     outcome.ending = ending();

@@ -36,6 +36,9 @@ public:
     /// memory ranges are filled in when `record` is set (interpreter only), and used otherwise.
     isa_outcome run(isa_case &test, bool record);
 
+    /// Whether the last case left its words at all: a branch to itself does not.
+    [[nodiscard]] bool has_ended() const { return has_ended_; }
+
     /// Whether memory outside the ranges of the cases run so far is as it should be.
     [[nodiscard]] bool memory_is_intact() const { return memory_.is_pristine(); }
 
@@ -47,6 +50,7 @@ private:
     void run_optimised(const ir::Block &block);
 
     Tier tier_;
+    bool has_ended_ = true;
     std::minstd_rand random_;
     arm::CpuModel model_;
     arm::a64::A64Frontend frontend_;
