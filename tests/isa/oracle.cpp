@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -43,6 +44,7 @@ Result<std::unique_ptr<Oracle>> Oracle::start(const std::string &emulator,
     const pid_t child = fork();
     if (child < 0) return failure("oracle: cannot fork; close other programs");
     if (child == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL); // in the middle of a case that never ends, too
         dup2(to_read.get(), STDIN_FILENO);
         dup2(from_write.get(), STDOUT_FILENO);
         // Vector-length extensions off: Tandem's CPUs have none, and they change signal frames.
