@@ -124,7 +124,8 @@ def busy_disks(guest, folder, rounds):
     for _ in range(rounds):
         guest.add_disk("busy", path, "qcow2", serial="BUSY")
         guest.wait_for("test -b /dev/disk/by-id/virtio-BUSY")
-        guest.run("(while dd if=/dev/zero of=/dev/disk/by-id/virtio-BUSY bs=64k count=4000 oflag=direct; do :; done; "
+        # A file that dd made in its place would keep udev from naming the next disk.
+        guest.run("(while dd if=/dev/zero of=/dev/disk/by-id/virtio-BUSY bs=64k count=4000 oflag=direct conv=nocreat; do :; done; "
                   "echo 1 >/tmp/ended) >/dev/null 2>&1 &")
         guest.unplug("busy-device")
         guest.wait_for("test -e /tmp/ended")
