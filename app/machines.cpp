@@ -38,6 +38,12 @@ using machine::NamedMachine;
 constexpr std::array<std::string_view, 6> kOwnOptions{"--serial",    "--qmp",      "--name",
                                                       "--snapshots", "--incoming", "--guest-agent"};
 
+/// Removes what `suspend` left, with what the disks of the machine, which runs, keep for it.
+Result<> forget_suspended(machine::QmpClient &control) {
+    TRY(control.run_job("snapshot-delete", {{"tag", NamedMachine::kSuspended}}));
+    return {};
+}
+
 /// Goes to where the machine's relative paths start.
 Result<PlannedRun> plan_of(const NamedMachine &machine) {
     const machine::MachineRecord record = TRY(machine.record());
@@ -53,26 +59,36 @@ Result<PlannedRun> plan_of(const NamedMachine &machine) {
 
 Result<std::string> state_of(const NamedMachine &machine) {
     auto control = machine.control();
-    if (!control.has_value()) return "stopped";
+    if (!control.has_value()) return machine.suspended().has_value() ? "suspended" : "stopped";
     const auto status = control->execute("query-status");
     return status.has_value() ? machine::text_member(*status, "status", "unknown") : "unknown";
 }
 
-} // namespace
-
-Result<machine::StartRecord> start_machine(const NamedMachine &machine,
-                                           const std::vector<std::string> &more) {
+Result<> check_can_start(const NamedMachine &machine) {
     if (machine.control().has_value())
         return failure(
             fmt::format("{}: runs already; tandem console {}", machine.name(), machine.name()));
+    if (const auto copies = TRY(machine.copies()); !copies.empty())
+        return failure(fmt::format("{}: the disks of {} are on top of its disk, which may not "
+                                   "change; remove them first: tandem rm NAME",
+                                   machine.name(), fmt::join(copies, ", ")));
+    return {};
+}
+
+} // namespace
+
+Result<machine::StartRecord> start_machine(const NamedMachine &machine, const StartFrom &from) {
+    TRY(check_can_start(machine));
     const PlannedRun planned = TRY(plan_of(machine));
     machine::StartRecord started;
     if (planned.plan.has_value()) {
-        TRY(machine::prepare_launch(*planned.plan));
+        // What a snapshot refers to is there as it was then.
+        if (from.snapshot.empty()) TRY(machine::prepare_launch(*planned.plan));
         if (planned.plan->ssh.has_value()) started.ssh = machine::ssh_command(*planned.plan->ssh);
     }
     std::vector<std::string> arguments = planned.arguments;
-    arguments.insert(arguments.end(), more.begin(), more.end());
+    if (!from.snapshot.empty()) arguments.insert(arguments.end(), {"--restore", from.snapshot});
+    if (!from.incoming.empty()) arguments.insert(arguments.end(), {"--incoming", from.incoming});
     TRY(machine.start(arguments, started));
     return started;
 }
@@ -81,12 +97,14 @@ struct MachineCommands::Options {
     std::string name, image, size;
     std::vector<std::string> words; ///< of create: options of run; of ssh: the command
     std::string timeout = "120";
-    bool force = false, json = false, follow = false, own = false, incoming = false;
+    bool force = false, json = false, follow = false, own = false, incoming = false, boot = false;
     std::function<Result<int>()> action; ///< of the verb that was chosen
 
     Result<int> create();
     Result<int> start();
     Result<int> stop();
+    Result<int> suspend();
+    Result<int> copy();
     Result<int> list();
     Result<int> rm();
     Result<int> ssh();
@@ -112,13 +130,26 @@ Result<int> MachineCommands::Options::create() {
 Result<int> MachineCommands::Options::start() {
     const NamedMachine machine = TRY(NamedMachine::find(name));
     if (incoming) {
-        TRY(start_machine(machine, {"--incoming", "unix:" + machine.move_path()}));
+        TRY(start_machine(machine, {.incoming = "unix:" + machine.move_path()}));
         TRY(machine::move::relay(machine.move_path(), STDIN_FILENO, STDOUT_FILENO));
         return 0;
     }
-    const machine::StartRecord started = TRY(start_machine(machine, {}));
-    fmt::print("{} runs\n  console    tandem console {}\n", name, name);
-    if (!started.ssh.empty()) fmt::print("  log in     tandem ssh {}\n", name);
+    TRY(check_can_start(machine)); // of which booting is no mend
+    const auto saved = machine.suspended();
+    const bool goes_on = saved.has_value() && !boot;
+    const auto started = start_machine(machine, {.snapshot = goes_on ? *saved : ""});
+    if (!started.has_value())
+        return !goes_on ? std::unexpected(started.error())
+                        : failure(fmt::format("{}; tandem start --boot {} boots it instead",
+                                              started.error().message, name));
+    // Its disks change from here on: nothing may go back to it by chance.
+    if (saved.has_value()) {
+        machine::QmpClient control = TRY(machine.control());
+        TRY(forget_suspended(control));
+    }
+    fmt::print("{} {}\n  console    tandem console {}\n", name,
+               goes_on ? "goes on from where it was suspended" : "runs", name);
+    if (!started->ssh.empty()) fmt::print("  log in     tandem ssh {}\n", name);
     fmt::print("  shut down  tandem stop {}\n", name);
     return 0;
 }
@@ -132,6 +163,37 @@ Result<int> MachineCommands::Options::stop() {
     if (control.wait_for_end(static_cast<int>(patience / 1'000'000))) return 0;
     return failure(fmt::format("{}: still runs after {} s; tandem stop --force {} ends it at once",
                                name, timeout, name));
+}
+
+Result<int> MachineCommands::Options::suspend() {
+    const NamedMachine machine = TRY(NamedMachine::find(name));
+    machine::QmpClient control = TRY(machine.control());
+    const bool ran =
+        machine::text_member(TRY(control.execute("query-status")), "status", "") == "running";
+    if (machine.suspended().has_value()) TRY(forget_suspended(control));
+    // Its disks stay as they are saved.
+    TRY(control.execute("stop"));
+    if (const auto saved = control.run_job("snapshot-save", {{"tag", NamedMachine::kSuspended}});
+        !saved.has_value()) {
+        if (ran) TRY(control.execute("cont"));
+        return std::unexpected(saved.error());
+    }
+    TRY(control.execute("quit"));
+    static constexpr int kPatienceMs = 60'000;
+    if (!control.wait_for_end(kPatienceMs))
+        return failure(fmt::format("{}: is saved, but still there; tandem stop --force {} ends it",
+                                   name, name));
+    fmt::print("{} is suspended; tandem start {}\n", name, name);
+    return 0;
+}
+
+Result<int> MachineCommands::Options::copy() {
+    const NamedMachine machine = TRY(NamedMachine::find(name));
+    for (const std::string &each : words) {
+        TRY(machine.copy(each));
+        fmt::print("{} is made; tandem start {}\n", each, each);
+    }
+    return 0;
 }
 
 Result<int> MachineCommands::Options::list() {
@@ -228,6 +290,8 @@ MachineCommands::MachineCommands(CLI::App &program) : options_(std::make_unique<
         {"create",  "Make a named machine of an image, which stays as it is", &Options::create},
         {"start",   "Start a named machine in the background",                &Options::start},
         {"stop",    "Shut a named machine down: by its guest agent or its power key",       &Options::stop},
+        {"suspend", "Save a named machine and end it; start goes on from there",        &Options::suspend},
+        {"copy",    "Make machines that go on from where a suspended one was",          &Options::copy},
         {"list",    "Show the named machines",                                &Options::list},
         {"rm",      "Remove a named machine with its disk",                   &Options::rm},
         {"ssh",     "Log in to a named machine, or run a command in it",      &Options::ssh},
@@ -245,9 +309,14 @@ MachineCommands::MachineCommands(CLI::App &program) : options_(std::make_unique<
             app->add_option("OPTIONS", o.words, "of `run`, behind --")
                 ->option_text("-- OPTIONS...");
         }
-        if (name == "start")
-            app->add_flag("--incoming", o.incoming,
-                          "with the machine that tandem move sends to standard input");
+        if (name == "start") {
+            CLI::Option *arriving =
+                app->add_flag("--incoming", o.incoming,
+                              "with the machine that tandem move sends to standard input");
+            app->add_flag("--boot", o.boot, "boot it, though it was suspended")->excludes(arriving);
+        }
+        if (name == "copy")
+            app->add_option("COPY", o.words, "names of the new machines")->required();
         if (name == "ssh") app->add_option("COMMAND", o.words, "behind -- if it has options");
         if (name == "stop" || name == "rm")
             app->add_flag("--force", o.force, "end it at once, as a power cut does");

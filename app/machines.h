@@ -1,5 +1,5 @@
 #pragma once
-/// The verbs of named machines: create, start, stop, list, rm, ssh, console, logs.
+/// The verbs of named machines: create, start, stop, suspend, copy, list, rm, ssh, console, logs.
 #include "machine/named/named_machine.h"
 
 #include <memory>
@@ -12,9 +12,14 @@ class App;
 
 namespace tandem::app {
 
-/// Starts a machine in the background with these arguments of `run` besides its own.
+/// What a machine goes on from instead of booting; one of them, if any.
+struct StartFrom {
+    std::string snapshot = {}; ///< a file
+    std::string incoming = {}; ///< where a machine comes, as --incoming has it
+};
+/// Starts a machine in the background.
 [[nodiscard]] Result<machine::StartRecord> start_machine(const machine::NamedMachine &,
-                                                         const std::vector<std::string> &more);
+                                                         const StartFrom & = {});
 
 /// A machine by its name, or by unix:PATH of its control socket.
 [[nodiscard]] Result<machine::QmpClient> control_of(const std::string &name);

@@ -73,7 +73,7 @@ Result<> restore(const NamedMachine &machine, const std::string &tag) {
         TRY(control->run_job("snapshot-load", {{"tag", tag}}));
     } else {
         const std::string file = TRY(snapshot::Catalog(machine.snapshots()).find(tag));
-        TRY(start_machine(machine, {"--restore", file}));
+        TRY(start_machine(machine, {.snapshot = file}));
     }
     fmt::print("{} goes on from {}\n", machine.name(), tag);
     return {};

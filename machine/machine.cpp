@@ -673,6 +673,7 @@ Result<RunOutcome> Machine::run_boards() {
                 return outcome_;
             }
             board_ = board.get();
+            start_from_.reset();
             if (const auto link = board->link(); link.has_value()) config_.net.link = *link;
             // A reset does not start what was stopped, and stops what is debugged.
             const bool travels = timeline_ != nullptr && timeline_->travels();

@@ -120,6 +120,9 @@ private:
     [[nodiscard]] Result<SavedMachine> open_saved(const std::string &path) const;
     [[nodiscard]] Result<> check_disks(const SavedMachine &) const;
     [[nodiscard]] Result<> restore_disks(const SavedMachine &);
+    /// Locks control_mutex_ when no board is being made what start_from_ is: it has the disks until
+    /// then.
+    [[nodiscard]] std::unique_lock<std::mutex> control_after_restore();
     /// Makes a new board what start_from_ is, if there is one.
     [[nodiscard]] Result<> restore(Board &);
     /// Ends the wait of load().
@@ -225,7 +228,7 @@ private:
     RunOutcome outcome_;                  ///< as asked for by stop()
     EventCause cause_ = EventCause::None; ///< of outcome_
     std::optional<Error> failure_;
-    std::condition_variable changed_;        ///< board_ or has_ended_
+    std::condition_variable changed_;        ///< board_, start_from_ or has_ended_
     std::optional<SavedMachine> start_from_; ///< of the next board; else it boots
     bool is_loading_ = false;                ///< load() waits for what follows
     std::optional<Result<>> load_result_;

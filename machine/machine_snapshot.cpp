@@ -86,6 +86,22 @@ void Machine::forget_disks(const snapshot::Manifest &manifest) {
     }
 }
 
+std::unique_lock<std::mutex> Machine::control_after_restore() {
+    std::unique_lock control(control_mutex_, std::defer_lock);
+    const auto is_restored = [this] { return !start_from_.has_value() || has_ended_; };
+    for (;;) {
+        // Not with control, which replacing the board takes.
+        std::unique_lock lock(mutex_);
+        changed_.wait(lock, is_restored);
+        lock.unlock();
+        control.lock();
+        lock.lock();
+        if (is_restored()) return control;
+        lock.unlock();
+        control.unlock();
+    }
+}
+
 std::optional<snapshot::Base> Machine::take_base(const std::string &path) {
     // A long chain takes long to restore, and each link can get lost.
     static constexpr unsigned kMaxDepth = 8;
@@ -101,7 +117,7 @@ std::optional<snapshot::Base> Machine::take_base(const std::string &path) {
 }
 
 Result<Machine::Saved> Machine::save(const std::string &path) {
-    const std::lock_guard control(control_mutex_);
+    const auto control = control_after_restore();
     TRY(check_not_moving(path));
     Board *board = nullptr;
     {
@@ -216,12 +232,12 @@ Result<> Machine::restore_disks(const SavedMachine &saved) {
 }
 
 Result<> Machine::restore(Board &board) {
-    std::optional<SavedMachine> saved;
+    const SavedMachine *saved = nullptr; // nobody changes it before the board is there
     {
         const std::lock_guard lock(mutex_);
-        saved = std::exchange(start_from_, std::nullopt);
+        if (!start_from_.has_value()) return {};
+        saved = &*start_from_;
     }
-    if (!saved.has_value()) return {};
     TRY(restore_disks(*saved));
     TRY(board.restore(saved->file, [this](Error error) { fail(std::move(error)); }));
     const std::lock_guard control(control_mutex_);
@@ -237,7 +253,7 @@ void Machine::loaded(Result<> result) {
 }
 
 Result<> Machine::load(const std::string &path) {
-    std::unique_lock control(control_mutex_);
+    auto control = control_after_restore();
     TRY(check_not_moving(path));
     if (session_ != nullptr)
         return failure(
@@ -271,7 +287,7 @@ Result<> Machine::load(const std::string &path) {
 }
 
 Result<> Machine::remove_snapshot(const std::string &tag) {
-    const std::lock_guard control(control_mutex_);
+    const auto control = control_after_restore();
     TRY(check_not_moving(tag));
     const snapshot::Catalog catalog(config_.snapshots);
     const std::string path = TRY(catalog.find(tag));

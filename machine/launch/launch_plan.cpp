@@ -1,5 +1,6 @@
 #include "machine/launch/launch_plan.h"
 
+#include "machine/boot/file_bytes.h"
 #include "machine/launch/firmware.h"
 #include "machine/launch/host_user.h"
 #include "machine/launch/seed.h"
@@ -11,6 +12,7 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/sysinfo.h>
+#include <unistd.h>
 #include <xxhash.h>
 
 #include <algorithm>
@@ -215,6 +217,11 @@ Result<> prepare_launch(const LaunchPlan &plan) {
     SeedContent content{plan.seed->login, plan.seed->keys, plan.seed->host_name};
     if (content.keys.empty()) content.keys.push_back(TRY(own_public_key(plan.seed->identity)));
     const std::vector<std::byte> bytes = build_seed(content);
+    // The same one stays, with its time: a snapshot of the machine knows it by that.
+    const auto old = FileBytes::read(plan.seed->path);
+    if (old.has_value() && std::ranges::equal(old->span(), bytes)) return {};
+    // To the guest another one is another machine, which gets host keys of its own.
+    if (plan.ssh.has_value()) ::unlink(plan.ssh->known_hosts.c_str());
     return write_private_file(plan.seed->path,
                               {reinterpret_cast<const char *>(bytes.data()), bytes.size()});
 }

@@ -92,6 +92,17 @@ TEST_F(LaunchPlanTest, PreparesSeedWithTheUsersKeys) {
     ASSERT_TRUE(prepare_launch(*plan).has_value());
     EXPECT_GT(std::filesystem::file_size(plan->seed->path), 0u);
     EXPECT_TRUE(plan->folder.starts_with(folder_ + "/state/tandem/images/disk-"));
+
+    const std::filesystem::file_time_type long_ago{};
+    std::filesystem::last_write_time(plan->seed->path, long_ago);
+    ASSERT_TRUE(prepare_launch(*plan).has_value());
+    EXPECT_EQ(std::filesystem::last_write_time(plan->seed->path), long_ago) << "the same one stays";
+    auto other = *plan;
+    other.seed->host_name = "other";
+    std::ofstream(plan->ssh->known_hosts) << "a key\n";
+    ASSERT_TRUE(prepare_launch(other).has_value());
+    EXPECT_NE(std::filesystem::last_write_time(plan->seed->path), long_ago);
+    EXPECT_FALSE(std::filesystem::exists(plan->ssh->known_hosts)) << "its host keys are new";
 }
 
 TEST(StateDirectory, SaysWhatIsWrong) {

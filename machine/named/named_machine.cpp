@@ -4,7 +4,11 @@
 #include "machine/control/json_member.h"
 #include "machine/inspect/image_facts.h"
 #include "machine/launch/state_directory.h"
+#include "machine/snapshot/catalog.h"
+#include "machine/snapshot/manifest.h"
+#include "machine/snapshot/snapshot_file.h"
 #include "machine/storage/image/administration.h"
+#include "machine/storage/qcow2/image.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -16,6 +20,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <ctime>
 #include <filesystem>
 
 extern char **environ;
@@ -26,7 +31,8 @@ namespace {
 using nlohmann::json;
 namespace fs = std::filesystem;
 
-constexpr const char *kRecord = "/machine.json", *kStart = "/start.json", *kDisk = "/disk.qcow2";
+constexpr const char *kRecord = "/machine.json", *kStart = "/start.json", *kDisk = "/disk.qcow2",
+                     *kConsoleLog = "/console.log", *kRunLog = "/run.log";
 constexpr int kVersion = 1;
 constexpr int kStartPatienceMs = 60'000, kStartStepMs = 20;
 
@@ -69,6 +75,22 @@ Result<std::vector<std::string>> strings_in(const json &value, const std::string
 Result<> write_json(const std::string &path, const json &value) {
     return write_private_file(path,
                               value.dump(1, ' ', false, json::error_handler_t::replace) + "\n");
+}
+
+/// What a machine's launch keeps in its folder, with its times, by which a snapshot knows it.
+Result<> copy_files(const std::string &from, const std::string &to) {
+    static constexpr std::string_view kOwn[] = {kRecord, kStart, kDisk, kConsoleLog, kRunLog};
+    std::error_code error;
+    for (const auto &entry : fs::directory_iterator(from, error)) {
+        std::string name = "/";
+        name += entry.path().filename().string();
+        if (!entry.is_regular_file(error) || std::ranges::find(kOwn, name) != std::end(kOwn))
+            continue;
+        fs::copy_file(entry.path(), to + name, error);
+        if (!error) fs::last_write_time(to + name, entry.last_write_time(), error);
+        if (error) return failure(fmt::format("{}{}: {}", to, name, error.message()));
+    }
+    return {};
 }
 
 /// The program's own words about its end.
@@ -114,10 +136,9 @@ NamedMachine::NamedMachine(std::string name, const std::string &state)
     sockets_ = runtime.empty() ? folder_ : runtime + "/" + name_;
 }
 
-Result<NamedMachine> NamedMachine::create(const std::string &name, const std::string &image,
-                                          std::vector<std::string> options, u64 disk_size) {
+Result<NamedMachine> NamedMachine::make(const std::string &name,
+                                        const std::function<Result<>(const NamedMachine &)> &fill) {
     TRY(check_name(name));
-    const ImageFacts facts = TRY(inspect_image(image));
     const std::string state = TRY(machines_folder());
     TRY(make_private_directory(state));
     NamedMachine machine(name, state);
@@ -128,10 +149,30 @@ Result<NamedMachine> NamedMachine::create(const std::string &name, const std::st
                                        name, name));
         return failure(fmt::format("{}: {}", machine.folder_, std::strerror(errno)));
     }
-    std::error_code error;
-    const std::string whole = fs::canonical(image, error).string();
-    MachineRecord record{whole, std::move(options), fs::current_path(error).string()};
-    const auto fill = [&]() -> Result<> {
+    if (const auto filled = fill(machine); !filled.has_value()) {
+        std::error_code error;
+        fs::remove_all(machine.folder_, error);
+        return std::unexpected(filled.error());
+    }
+    return machine;
+}
+
+Result<> NamedMachine::write(const MachineRecord &record) const {
+    return write_json(folder_ + kRecord, {{"version", kVersion},
+                                          {"image", record.image},
+                                          {"options", record.options},
+                                          {"directory", record.directory},
+                                          {"copied-from", record.copied_from}});
+}
+
+Result<NamedMachine> NamedMachine::create(const std::string &name, const std::string &image,
+                                          std::vector<std::string> options, u64 disk_size) {
+    TRY(check_name(name));
+    const ImageFacts facts = TRY(inspect_image(image));
+    return make(name, [&](const NamedMachine &machine) -> Result<> {
+        std::error_code error;
+        const std::string whole = fs::canonical(image, error).string();
+        MachineRecord record{whole, std::move(options), fs::current_path(error).string()};
         if (facts.kind == FileKind::Disk && !facts.is_iso) {
             NewImage overlay;
             overlay.path = machine.folder_ + kDisk;
@@ -141,16 +182,73 @@ Result<NamedMachine> NamedMachine::create(const std::string &name, const std::st
             TRY(create_image(overlay));
             record.image = overlay.path;
         }
-        return write_json(machine.folder_ + kRecord, {{"version", kVersion},
-                                                      {"image", record.image},
-                                                      {"options", record.options},
-                                                      {"directory", record.directory}});
-    };
-    if (const auto filled = fill(); !filled.has_value()) {
-        fs::remove_all(machine.folder_, error);
-        return std::unexpected(filled.error());
-    }
-    return machine;
+        return machine.write(record);
+    });
+}
+
+std::optional<std::string> NamedMachine::suspended() const {
+    const auto file = snapshot::Catalog(snapshots()).find(kSuspended);
+    return file.has_value() ? std::optional(*file) : std::nullopt;
+}
+
+Result<> NamedMachine::copy_disk(const std::string &of, const std::string &path) const {
+    NewImage overlay;
+    overlay.path = path;
+    overlay.qcow2.backing_file = folder_ + kDisk;
+    overlay.qcow2.backing_format = std::string{format_name(ImageFormat::Qcow2)};
+    TRY(create_image(overlay));
+    const auto file = TRY(snapshot::SnapshotFile::open(of));
+    const snapshot::Manifest manifest = TRY(snapshot::parse_manifest(file->manifest(), of));
+    ImageOptions options;
+    options.access = DiskAccess::ReadWrite;
+    const OpenedImage image = TRY(open_image(path, options));
+    timespec now{};
+    ::clock_gettime(CLOCK_REALTIME, &now);
+    for (std::size_t i = 0; i < manifest.disks.size(); ++i)
+        if (manifest.config.disks[i].path == overlay.qcow2.backing_file)
+            TRY(image.qcow2->create_snapshot(manifest.disks[i].kept_as,
+                                             static_cast<u64>(now.tv_sec),
+                                             static_cast<u32>(now.tv_nsec)));
+    return {};
+}
+
+Result<> NamedMachine::copy(const std::string &name) const {
+    const auto saved = suspended();
+    if (control().has_value() || !saved.has_value())
+        return failure(fmt::format("{}: is not suspended; tandem suspend {}", name_, name_));
+    TRY(make(name, [&](const NamedMachine &machine) -> Result<> {
+        MachineRecord record = TRY(this->record());
+        record.copied_from = name_;
+        if (record.image == folder_ + kDisk) {
+            record.image = machine.folder_ + kDisk;
+            TRY(copy_disk(*saved, record.image));
+        }
+        TRY(copy_files(folder_, machine.folder_));
+        TRY(make_private_directory(machine.snapshots()));
+        std::error_code error;
+        const std::string link = TRY(snapshot::Catalog(machine.snapshots()).path_of(kSuspended));
+        fs::create_symlink(*saved, link, error);
+        if (error) return failure(fmt::format("{}: {}", link, error.message()));
+        return machine.write(record);
+    }));
+    return {};
+}
+
+Result<std::vector<std::string>> NamedMachine::copies() const {
+    std::vector<std::string> names;
+    for (const NamedMachine &machine : TRY(all()))
+        if (const auto record = machine.record();
+            record.has_value() && record->copied_from == name_)
+            names.push_back(machine.name());
+    return names;
+}
+
+std::string NamedMachine::console_log() const {
+    return folder_ + kConsoleLog;
+}
+
+std::string NamedMachine::run_log() const {
+    return folder_ + kRunLog;
 }
 
 Result<NamedMachine> NamedMachine::find(const std::string &name) {
@@ -167,7 +265,7 @@ Result<MachineRecord> NamedMachine::record() const {
     const json record = TRY(read_json(path));
     return MachineRecord{text_member(record, "image"),
                          TRY(strings_in(record.value("options", json{}), path)),
-                         text_member(record, "directory")};
+                         text_member(record, "directory"), text_member(record, "copied-from")};
 }
 
 Result<std::vector<NamedMachine>> NamedMachine::all() {
@@ -221,6 +319,9 @@ Result<StartRecord> NamedMachine::last_start() const {
 Result<> NamedMachine::remove() const {
     if (control().has_value())
         return failure(fmt::format("{}: runs; tandem stop {} first", name_, name_));
+    if (const auto others = TRY(copies()); !others.empty())
+        return failure(fmt::format("{}: the disks of {} are on top of its disk; remove them first",
+                                   name_, fmt::join(others, ", ")));
     std::error_code error;
     if (sockets_ != folder_) fs::remove_all(sockets_, error);
     fs::remove_all(folder_, error);

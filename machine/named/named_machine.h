@@ -5,6 +5,7 @@
 #include "support/bits.h"
 #include "support/result.h"
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -16,6 +17,7 @@ struct MachineRecord {
     std::string image;                ///< absolute
     std::vector<std::string> options; ///< of `run`
     std::string directory;            ///< where relative paths among them start
+    std::string copied_from = {};     ///< the machine whose disk its own is on top of; empty: none
 };
 
 /// What is known of the last start.
@@ -25,6 +27,9 @@ struct StartRecord {
 
 class NamedMachine {
 public:
+    /// The tag of the snapshot that a suspended machine goes on from, once.
+    static constexpr const char *kSuspended = "suspended";
+
     /// Makes the folder and, for a disk image, an overlay on it, which is what the machine writes
     /// to: of `disk_size` bytes, or as large as the image.
     [[nodiscard]] static Result<NamedMachine> create(const std::string &name,
@@ -43,8 +48,8 @@ public:
     [[nodiscard]] std::string agent_path() const { return sockets_ + "/agent.sock"; }
     [[nodiscard]] std::string move_path() const { return sockets_ + "/move.sock"; }
     [[nodiscard]] std::string snapshots() const { return folder_ + "/snapshots"; }
-    [[nodiscard]] std::string console_log() const { return folder_ + "/console.log"; }
-    [[nodiscard]] std::string run_log() const { return folder_ + "/run.log"; }
+    [[nodiscard]] std::string console_log() const;
+    [[nodiscard]] std::string run_log() const;
 
     [[nodiscard]] Result<MachineRecord> record() const;
     /// Starts `program run` with these arguments and the machine's sockets, and returns when it
@@ -54,11 +59,24 @@ public:
     [[nodiscard]] Result<StartRecord> last_start() const;
     /// Fails if the machine does not run.
     [[nodiscard]] Result<QmpClient> control() const;
-    /// The machine must not run.
+    /// Where that snapshot is, if the machine is suspended.
+    [[nodiscard]] std::optional<std::string> suspended() const;
+    /// Makes a machine that goes on from where this one is suspended, on an overlay on its disk.
+    /// This one cannot start while it has copies.
+    [[nodiscard]] Result<> copy(const std::string &name) const;
+    /// The names of those there are.
+    [[nodiscard]] Result<std::vector<std::string>> copies() const;
+    /// The machine must not run, nor have copies.
     [[nodiscard]] Result<> remove() const;
 
 private:
     NamedMachine(std::string name, const std::string &state);
+    /// Makes its folder, and what `fill` puts there: nothing is left of it if that fails.
+    [[nodiscard]] static Result<NamedMachine>
+    make(const std::string &name, const std::function<Result<>(const NamedMachine &)> &fill);
+    [[nodiscard]] Result<> write(const MachineRecord &) const;
+    /// An overlay on this machine's disk, which has what its snapshot `of` needs of that.
+    [[nodiscard]] Result<> copy_disk(const std::string &of, const std::string &path) const;
 
     std::string name_, folder_, sockets_;
 };

@@ -75,6 +75,39 @@ TEST_F(NamedMachineTest, ReportsDamage) {
     EXPECT_TRUE(machine->remove().has_value()) << "it can be removed all the same";
 }
 
+TEST_F(NamedMachineTest, IsCopiedOnlyWhenSuspendedAndStaysWhileItHasCopies) {
+    ASSERT_TRUE(create("web").has_value());
+    const auto machine = NamedMachine::find("web");
+    ASSERT_TRUE(machine.has_value());
+    const auto refused = machine->copy("one");
+    ASSERT_FALSE(refused.has_value());
+    EXPECT_NE(refused.error().message.find("tandem suspend web"), std::string::npos);
+
+    std::filesystem::create_directory(machine->snapshots());
+    std::ofstream(machine->snapshots() + "/suspended.snapshot") << "damaged";
+    EXPECT_TRUE(machine->suspended().has_value());
+    EXPECT_FALSE(machine->copy("one").has_value());
+    EXPECT_FALSE(NamedMachine::find("one").has_value()) << "nothing is left of it";
+    EXPECT_EQ(machine->copies().value(), std::vector<std::string>{});
+
+    // One whose image is no disk needs nothing of the snapshot.
+    std::ofstream(folder_ + "/tandem/machines/web/machine.json")
+        << R"({"version": 1, "image": "/a/kernel", "options": [], "directory": "/"})";
+    std::ofstream(machine->folder() + "/seed.img") << "seed";
+    ASSERT_TRUE(machine->copy("one").has_value());
+    const auto copy = NamedMachine::find("one");
+    ASSERT_TRUE(copy.has_value());
+    EXPECT_TRUE(copy->suspended().has_value());
+    EXPECT_EQ(copy->record()->copied_from, "web");
+    EXPECT_EQ(std::filesystem::last_write_time(copy->folder() + "/seed.img"),
+              std::filesystem::last_write_time(machine->folder() + "/seed.img"));
+    EXPECT_EQ(machine->copies().value(), std::vector<std::string>{"one"});
+    EXPECT_FALSE(machine->remove().has_value());
+    ASSERT_TRUE(copy->remove().has_value());
+    EXPECT_TRUE(machine->suspended().has_value()) << "the link alone is gone";
+    EXPECT_TRUE(machine->remove().has_value());
+}
+
 TEST_F(NamedMachineTest, SaysWhyAMachineDidNotStart) {
     // The program that it starts is this one, which takes these words for a filter of tests.
     ASSERT_TRUE(create("web").has_value());

@@ -103,8 +103,9 @@ Result<> SnapshotFile::check_index() const {
 
 Result<> SnapshotFile::open_parent(unsigned depth) {
     if (index_.parent_path.empty()) return {};
+    std::error_code error; // the folder of what a link leads to
     const std::filesystem::path below =
-        std::filesystem::path(path_).parent_path() / text(index_.parent_path);
+        std::filesystem::canonical(path_, error).parent_path() / text(index_.parent_path);
     auto parent = open_link(below.string(), depth + 1);
     if (!parent.has_value() || (*parent)->id() != index_.parent_id)
         if (auto kept = open_link(kept_path(below.parent_path(), index_.parent_id), depth + 1);

@@ -74,7 +74,7 @@ def run(options, seed, interrupt_after, disk):
         if interrupt_after is not None:
             status, peak = finish(process, interrupt_after)
             if status is None:
-                process.send_signal(signal.SIGTERM)
+                os.kill(process.pid, signal.SIGTERM) # Popen's own would wait for it first, if it has ended
                 allowed.add(128 + signal.SIGTERM)
                 status, peak = finish(process, GRACE)
         else:

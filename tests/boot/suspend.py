@@ -1,0 +1,120 @@
+#!/usr/bin/env python3
+"""suspend.py TANDEM GUEST [--copies N]: named machines that are suspended go on from there at their next start, once; copies of
+one go on from there together, each on its own disk. Then what is refused."""
+import argparse
+import os
+import tempfile
+import time
+
+from boot import check
+from console import Console
+from named import command
+
+
+class Terminal(Console):
+    """At a named machine's shell."""
+
+    def __init__(self, tandem, name):
+        super().__init__([tandem, "console", name], 200)
+
+    def run(self, words):
+        """What the guest says to this."""
+        self.send(f"\recho \"<$({words})\"'>'\r".encode())
+        return self.expect(rb"\n<([^>]*)>\r")[1].decode().replace("\r", "")
+
+    def leave(self):
+        self.send(b"\x01x")
+        check(self.wait() == 0, "leaving the console")
+
+
+def states(run):
+    return {line.split()[0]: line.split()[1] for line in run("list").splitlines()[1:]}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("tandem")
+    parser.add_argument("guest")
+    parser.add_argument("--copies", type=int, default=4)
+    options = parser.parse_args()
+    tandem, guest = os.path.abspath(options.tandem), os.path.abspath(options.guest)
+    with tempfile.TemporaryDirectory() as folder:
+        run = command(tandem, folder)
+
+        def do(name, words):
+            terminal = Terminal(tandem, name)
+            answer = terminal.run(words)
+            terminal.leave()
+            return answer
+
+        run("create", "one", f"{guest}/disk.img", "--", "--kernel", f"{guest}/kernel", "--initrd", f"{guest}/initrd",
+            "--append", "root=/dev/vda rw console=ttyAMA0 quiet")
+        check("is not suspended" in run("copy", "one", "a", status=1), "only a suspended one is copied")
+        run("start", "one")
+        terminal = Terminal(tandem, "one")
+        terminal.expect(rb"login:")
+        terminal.send(b"root\r")
+        terminal.expect(rb"# ")
+        terminal.send(b"stty -echo\r")
+        terminal.run("echo of-one >/dev/shm/memory; echo of-one >/root/disk; sync; echo unsaved >>/root/disk")
+        boot = terminal.run("cat /proc/sys/kernel/random/boot_id")
+        terminal.leave()
+
+        # Suspended, it goes on; what it does then stays when it is ended and boots again.
+        run("suspend", "one")
+        check(states(run) == {"one": "suspended"}, "it is suspended")
+        check("does not run" in run("suspend", "one", status=1), "once")
+        began = time.monotonic()
+        run("start", "one")
+        seen = do("one", "cat /proc/sys/kernel/random/boot_id /dev/shm/memory /root/disk")
+        print(f"goes on and answers after {time.monotonic() - began:.2f} s", flush=True)
+        check(seen == f"{boot}\nof-one\nof-one\nunsaved", f"it is the same: {seen!r}")
+        check(run("snapshot", "list", "one") == "", "nothing goes back there by chance")
+        check("--boot" not in run("start", "one", status=1), "it runs already")
+
+        # Copies, all at once.
+        run("suspend", "one")
+        names = [f"copy{i}" for i in range(options.copies)]
+        run("copy", "one", *names)
+        check("there is a machine" in run("copy", "one", names[0], status=1), "names are unique")
+        for verb in (("start", "one"), ("rm", "one"), ("snapshot", "restore", "one", "suspended")):
+            check(names[0] in run(*verb, status=1), f"{verb}: its disk is theirs")
+        for name in names:
+            run("start", name)
+        for name in names:
+            do(name, f"echo of-{name} >>/root/disk; echo of-{name} >/dev/shm/memory; sync")
+        for name in names:
+            seen = do(name, "cat /proc/sys/kernel/random/boot_id /dev/shm/memory /root/disk")
+            check(seen == f"{boot}\nof-{name}\nof-one\nunsaved\nof-{name}", f"{name} has what it wrote itself: {seen!r}")
+        run("suspend", names[0])
+        run("start", names[0])
+        check(do(names[0], "cat /dev/shm/memory") == f"of-{names[0]}", "a copy is suspended as any machine")
+        check(states(run) == {"one": "suspended", **{name: "running" for name in names}}, "all run")
+        for name in names:
+            run("stop", "--force", name)
+            run("image", "check", os.path.join(folder, "state", "tandem", "machines", name, "disk.qcow2"))
+            run("rm", name)
+
+        # Booted, or with a snapshot that cannot be used.
+        saved = os.path.join(folder, "state", "tandem", "machines", "one", "snapshots", "suspended.snapshot")
+        with open(saved, "r+b") as file:
+            file.truncate(os.path.getsize(saved) // 2)
+        check("tandem start --boot one" in run("start", "one", status=1), "a damaged one says what helps")
+        run("start", "--boot", "one")
+        terminal = Terminal(tandem, "one")
+        terminal.expect(rb"login:")
+        terminal.send(b"root\r")
+        terminal.expect(rb"# ")
+        terminal.send(b"stty -echo\r")
+        check(terminal.run("cat /root/disk").startswith("of-one"), "the disk is there")
+        check(terminal.run("cat /proc/sys/kernel/random/boot_id") != boot, "it has booted")
+        terminal.leave()
+        check(run("snapshot", "list", "one") == "", "and forgotten where it was")
+        run("stop", "--force", "one")
+        check(states(run) == {"one": "stopped"}, "it is ended, not suspended")
+        run("rm", "one")
+    print("ok")
+
+
+if __name__ == "__main__":
+    main()
