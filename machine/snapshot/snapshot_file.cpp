@@ -103,9 +103,10 @@ Result<> SnapshotFile::check_index() const {
 
 Result<> SnapshotFile::open_parent(unsigned depth) {
     if (index_.parent_path.empty()) return {};
-    std::error_code error; // the folder of what a link leads to
-    const std::filesystem::path below =
-        std::filesystem::canonical(path_, error).parent_path() / text(index_.parent_path);
+    namespace fs = std::filesystem;
+    std::error_code error;
+    const fs::path self = fs::is_symlink(path_, error) ? fs::canonical(path_, error) : fs::path(path_);
+    const fs::path below = self.parent_path() / text(index_.parent_path);
     auto parent = open_link(below.string(), depth + 1);
     if (!parent.has_value() || (*parent)->id() != index_.parent_id)
         if (auto kept = open_link(kept_path(below.parent_path(), index_.parent_id), depth + 1);
