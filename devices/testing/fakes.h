@@ -7,6 +7,7 @@
 #include "devices/backend/flash_storage.h"
 #include "devices/backend/input.h"
 #include "devices/backend/net.h"
+#include "devices/backend/sound.h"
 #include "devices/backend/vsock.h"
 #include "devices/core/clock.h"
 #include "devices/core/dma_space.h"
@@ -293,6 +294,30 @@ public:
     void move_cursor(u32 output, u32 x, u32 y) override { pictures[output].tip = {x, y}; }
 
     std::map<u32, Picture> pictures;
+};
+
+/// Keeps the last of what is played; records a sawtooth.
+class FakeSound final : public Sound {
+public:
+    static constexpr std::size_t kKept = 1 << 16;
+
+    void play(u32 at_rate, std::span<const SoundFrame> frames) override {
+        rate = at_rate;
+        played.insert(played.end(), frames.begin(), frames.end());
+        if (played.size() > kKept)
+            played.erase(played.begin(), played.end() - static_cast<std::ptrdiff_t>(kKept));
+    }
+    void record(u32 at_rate, std::span<SoundFrame> frames) override {
+        rate = at_rate;
+        for (SoundFrame &frame : frames) {
+            ++recorded;
+            frame = {.left = static_cast<i16>(recorded), .right = static_cast<i16>(~recorded)};
+        }
+    }
+
+    u32 rate = 0; ///< the last one
+    std::vector<SoundFrame> played;
+    u32 recorded = 0; ///< frames
 };
 
 /// Hands that the test moves.

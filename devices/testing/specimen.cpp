@@ -10,6 +10,7 @@
 #include "devices/pcie/host_bridge.h"
 #include "devices/power/platform_events.h"
 #include "devices/rtc/pl031.h"
+#include "devices/sound/hda_controller.h"
 #include "devices/testing/pci_frame.h"
 #include "devices/uart/ns16550.h"
 #include "devices/uart/pl011.h"
@@ -78,6 +79,48 @@ struct PanicSpecimen final : Specimen {
     PciFrame frame{panic, {PvPanic::kRegisterBar}};
     PanicSpecimen() { panic.connect(bus, 1); }
     MmioDevice &device() override { return frame; }
+};
+
+/// Its registers are few: disturb() and meddle() set up what a script rarely does.
+struct HdaSpecimen final : Specimen {
+    FakePciBus bus{irq.line()};
+    HdaController hda{clock, memory, sound};
+    PciFrame frame{hda, {HdaController::kRegisterBar}};
+    HdaSpecimen() { hda.connect(bus, 1); }
+    MmioDevice &device() override { return frame; }
+    void start() override {
+        hda.write_config(pci::kCommand, 1, pci::kCommandMemory | pci::kCommandMaster);
+        put(0x08, 1); // GCTL: out of reset
+        put(0x20, 0xc000'0003);
+        put(0x40, 0x1000); // rings, and positions behind them
+        put(0x50, 0x1800);
+        put(0x70, 0x2001);
+        put(0x4c, 2, 0);
+        put(0x5c, 3, 0);
+    }
+    void meddle(u32 choice) override {
+        const u32 base = 0x80 + (choice & 1) * 0x20;
+        for (u32 i = 0; i < 4; ++i) { // buffers of any size, most of them where there is memory
+            memory.put(0x3000 + i * 16, u64{choice} << (i == 3 ? 8 : 4) & 0xf'ffff);
+            memory.put(0x3008 + i * 16, (choice >> (i * 4) & 0xf) * 40);
+            memory.put(0x300c + i * 16, choice >> i & 1);
+        }
+        put(base + 0x08, choice >> 8 & 0xfff);
+        put(base + 0x0c, choice >> 4 & 3, 1);
+        put(base + 0x12, (choice >> 2 & 1) == 0 ? 0x0011 : choice >> 16, 1);
+        put(base + 0x18, 0x3000);
+        put(base + 0x02, 0x10, 0);            // stream 1
+        put(0x60, 0x0020'6010 | 0x0007'0000); // DAC: the same
+        put(0x68, 1, 1);
+        put(base, 0x1e, 1);
+    }
+    void disturb(u32 choice) override { clock.advance(choice & 0x3f'ffff); }
+
+private:
+    void put(u64 offset, u64 value, unsigned size_log2 = 2) {
+        hda.write_bar(HdaController::kRegisterBar, offset, size_log2,
+                      value & ones(8u << size_log2));
+    }
 };
 
 struct GpioSpecimen final : Specimen {
@@ -576,6 +619,7 @@ constexpr std::array kKinds{
     SpecimenKind{"pl031", make<RtcSpecimen>, true},
     SpecimenKind{"sbsa_watchdog", make<WatchdogSpecimen>},
     SpecimenKind{"pvpanic", make<PanicSpecimen>},
+    SpecimenKind{"hda", make<HdaSpecimen>},
     SpecimenKind{"pl061", make<GpioSpecimen>},
     SpecimenKind{"dw_i2c", make<I2cSpecimen>},
     SpecimenKind{"fw_cfg", make<FwCfgSpecimen>},
@@ -646,6 +690,7 @@ void Specimen::adopt_surroundings(const Specimen &other) {
     streams.adopt(other.streams);
     hands.adopt(other.hands);
     screen = other.screen;
+    sound = other.sound;
     entropy = other.entropy;
     files = other.files;
 }

@@ -43,6 +43,7 @@ public:
     FakeVsock streams;
     FakeInput hands;
     FakeDisplay screen;
+    FakeSound sound;
     FakeEntropy entropy;
     FakeFileSystem files;
 };
