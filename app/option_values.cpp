@@ -387,6 +387,23 @@ Result<std::optional<machine::BalloonConfig>> parse_balloon(std::string_view tex
     return balloon;
 }
 
+Result<machine::SoundConfig> parse_audio(std::string_view text) {
+    static constexpr std::string_view kWav = "wav=", kIn = ",in=";
+    machine::SoundConfig sound;
+    if (text == "none") return sound;
+    if (!text.starts_with(kWav))
+        return failure(
+            fmt::format("--audio {}: unknown; use none or wav=OUT.wav[,in=IN.wav]", text));
+    sound.kind = machine::SoundConfig::Kind::Wav;
+    const std::string_view files = text.substr(kWav.size());
+    const std::size_t in = files.rfind(kIn);
+    sound.out = files.substr(0, in);
+    if (in != std::string_view::npos) sound.in = files.substr(in + kIn.size());
+    if (sound.out.empty() || (in != std::string_view::npos && sound.in.empty()))
+        return failure(fmt::format("--audio {}: no file; write wav=OUT.wav[,in=IN.wav]", text));
+    return sound;
+}
+
 Result<devices::DisplayMode> parse_screen_option(std::string_view text) {
     const auto mode = machine::parse_screen(text);
     if (!mode.has_value())

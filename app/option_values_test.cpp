@@ -209,6 +209,20 @@ TEST(OptionValues, Input) {
         EXPECT_FALSE(parse_input(bad).has_value()) << bad;
 }
 
+TEST(OptionValues, Audio) {
+    using Kind = machine::SoundConfig::Kind;
+    EXPECT_EQ(parse_audio("none").value().kind, Kind::None);
+    const auto played = parse_audio("wav=a,b.wav").value();
+    EXPECT_EQ(played.kind, Kind::Wav);
+    EXPECT_EQ(played.out, "a,b.wav");
+    EXPECT_EQ(played.in, "");
+    const auto both = parse_audio("wav=a,in=b.wav,in=c.wav").value();
+    EXPECT_EQ(both.out, "a,in=b.wav");
+    EXPECT_EQ(both.in, "c.wav");
+    for (const char *bad : {"", "wav", "wav=", "wav=,in=a.wav", "wav=a.wav,in=", "speaker"})
+        EXPECT_FALSE(parse_audio(bad).has_value()) << bad;
+}
+
 TEST(OptionValues, Balloon) {
     EXPECT_FALSE(parse_balloon("none").value().has_value());
     EXPECT_EQ(parse_balloon("on").value()->statistics_ns, 0u);

@@ -16,7 +16,7 @@ namespace tandem::app {
 /// The options as typed.
 struct ReplayCommand::Options {
     std::string file, until, serial, console, accel, tier = "auto", timeout, trace, trace_filter;
-    std::string gdb, semihosting, checkpoint_memory, net, guest_agent, vsock, qmp;
+    std::string gdb, semihosting, checkpoint_memory, net, guest_agent, vsock, qmp, audio;
     std::vector<std::string> ports;
     ProfileTexts profile;
     std::vector<std::string> symbols;
@@ -45,6 +45,11 @@ Result<> ReplayCommand::Options::apply(machine::MachineConfig &config) const {
             return failure(
                 fmt::format("--semihosting: {} has no such console; leave the option out", file));
         config.semihosting->line = TRY(parse_serial("--semihosting", semihosting));
+    }
+    if (!audio.empty()) {
+        if (!config.sound.has_value())
+            return failure(fmt::format("--audio: {} has no sound; leave the option out", file));
+        config.sound = TRY(parse_audio(audio));
     }
     TRY(parse_accelerator(accel, config));
     if (config.accelerator == machine::AcceleratorKind::Kvm)
@@ -157,6 +162,7 @@ ReplayCommand::ReplayCommand(CLI::App &program)
                     "go on there, or at the recording's end, with keyboard, network and all");
     option("--net", o.net, "KIND", "of a live machine: user[,hostfwd=tcp:ADDR:PORT-:PORT]...");
     option("--guest-agent", o.guest_agent, "WHERE", "of a live machine, as for run");
+    option("--audio", o.audio, "WHERE", "what the guest plays, as for run");
     option("--vsock", o.vsock, "path=PATH", "of a live machine, as for run");
     option("--qmp", o.qmp, "WHERE", "control socket of a live machine: unix:PATH");
     verb_->add_option("--port", o.ports, "of a live machine, as for run; repeatable")

@@ -36,7 +36,7 @@ struct RunCommand::Options {
     std::string tier = "auto";
     CacheTexts cache;
     std::string net, serial, console, semihosting, semihosting_folder, guest_agent, vsock, balloon,
-        bus;
+        audio, bus;
     std::string timeout, trace, trace_filter;
     std::string cloud_init = "auto", name, qmp, gdb, snapshots;
     std::string seed, schedule, until, record, record_ring, record_when;
@@ -111,6 +111,7 @@ RunCommand::Options::to_config(std::unique_ptr<machine::move::Arrival> &arrival)
     if (sensors) config.sensors.emplace();
     for (const std::string &input : inputs) config.inputs.push_back(TRY(parse_input(input)));
     if (!vsock.empty()) config.vsock = TRY(parse_vsock(vsock));
+    if (!audio.empty()) config.sound = TRY(parse_audio(audio));
     if (!balloon.empty()) config.balloon = TRY(parse_balloon(balloon));
     if (!bus.empty()) config.virtio_bus = TRY(parse_bus(bus));
     if (!serial.empty()) {
@@ -205,6 +206,7 @@ std::vector<RunCommand::Options::Row> RunCommand::Options::rows() {
         {"--semihosting-folder", &o.semihosting_folder, "DIR[,readonly]", "and use the files of this folder"},
         {"--guest-agent", &o.guest_agent, "WHERE", "a port for the guest's qemu-guest-agent, mostly unix:PATH"},
         {"--vsock",   &o.vsock,        "[cid=N,]path=PATH", "sockets between guest and host: clients of PATH say CONNECT PORT; guests call PATH_PORT"},
+        {"--audio",   &o.audio,        "WHERE",  "adds a sound device: nobody listens (none), or wav=OUT.wav[,in=IN.wav]: what the guest plays, and what its microphone hears"},
         {"--balloon", &o.balloon,      "KIND",   "on[,stats=SECONDS]: memory that the guest does not use goes back to the host; or none (default)"},
         {"--bus",     &o.bus,          "KIND",   "of virtio devices other than disks: pci (default) or mmio"},
         {"--cloud-init", &o.cloud_init,"WHEN",   "a seed for cloud-init: auto (default; when IMAGE wants one), always or never"},

@@ -89,9 +89,12 @@ Result<> check_slots(const MachineConfig &config) {
         };
         // A SCSI adapter takes one slot for all of its units.
         const std::size_t disks = on(row.disk) + (on(row.scsi) != 0 ? 1 : 0);
-        const bool has_panic = row.bus == VirtioBus::Pci && config.on_panic.has_value();
-        const std::size_t devices =
-            disks + (row.bus == config.virtio_bus ? others : 0) + (has_panic ? 1 : 0);
+        // Whatever bus virtio devices are on.
+        const std::size_t functions =
+            row.bus == VirtioBus::Pci
+                ? (config.on_panic.has_value() ? 1u : 0u) + (config.sound.has_value() ? 1u : 0u)
+                : 0;
+        const std::size_t devices = disks + (row.bus == config.virtio_bus ? others : 0) + functions;
         if (devices > row.slots)
             return failure(fmt::format("--disk: {} disks and {} other devices on {}; the "
                                        "board has {} slots there: move disks with bus=, or others "
@@ -174,6 +177,8 @@ Result<> check_config(const MachineConfig &config) {
     TRY(check_lines(config));
     if (config.sensors.has_value() && config.board == BoardKind::Microvm)
         return failure("--sensors: only machines for arm64 have them; leave it out");
+    if (config.sound.has_value() && config.board == BoardKind::Microvm)
+        return failure("--audio: only machines for arm64 have sound; leave it out");
     if (config.screens.size() > kMaxScreens)
         return failure(fmt::format("--screen: {} screens; the graphics card has {} at most",
                                    config.screens.size(), kMaxScreens));

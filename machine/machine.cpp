@@ -19,6 +19,7 @@
 #include "machine/screen/screen_config.h"
 #include "machine/sensors/sensor_text.h"
 #include "machine/snapshot/catalog.h"
+#include "machine/sound/open_sound.h"
 
 #include <fmt/format.h>
 
@@ -341,6 +342,7 @@ Result<> Machine::open_backends() {
         else
             vsock_ = TRY(HostVsock::create(config_.vsock->path));
     }
+    if (config_.sound.has_value()) sound_ = TRY(open_sound(*config_.sound));
     for (const ShareConfig &share : config_.shares) shares_.push_back(TRY(HostShare::open(share)));
     if (!config_.control.empty()) server_ = TRY(QmpServer::create(config_.control, *control_));
     if (config_.gdb.has_value()) TRY(serve_debugger(config_.gdb));
@@ -619,6 +621,7 @@ HostBackends Machine::backends() {
     backends.vsock = vsock_.get();
     for (const auto &share : shares_) backends.shares.push_back(share.get());
     if (!config_.screens.empty()) backends.display = &screen_;
+    backends.sound = sound_.get();
     for (std::size_t i = 0; i < input_->size(); ++i) backends.inputs.push_back(&input_->device(i));
     backends.entropy = &entropy_;
     backends.balloon_changed = [this](u64 actual) {

@@ -205,6 +205,7 @@ private:
     std::unique_ptr<devices::Vsock> vsock_;
     std::unique_ptr<InputHub> input_;
     Screen screen_;
+    std::unique_ptr<devices::Sound> sound_; ///< null: there is none
     std::unique_ptr<devices::Net> net_;
     UserNet *user_net_ = nullptr;                   ///< the same, if it is one
     std::vector<std::unique_ptr<UserNet>> netdevs_; ///< as MachineConfig::netdevs has them

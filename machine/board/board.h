@@ -10,6 +10,7 @@
 #include "devices/backend/flash_storage.h"
 #include "devices/backend/input.h"
 #include "devices/backend/net.h"
+#include "devices/backend/sound.h"
 #include "devices/backend/vsock.h"
 #include "devices/panic/pv_panic.h"
 #include "devices/pcie/root_port.h"
@@ -42,6 +43,7 @@ struct HostBackends {
     std::vector<devices::Net *> netdevs;       ///< as MachineConfig::netdevs has them
     devices::Vsock *vsock = nullptr;           ///< null: no sockets to the host
     devices::Display *display = nullptr;       ///< null: no graphics card
+    devices::Sound *sound = nullptr;           ///< null: no sound device
     std::vector<devices::Input *> inputs;      ///< as MachineConfig::inputs has them
     std::vector<devices::FileSystem *> shares; ///< as MachineConfig::shares has them
     devices::Entropy *entropy = nullptr;

@@ -10,6 +10,7 @@
 #include "machine/host/share/share_config.h"
 #include "machine/profile/profile_config.h"
 #include "machine/replay/deterministic_config.h"
+#include "machine/sound/sound_config.h"
 #include "machine/storage/host_file.h"
 #include "machine/storage/image_format.h"
 #include "support/bits.h"
@@ -201,6 +202,7 @@ struct MachineConfig {
     std::vector<devices::InputKind> inputs;    ///< keyboards and what else hands move
     /// What is around the machine when it starts; without it there are no sensors.
     std::optional<devices::QuantityValues> sensors;
+    std::optional<SoundConfig> sound;      ///< without it there is no sound device
     DisplayConfig display;                 ///< how people see the screens
     std::optional<BalloonConfig> balloon;  ///< without it there is none
     VirtioBus virtio_bus = VirtioBus::Pci; ///< of all virtio devices but disks

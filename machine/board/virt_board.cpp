@@ -9,6 +9,7 @@
 #include "devices/pcie/host_bridge.h"
 #include "devices/rtc/pl031.h"
 #include "devices/sensors/sensor_set.h"
+#include "devices/sound/hda_controller.h"
 #include "devices/uart/pl011.h"
 #include "devices/virtio/transport/virtio_mmio.h"
 #include "devices/virtio/transport/virtio_pci.h"
@@ -120,6 +121,8 @@ Result<> VirtBoard::build() {
     add_device(kFwCfg.base, 0, std::move(fw_cfg));
     add_pcie();
     add_virtio();
+    if (backends_.sound != nullptr)
+        CHECK(pcie_->add(std::make_unique<devices::HdaController>(clock_, map_, *backends_.sound)));
     if (config_.on_panic.has_value())
         CHECK(pcie_->add(std::make_unique<devices::PvPanic>(
             clock_, [this](devices::GuestPanic event) { guest_panicked(event); })));

@@ -133,4 +133,20 @@ u8 Gate::answer(PortId port, u8 of_host) {
     return of_host;
 }
 
+void Gate::take(PortId port, std::span<std::byte> bytes, const std::function<void()> &ask_host) {
+    if (replayed_ != nullptr) {
+        std::ranges::fill(bytes, std::byte{0});
+        const InputEntry *input = next_input();
+        if (input == nullptr || input->port != port) return;
+        if (input->bytes.size() == bytes.size()) std::ranges::copy(input->bytes, bytes.begin());
+        replayed_->advance();
+        return;
+    }
+    ask_host();
+    if (recorder_ == nullptr) return;
+    // Zeros go without saying, but not that they were asked for: there may be more in this moment.
+    const bool is_empty = std::ranges::all_of(bytes, [](std::byte b) { return b == std::byte{0}; });
+    recorder_->input(clock_.now_ns(), port, is_empty ? std::span<std::byte>{} : bytes);
+}
+
 } // namespace tandem::machine::replay

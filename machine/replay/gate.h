@@ -76,6 +76,9 @@ public:
     /// How the host answered when the machine waited for it: 0, which goes without saying, or what
     /// went wrong. Returns the answer that the machine gets.
     [[nodiscard]] u8 answer(PortId port, u8 of_host);
+    /// What the host has for a machine that wants it at this moment, when a timer expires: it fills
+    /// the bytes, or a recording does. At most kMaxInput bytes, zeros where there is nothing.
+    void take(PortId port, std::span<std::byte> bytes, const std::function<void()> &ask_host);
 
     [[nodiscard]] u64 outputs() const { return outputs_; }
 

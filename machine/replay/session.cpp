@@ -55,6 +55,10 @@ HostBackends Session::wrap(const HostBackends &host) {
         display_ = std::make_unique<GatedDisplay>(gate_, *host.display);
         inside.display = display_.get();
     }
+    if (host.sound != nullptr) {
+        sound_ = std::make_unique<GatedSound>(gate_, *host.sound);
+        inside.sound = sound_.get();
+    }
     for (std::size_t bank = 0; bank < flash_.size(); ++bank) {
         flash_[bank] = std::make_unique<NotedFlash>(*host.flash[bank]);
         inside.flash[bank] = flash_[bank].get();
@@ -178,6 +182,7 @@ void Session::save(devices::StateWriter &writer) const {
     if (net_ != nullptr) net_->save(writer);
     if (vsock_ != nullptr) vsock_->save(writer);
     for (const auto &input : inputs_) input->save(writer);
+    if (sound_ != nullptr) sound_->save(writer);
     devices::save_state(writer, "entropy", entropy_.stream());
     schedule_->save(writer);
     sequencer_.save(writer);
@@ -192,6 +197,7 @@ Result<> Session::restore(std::span<const std::byte> bytes) {
     if (net_ != nullptr) TRY(net_->restore(reader));
     if (vsock_ != nullptr) TRY(vsock_->restore(reader));
     for (const auto &input : inputs_) TRY(input->restore(reader));
+    if (sound_ != nullptr) TRY(sound_->restore(reader));
     Random stream{0};
     TRY(devices::restore_state(reader, "entropy", stream));
     entropy_.set_stream(stream);

@@ -9,6 +9,7 @@
 #include "machine/replay/gated_display.h"
 #include "machine/replay/gated_input.h"
 #include "machine/replay/gated_net.h"
+#include "machine/replay/gated_sound.h"
 #include "machine/replay/gated_vsock.h"
 #include "machine/replay/journal/entry.h"
 #include "machine/replay/noted_flash.h"
@@ -142,6 +143,7 @@ private:
     std::unique_ptr<GatedVsock> vsock_;
     std::vector<std::unique_ptr<GatedInput>> inputs_;
     std::unique_ptr<GatedDisplay> display_;
+    std::unique_ptr<GatedSound> sound_;
     std::array<std::unique_ptr<NotedFlash>, kFlashBanks> flash_;
     Board *board_ = nullptr;
 };

@@ -135,6 +135,7 @@ std::string to_json(const Manifest &manifest) {
                    {"inputs", inputs},
                    {"screens", screens},
                    {"sensors", config.sensors.has_value()},
+                   {"sound", config.sound.has_value()},
                    {"vsock", config.vsock.has_value() ? config.vsock->cid : 0},
                    {"balloon", config.balloon.has_value() ? json(config.balloon->statistics_ns)
                                                           : json(nullptr)},
@@ -187,6 +188,7 @@ Result<Manifest> parse_manifest(std::string_view text, const std::string &path) 
             port.line.kind = SerialConfig::Kind::None;
         }
         if (in.value("sensors", false)) config.sensors.emplace(); // what they measure is state
+        if (in.value("sound", false)) config.sound.emplace();
         for (const json &size : in.value("screens", json::array())) {
             const auto mode = parse_screen(size.get<std::string_view>());
             if (!mode.has_value()) return damaged();
@@ -279,6 +281,8 @@ Result<> check_same_machine(const MachineConfig &saved, const MachineConfig &wan
                        cid(saved) == 0 ? "none" : fmt::format("cid={}", cid(saved)));
     if (wanted.sensors.has_value() != saved.sensors.has_value())
         return differs("--sensors", owner, saved.sensors.has_value() ? "some" : "none");
+    if (wanted.sound.has_value() != saved.sound.has_value())
+        return differs("--audio", owner, saved.sound.has_value() ? "some" : "none");
     // Their sizes are state: a screen may have become another.
     if (wanted.screens.size() != saved.screens.size())
         return differs("--screen", owner, fmt::format("{} screens", saved.screens.size()));
