@@ -105,7 +105,8 @@ Result<> SnapshotFile::open_parent(unsigned depth) {
     if (index_.parent_path.empty()) return {};
     namespace fs = std::filesystem;
     std::error_code error;
-    const fs::path self = fs::is_symlink(path_, error) ? fs::canonical(path_, error) : fs::path(path_);
+    const fs::path self =
+        fs::is_symlink(path_, error) ? fs::canonical(path_, error) : fs::path(path_);
     const fs::path below = self.parent_path() / text(index_.parent_path);
     auto parent = open_link(below.string(), depth + 1);
     if (!parent.has_value() || (*parent)->id() != index_.parent_id)
