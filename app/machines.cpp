@@ -38,9 +38,10 @@ using machine::NamedMachine;
 constexpr std::array<std::string_view, 6> kOwnOptions{"--serial",    "--qmp",      "--name",
                                                       "--snapshots", "--incoming", "--guest-agent"};
 
-/// Removes what `suspend` left, with what the disks of the machine, which runs, keep for it.
-Result<> forget_suspended(machine::QmpClient &control) {
-    TRY(control.run_job("snapshot-delete", {{"tag", NamedMachine::kSuspended}}));
+/// Removes what `suspend` left, if anything, with what the machine's disks keep for it.
+Result<> forget_suspended(const NamedMachine &machine, machine::QmpClient &control) {
+    if (machine.suspended().has_value())
+        TRY(control.run_job("snapshot-delete", {{"tag", NamedMachine::kSuspended}}));
     return {};
 }
 
@@ -90,12 +91,16 @@ Result<machine::StartRecord> start_machine(const NamedMachine &machine, const St
     if (!from.snapshot.empty()) arguments.insert(arguments.end(), {"--restore", from.snapshot});
     if (!from.incoming.empty()) arguments.insert(arguments.end(), {"--incoming", from.incoming});
     TRY(machine.start(arguments, started));
+    // Its disks change from here on: nothing may go back there by chance.
+    machine::QmpClient control = TRY(machine.control());
+    TRY(forget_suspended(machine, control));
     return started;
 }
 
 struct MachineCommands::Options {
     std::string name, image, size;
-    std::vector<std::string> words; ///< of create: options of run; of ssh: the command
+    std::vector<std::string>
+        words; ///< of create: options of run; of copy: names; of ssh: the command
     std::string timeout = "120";
     bool force = false, json = false, follow = false, own = false, incoming = false, boot = false;
     std::function<Result<int>()> action; ///< of the verb that was chosen
@@ -130,6 +135,9 @@ Result<int> MachineCommands::Options::create() {
 Result<int> MachineCommands::Options::start() {
     const NamedMachine machine = TRY(NamedMachine::find(name));
     if (incoming) {
+        if (machine.suspended().has_value())
+            return failure(
+                fmt::format("{}: is suspended; tandem start {} goes on from there", name, name));
         TRY(start_machine(machine, {.incoming = "unix:" + machine.move_path()}));
         TRY(machine::move::relay(machine.move_path(), STDIN_FILENO, STDOUT_FILENO));
         return 0;
@@ -142,11 +150,6 @@ Result<int> MachineCommands::Options::start() {
         return !goes_on ? std::unexpected(started.error())
                         : failure(fmt::format("{}; tandem start --boot {} boots it instead",
                                               started.error().message, name));
-    // Its disks change from here on: nothing may go back to it by chance.
-    if (saved.has_value()) {
-        machine::QmpClient control = TRY(machine.control());
-        TRY(forget_suspended(control));
-    }
     fmt::print("{} {}\n  console    tandem console {}\n", name,
                goes_on ? "goes on from where it was suspended" : "runs", name);
     if (!started->ssh.empty()) fmt::print("  log in     tandem ssh {}\n", name);
@@ -170,7 +173,7 @@ Result<int> MachineCommands::Options::suspend() {
     machine::QmpClient control = TRY(machine.control());
     const bool ran =
         machine::text_member(TRY(control.execute("query-status")), "status", "") == "running";
-    if (machine.suspended().has_value()) TRY(forget_suspended(control));
+    TRY(forget_suspended(machine, control));
     // Its disks stay as they are saved.
     TRY(control.execute("stop"));
     if (const auto saved = control.run_job("snapshot-save", {{"tag", NamedMachine::kSuspended}});

@@ -56,6 +56,10 @@ Result<> verify(snapshot::SnapshotFile &file) {
 // ----------------------------------------------------------------------- of machines with a name
 
 Result<> save(const NamedMachine &machine, const std::string &given_tag) {
+    if (given_tag == NamedMachine::kSuspended)
+        return failure(fmt::format("{}: the next start would go on from there; use another tag, or "
+                                   "tandem suspend {}",
+                                   given_tag, machine.name()));
     const std::string tag =
         !given_tag.empty()
             ? given_tag

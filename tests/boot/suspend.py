@@ -71,6 +71,12 @@ def main():
         check(seen == f"{boot}\nof-one\nof-one\nunsaved", f"it is the same: {seen!r}")
         check(run("snapshot", "list", "one") == "", "nothing goes back there by chance")
         check("--boot" not in run("start", "one", status=1), "it runs already")
+        check("tandem suspend" in run("snapshot", "save", "one", "suspended", status=1), "the tag is not for others")
+        run("suspend", "one")
+        check("is suspended" in run("start", "--incoming", "one", status=1), "it is not another machine's place")
+        run("snapshot", "restore", "one", "suspended")
+        check(run("snapshot", "list", "one") == "", "however it was started")
+        check(do("one", "cat /dev/shm/memory") == "of-one", "it is the same again")
 
         # Copies, all at once.
         run("suspend", "one")
