@@ -391,9 +391,14 @@ Result<machine::SoundConfig> parse_audio(std::string_view text) {
     static constexpr std::string_view kWav = "wav=", kIn = ",in=";
     machine::SoundConfig sound;
     if (text == "none") return sound;
+    if (text == "sdl" || text == "sdl,in=on") {
+        sound.kind = machine::SoundConfig::Kind::Sdl;
+        sound.hears = text != "sdl";
+        return sound;
+    }
     if (!text.starts_with(kWav))
-        return failure(
-            fmt::format("--audio {}: unknown; use none or wav=OUT.wav[,in=IN.wav]", text));
+        return failure(fmt::format(
+            "--audio {}: unknown; use none, sdl[,in=on] or wav=OUT.wav[,in=IN.wav]", text));
     sound.kind = machine::SoundConfig::Kind::Wav;
     const std::string_view files = text.substr(kWav.size());
     const std::size_t in = files.rfind(kIn);

@@ -212,6 +212,9 @@ TEST(OptionValues, Input) {
 TEST(OptionValues, Audio) {
     using Kind = machine::SoundConfig::Kind;
     EXPECT_EQ(parse_audio("none").value().kind, Kind::None);
+    EXPECT_EQ(parse_audio("sdl").value().kind, Kind::Sdl);
+    EXPECT_FALSE(parse_audio("sdl").value().hears);
+    EXPECT_TRUE(parse_audio("sdl,in=on").value().hears);
     const auto played = parse_audio("wav=a,b.wav").value();
     EXPECT_EQ(played.kind, Kind::Wav);
     EXPECT_EQ(played.out, "a,b.wav");
@@ -219,7 +222,8 @@ TEST(OptionValues, Audio) {
     const auto both = parse_audio("wav=a,in=b.wav,in=c.wav").value();
     EXPECT_EQ(both.out, "a,in=b.wav");
     EXPECT_EQ(both.in, "c.wav");
-    for (const char *bad : {"", "wav", "wav=", "wav=,in=a.wav", "wav=a.wav,in=", "speaker"})
+    for (const char *bad :
+         {"", "wav", "wav=", "wav=,in=a.wav", "wav=a.wav,in=", "speaker", "sdl,", "sdl,in=off"})
         EXPECT_FALSE(parse_audio(bad).has_value()) << bad;
 }
 

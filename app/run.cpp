@@ -206,7 +206,7 @@ std::vector<RunCommand::Options::Row> RunCommand::Options::rows() {
         {"--semihosting-folder", &o.semihosting_folder, "DIR[,readonly]", "and use the files of this folder"},
         {"--guest-agent", &o.guest_agent, "WHERE", "a port for the guest's qemu-guest-agent, mostly unix:PATH"},
         {"--vsock",   &o.vsock,        "[cid=N,]path=PATH", "sockets between guest and host: clients of PATH say CONNECT PORT; guests call PATH_PORT"},
-        {"--audio",   &o.audio,        "WHERE",  "adds a sound device: nobody listens (none), or wav=OUT.wav[,in=IN.wav]: what the guest plays, and what its microphone hears"},
+        {"--audio",   &o.audio,        "WHERE",  "adds a sound device: nobody listens (none), the host's own (sdl[,in=on]: with its microphone), or files (wav=OUT.wav[,in=IN.wav])"},
         {"--balloon", &o.balloon,      "KIND",   "on[,stats=SECONDS]: memory that the guest does not use goes back to the host; or none (default)"},
         {"--bus",     &o.bus,          "KIND",   "of virtio devices other than disks: pci (default) or mmio"},
         {"--cloud-init", &o.cloud_init,"WHEN",   "a seed for cloud-init: auto (default; when IMAGE wants one), always or never"},

@@ -72,7 +72,9 @@ void PageLoader::load(u32 number) {
         return;
     if (seen == FrameState::Packed &&
         state.compare_exchange_strong(seen, FrameState::Loading, std::memory_order_acquire)) {
-        thread_local std::array<std::byte, kFrameSize> pages;
+        // Not in the thread's own storage, which takes its room from every thread's stack.
+        thread_local const auto buffer = std::make_unique<std::array<std::byte, kFrameSize>>();
+        std::array<std::byte, kFrameSize> &pages = *buffer;
         const Source &source = frames_[number];
         if (source.file->unpack(*source.region, source.frame, pages)) {
             for (u32 i = first_use_[number]; i < first_use_[number + 1]; ++i)

@@ -1,5 +1,7 @@
 #include "machine/sound/open_sound.h"
 
+#include "machine/host/module.h"
+#include "machine/sound/sdl_sound_module.h"
 #include "machine/sound/wav_sound.h"
 
 namespace tandem::machine {
@@ -21,6 +23,13 @@ Result<std::unique_ptr<devices::Sound>> open_sound(const SoundConfig &config) {
         auto out = WavWriter::create(config.out);
         if (!out.has_value()) return with_option(out.error());
         return std::make_unique<WavSound>(std::move(*out), std::move(in));
+    }
+    case SoundConfig::Kind::Sdl: {
+        auto *open = reinterpret_cast<OpenSdlSound *>(
+            TRY(function_of_module("--audio sdl", kSdlSoundModule, kOpenSdlSound)));
+        Result<std::unique_ptr<devices::Sound>> opened;
+        open(config.hears, opened);
+        return opened;
     }
     }
     return std::make_unique<devices::Sound>();

@@ -10,11 +10,13 @@ struct SoundConfig {
     enum class Kind : u8 {
         None, ///< nobody listens, and the microphone hears nothing
         Wav,
+        Sdl, ///< the host's loudspeaker
     };
 
     Kind kind = Kind::None;
-    std::string out; ///< of Wav: what is played
-    std::string in;  ///< likewise what the microphone hears; empty: nothing
+    std::string out;    ///< of Wav: what is played
+    std::string in;     ///< likewise what the microphone hears; empty: nothing
+    bool hears = false; ///< of Sdl: the host's microphone is the guest's
 };
 
 } // namespace tandem::machine

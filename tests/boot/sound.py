@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
-"""sound.py TANDEM GUEST linux|replay|refused: Linux plays and records through the HD Audio controller (snd-hda-intel, and busybox by
+"""sound.py TANDEM GUEST linux|sdl|replay|refused: Linux plays and records through the HD Audio controller (snd-hda-intel, and busybox by
 OSS's /dev/dsp). `linux`: tones arrive in a WAV file without a gap, also across a snapshot; the guest hears those of another
-file. `replay`: a recorded machine does the same again without the file. `refused`: what cannot be used."""
+file. `sdl`: a file has the place of the host's
+loudspeaker, and another that of its microphone. `replay`: a recorded machine does the same again without the file. `refused`: what cannot be used."""
 import array
 import math
 import os
+import struct
 import subprocess
 import sys
 import tempfile
@@ -143,6 +145,30 @@ def linux(tandem, image, folder):
     check_parts(played(out), RATE, [*PLAYED, *PLAYED, ("the first tone's rest", 400, 1.1, 0.5)])
 
 
+def sdl(tandem, image, folder):
+    """The host's devices have a clock of their own: a busy host may miss some of it."""
+    out, heard = os.path.join(folder, "loudspeaker.raw"), os.path.join(folder, "microphone.raw")
+    with open(heard, "wb") as file:
+        for sample in tone(600, RATE, 300):
+            file.write(struct.pack("<hh", sample, sample))
+    os.environ.update(SDL_AUDIODRIVER="disk", SDL_DISKAUDIOFILE=out, SDL_DISKAUDIOFILEIN=heard)
+    guest = Guest(tandem, image, "sdl,in=on")
+    guest.make_tone("a", 20, 2)
+    guest.run("cat /tmp/a >/dev/dsp")
+    samples = guest.record(2)
+    guest.end()
+    with open(out, "rb") as file:
+        loud = [part for part in parts(array.array("h", file.read())[::2], RATE) if len(part) > RATE // 10]
+    check(abs(sum(map(len, loud)) / RATE - 2) < 0.4, f"a tone of 2 s: {[len(part) / RATE for part in loud]}")
+    for part in loud:
+        check(power(part[:RATE // 10], RATE, 400) > 0.9, "its frequency")
+    clear = [power(samples[i:i + 400], GUEST_RATE, 600) > 0.9 for i in range(0, len(samples) - 400, 400)]
+    check(sum(clear) > len(clear) * 2 / 3, f"what the guest hears: {clear}")
+    guest = Guest(tandem, image, "sdl") # which the guest may not listen through
+    check(max(map(abs, guest.record(1))) < 1000, "the microphone is closed")
+    guest.end()
+
+
 def replay(tandem, image, folder):
     out, again, heard, recording = (os.path.join(folder, name) for name in ("out.wav", "again.wav", "in.wav", "recording"))
     write_wav(heard, 44100, tone(600, 44100, 4))
@@ -161,7 +187,7 @@ def replay(tandem, image, folder):
 
 def refused(tandem, image, folder):
     kernel = os.path.join(image, "kernel")
-    for value, why in (("loud", "use none or wav="), ("wav=", "no file"), ("wav=/dev/null", "not a file"),
+    for value, why in (("loud", "use none, sdl[,in=on] or wav="), ("wav=", "no file"), ("wav=/dev/null", "not a file"),
                        (f"wav={folder}/no/such.wav", "name a file that can be written"),
                        (f"wav={folder}/a.wav,in={folder}/none.wav", "none.wav"),
                        (f"wav={folder}/a.wav,in={kernel}", "not a WAV file")):
@@ -169,13 +195,18 @@ def refused(tandem, image, folder):
                               stdin=subprocess.DEVNULL, timeout=60)
         check(done.returncode != 0 and "--audio" in done.stderr and why in done.stderr and done.stderr.count("\n") == 1,
               f"{value}: {done.stderr}")
+    os.environ["SDL_AUDIODRIVER"] = "nothing"
+    done = subprocess.run([tandem, "run", "--kernel", kernel, "--audio", "sdl"], capture_output=True, text=True, check=False,
+                          stdin=subprocess.DEVNULL, timeout=60)
+    check(done.returncode != 0 and "loudspeaker" in done.stderr and "use --audio none" in done.stderr and done.stderr.count("\n") == 1,
+          f"no loudspeaker: {done.stderr}")
     check(not os.path.exists(f"{folder}/a.wav"), "a mistyped file to hear costs none to play into")
 
 
 def main():
     tandem, guest, what = sys.argv[1:]
     with tempfile.TemporaryDirectory() as folder:
-        {"linux": linux, "replay": replay, "refused": refused}[what](tandem, guest, folder)
+        {"linux": linux, "sdl": sdl, "replay": replay, "refused": refused}[what](tandem, guest, folder)
 
 
 if __name__ == "__main__":

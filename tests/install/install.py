@@ -9,8 +9,8 @@ import subprocess
 import sys
 import tempfile
 
-FILES = ["bin/tandem", "lib*/**/tandem/libtandem-llvm.so", "lib*/**/tandem/libtandem-sdl.so", "lib*/**/tandem/libtandem-vnc.so", "share/man/man1/tandem.1",
-         "share/bash-completion/completions/tandem", "share/zsh/site-functions/_tandem",
+FILES = ["bin/tandem", *(f"lib*/**/tandem/libtandem-{module}.so" for module in ("llvm", "sdl", "sdl-sound", "vnc")),
+         "share/man/man1/tandem.1", "share/bash-completion/completions/tandem", "share/zsh/site-functions/_tandem",
          "share/fish/vendor_completions.d/tandem.fish", "share/tandem/devices/phone.conf"]
 # What reads each file for its syntax, where that program is installed.
 READERS = [

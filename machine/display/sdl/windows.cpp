@@ -62,7 +62,7 @@ Result<> Windows::open() {
     ::SDL_SetHint(SDL_HINT_NO_SIGNAL_HANDLERS, "1");
     ::SDL_SetHint(SDL_HINT_VIDEO_ALLOW_SCREENSAVER, "1");
     ::SDL_SetHint(SDL_HINT_MOUSE_FOCUS_CLICKTHROUGH, "1");
-    if (::SDL_Init(SDL_INIT_VIDEO) != 0)
+    if (::SDL_InitSubSystem(SDL_INIT_VIDEO) != 0)
         return failure(fmt::format("--display sdl: {}; set DISPLAY to that of a desktop, or use "
                                    "--display vnc",
                                    ::SDL_GetError()));
@@ -87,7 +87,7 @@ void Windows::run(std::promise<Result<>> opened) {
         return;
     }
     windows_.clear();
-    ::SDL_Quit();
+    ::SDL_QuitSubSystem(SDL_INIT_VIDEO);
 }
 
 void Windows::show() {
