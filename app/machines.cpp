@@ -39,9 +39,9 @@ constexpr std::array<std::string_view, 6> kOwnOptions{"--serial",    "--qmp",   
                                                       "--snapshots", "--incoming", "--guest-agent"};
 
 /// Removes what `suspend` left, if anything, with what the machine's disks keep for it.
-Result<> forget_suspended(const NamedMachine &machine, machine::QmpClient &control) {
+Result<> forget_suspended(const NamedMachine &machine) {
     if (machine.suspended().has_value())
-        TRY(control.run_job("snapshot-delete", {{"tag", NamedMachine::kSuspended}}));
+        TRY(TRY(machine.control()).run_job("snapshot-delete", {{"tag", NamedMachine::kSuspended}}));
     return {};
 }
 
@@ -92,15 +92,13 @@ Result<machine::StartRecord> start_machine(const NamedMachine &machine, const St
     if (!from.incoming.empty()) arguments.insert(arguments.end(), {"--incoming", from.incoming});
     TRY(machine.start(arguments, started));
     // Its disks change from here on: nothing may go back there by chance.
-    machine::QmpClient control = TRY(machine.control());
-    TRY(forget_suspended(machine, control));
+    TRY(forget_suspended(machine));
     return started;
 }
 
 struct MachineCommands::Options {
     std::string name, image, size;
-    std::vector<std::string>
-        words; ///< of create: options of run; of copy: names; of ssh: the command
+    std::vector<std::string> words; ///< options of run (create), names (copy), a command (ssh)
     std::string timeout = "120";
     bool force = false, json = false, follow = false, own = false, incoming = false, boot = false;
     std::function<Result<int>()> action; ///< of the verb that was chosen
@@ -170,10 +168,10 @@ Result<int> MachineCommands::Options::stop() {
 
 Result<int> MachineCommands::Options::suspend() {
     const NamedMachine machine = TRY(NamedMachine::find(name));
+    TRY(forget_suspended(machine));
     machine::QmpClient control = TRY(machine.control());
     const bool ran =
         machine::text_member(TRY(control.execute("query-status")), "status", "") == "running";
-    TRY(forget_suspended(machine, control));
     // Its disks stay as they are saved.
     TRY(control.execute("stop"));
     if (const auto saved = control.run_job("snapshot-save", {{"tag", NamedMachine::kSuspended}});

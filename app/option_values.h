@@ -40,7 +40,7 @@ namespace tandem::app {
 /// "on[,stats=SECONDS]" or "none".
 [[nodiscard]] Result<devices::DisplayMode> parse_screen_option(std::string_view text);
 [[nodiscard]] Result<devices::InputKind> parse_input(std::string_view text);
-/// "none" or "wav=OUT[,in=IN]".
+/// "none", "sdl[,in=on]" or "wav=OUT[,in=IN]".
 [[nodiscard]] Result<machine::SoundConfig> parse_audio(std::string_view text);
 [[nodiscard]] Result<std::optional<machine::BalloonConfig>> parse_balloon(std::string_view text);
 /// "pci" or "mmio".

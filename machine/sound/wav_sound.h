@@ -1,6 +1,6 @@
 #pragma once
 /// A loudspeaker that writes a file, and a microphone that hears one.
-#include "machine/sound/resampler.h"
+#include "machine/sound/resampled_input.h"
 #include "machine/sound/wav_file.h"
 
 #include <memory>
@@ -22,9 +22,9 @@ private:
     const std::unique_ptr<WavWriter> out_;
     const std::optional<WavFile> in_;
     std::size_t heard_ = 0; ///< frames of the file
-    // Of the last rate.
-    std::optional<Resampler> to_file_, from_file_;
-    std::vector<devices::SoundFrame> to_write_, to_hear_;
+    ResampledInput input_;
+    std::optional<Resampler> to_file_; ///< of the last rate
+    std::vector<devices::SoundFrame> to_write_;
 };
 
 } // namespace tandem::machine

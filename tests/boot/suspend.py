@@ -20,6 +20,12 @@ class Terminal(Console):
     def __init__(self, tandem, name):
         super().__init__([tandem, "console", name], 200)
 
+    def log_in(self):
+        self.expect(rb"login:")
+        self.send(b"root\r")
+        self.expect(rb"# ")
+        self.send(b"stty -echo\r")
+
     def run(self, words):
         """What the guest says to this."""
         self.send(f"\recho \"<$({words})\"'>'\r".encode())
@@ -48,10 +54,7 @@ def debian(tandem, guest, folder, copies):
     check("is not suspended" in run("copy", "one", "a", status=1), "only a suspended one is copied")
     run("start", "one")
     terminal = Terminal(tandem, "one")
-    terminal.expect(rb"login:")
-    terminal.send(b"root\r")
-    terminal.expect(rb"# ")
-    terminal.send(b"stty -echo\r")
+    terminal.log_in()
     terminal.run("echo of-one >/dev/shm/memory; echo of-one >/root/disk; sync; echo unsaved >>/root/disk")
     boot = terminal.run("cat /proc/sys/kernel/random/boot_id")
     terminal.leave()
@@ -104,10 +107,7 @@ def debian(tandem, guest, folder, copies):
     check("tandem start --boot one" in run("start", "one", status=1), "a damaged one says what helps")
     run("start", "--boot", "one")
     terminal = Terminal(tandem, "one")
-    terminal.expect(rb"login:")
-    terminal.send(b"root\r")
-    terminal.expect(rb"# ")
-    terminal.send(b"stty -echo\r")
+    terminal.log_in()
     check(terminal.run("cat /root/disk").startswith("of-one"), "the disk is there")
     check(terminal.run("cat /proc/sys/kernel/random/boot_id") != boot, "it has booted")
     terminal.leave()

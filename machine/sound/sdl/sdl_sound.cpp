@@ -4,7 +4,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <array>
 
 namespace tandem::machine {
@@ -79,22 +78,10 @@ void SdlSound::play(u32 rate, std::span<const SoundFrame> frames) {
 
 void SdlSound::record(u32 rate, std::span<SoundFrame> frames) {
     if (in_ == nullptr) return devices::Sound::record(rate, frames);
-    if (!from_host_.has_value() || from_host_->to() != rate) {
-        from_host_.emplace(SdlStream::kRate, rate);
-        heard_.clear();
-        in_->clear(); // of long ago
-    }
-    if (in_->queued() > kMostQueued) in_->clear();
+    const bool is_old = input_.set_rates(SdlStream::kRate, rate); // what waits is of long ago
+    if (is_old || in_->queued() > kMostQueued) in_->clear();
     std::array<SoundFrame, 256> piece;
-    while (heard_.size() < frames.size()) {
-        const std::size_t got = in_->take(piece);
-        if (got == 0) break;
-        from_host_->push(std::span(piece).first(got), heard_);
-    }
-    const auto count = static_cast<std::ptrdiff_t>(std::min(frames.size(), heard_.size()));
-    std::ranges::fill(std::copy_n(heard_.begin(), count, frames.begin()), frames.end(),
-                      SoundFrame{});
-    heard_.erase(heard_.begin(), heard_.begin() + count);
+    input_.fill(frames, [&] { return std::span<const SoundFrame>(piece).first(in_->take(piece)); });
 }
 
 } // namespace tandem::machine

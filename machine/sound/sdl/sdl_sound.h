@@ -1,6 +1,6 @@
 #pragma once
 /// Plays on the host's loudspeaker and hears its microphone, by SDL, which keeps a queue for each.
-#include "machine/sound/resampler.h"
+#include "machine/sound/resampled_input.h"
 #include "support/result.h"
 
 #include <SDL2/SDL.h>
@@ -45,9 +45,9 @@ public:
 
 private:
     const std::unique_ptr<SdlStream> out_, in_;
-    // Of the last rate.
-    std::optional<Resampler> to_host_, from_host_;
-    std::vector<devices::SoundFrame> to_play_, heard_;
+    ResampledInput input_;
+    std::optional<Resampler> to_host_; ///< of the last rate
+    std::vector<devices::SoundFrame> to_play_;
 };
 
 } // namespace tandem::machine
