@@ -1,4 +1,6 @@
 # tandem_library(NAME SOURCES a.cpp ... DEPENDS other ...): one static library per folder.
+# tandem_module(NAME SOURCES a.cpp ... DEPENDS lib ...): a part of the program that is loaded when it is needed
+# (machine/host/module): tandem_sdl_sound is libtandem-sdl-sound.so.
 # tandem_test(NAME [THREADED] SOURCES a_test.cpp ... DEPENDS lib ...): one GoogleTest program, its cases in
 # CTest. THREADED ones are what runs under ThreadSanitizer: the target `threaded_tests`, the label `threaded`.
 add_library(tandem_options INTERFACE)
@@ -23,6 +25,16 @@ function(tandem_library name)
     cmake_parse_arguments(arg "" "" "SOURCES;DEPENDS" ${ARGN})
     add_library(${name} STATIC ${arg_SOURCES})
     target_link_libraries(${name} PUBLIC tandem_options ${arg_DEPENDS})
+endfunction()
+
+function(tandem_module name)
+    cmake_parse_arguments(arg "" "" "SOURCES;DEPENDS" ${ARGN})
+    add_library(${name} MODULE ${arg_SOURCES})
+    target_link_libraries(${name} PRIVATE tandem_options ${arg_DEPENDS})
+    target_compile_options(${name} PRIVATE -fvisibility=hidden)
+    string(REPLACE _ - file ${name})
+    set_target_properties(${name} PROPERTIES OUTPUT_NAME ${file} LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR})
+    install(TARGETS ${name} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/tandem)
 endfunction()
 
 add_custom_target(threaded_tests)
