@@ -277,6 +277,22 @@ void BlockCache::code_written(u64 physical, u64 length, Statistics &statistics) 
     }
 }
 
+std::vector<u32> BlockCache::warm_offsets(u64 page, u32 mode) {
+    std::vector<std::pair<u32, u32>> warm; // samples, offset
+    const std::lock_guard guard(mutex_);
+    const CodePage *code = code_map_.find(page);
+    for (const TranslationBlock *block = code != nullptr ? code->blocks : nullptr; block != nullptr;
+         block = block->next_in_page) {
+        const u32 samples = block->samples.load(std::memory_order_relaxed);
+        if (!block->is_region && block->mode == mode && samples != 0)
+            warm.emplace_back(samples, block->page_offset());
+    }
+    std::ranges::sort(warm, std::greater{});
+    std::vector<u32> offsets;
+    for (const auto &[samples, offset] : warm) offsets.push_back(offset);
+    return offsets;
+}
+
 bool BlockCache::hits_block_at(u64 physical, u32 length, u64 running) {
     const CodePage *page = code_map_.find(physical & kPageMask);
     if (page == nullptr) return false;

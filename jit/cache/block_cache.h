@@ -62,6 +62,10 @@ public:
     /// True if it was done.
     bool link(TranslationBlock &from, u32 link, TranslationBlock &to);
 
+    /// Page offsets of the blocks on a page in which slices of translated code ended, the ones with
+    /// most of them first. Any thread.
+    [[nodiscard]] std::vector<u32> warm_offsets(u64 page, u32 mode);
+
     // --- CodeWriteHandler; any thread ---
     [[nodiscard]] bool hits_block_at(u64 physical, u32 length, u64 running) override;
     void code_written(u64 physical, u64 length, Statistics &statistics) override;

@@ -157,10 +157,7 @@ void exit(Lowering &l, const Inst &in, ValueId) {
     l.go_to(static_cast<i64>(in.imm));
 }
 void exit_indirect(Lowering &l, const Inst &in, ValueId) {
-    if (static_cast<ir::BranchHint>(in.imm) == ir::BranchHint::Return)
-        l.return_to(l.value(in.args[0]));
-    else
-        l.go_to_address(l.value(in.args[0]));
+    l.go_to_indirect(l.value(in.args[0]), static_cast<ir::BranchHint>(in.imm));
 }
 void exit_dispatch(Lowering &l, const Inst &, ValueId) {
     l.write_back();

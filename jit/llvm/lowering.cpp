@@ -222,21 +222,6 @@ bool Lowering::is_barrier(const Inst &inst) const {
     return h.accesses_state || h.may_exit;
 }
 
-/// The blocks of the region where this one may continue.
-std::vector<u32> Lowering::edges(const ir::Block &block) const {
-    std::vector<u32> result;
-    for (const Inst &in : block.insts) {
-        const bool is_direct = in.op == Opcode::ExitIf || in.op == Opcode::Exit;
-        if (const int to = is_direct ? region_.find(static_cast<i64>(in.imm)) : -1; to >= 0)
-            result.push_back(static_cast<u32>(to));
-        if (in.op == Opcode::ExitIndirect &&
-            static_cast<ir::BranchHint>(in.imm) == ir::BranchHint::Return)
-            for (const u32 offset : region_.return_offsets)
-                result.push_back(static_cast<u32>(region_.find(offset)));
-    }
-    return result;
-}
-
 void Lowering::find_order() {
     struct Visit {
         u32 block;
@@ -247,7 +232,7 @@ void Lowering::find_order() {
     std::vector<Visit> stack;
     const auto enter = [&](u32 index) {
         seen[index] = true;
-        stack.push_back({index, edges(region_.blocks[index])});
+        stack.push_back({index, region_.edges(region_.blocks[index])});
     };
     for (const u32 root : region_.entries) {
         if (!seen[root]) enter(root);
@@ -313,7 +298,7 @@ void Lowering::find_state() {
                 if (const int to = is_exit ? region_.find(static_cast<i64>(in.imm)) : -1; to >= 0)
                     has_changed |= join(static_cast<u32>(to), dirty, forms);
                 if (in.op == Opcode::ExitIndirect)
-                    for (const u32 to : edges(block)) has_changed |= join(to, dirty, forms);
+                    for (const u32 to : region_.edges(block)) has_changed |= join(to, dirty, forms);
             }
         }
     }
@@ -323,7 +308,7 @@ void Lowering::find_streams() {
     std::vector<std::vector<u32>> edges;
     std::vector<bool> has_barrier;
     for (const ir::Block &block : region_.blocks) {
-        edges.push_back(this->edges(block));
+        edges.push_back(region_.edges(block));
         has_barrier.push_back(
             std::ranges::any_of(block.insts, [&](const Inst &in) { return is_barrier(in); }));
     }
@@ -599,16 +584,18 @@ void Lowering::leave_pending() {
     tail_call(kPcSetSymbol, budget_after(retired()), nullptr);
 }
 
-void Lowering::return_to(llvm::Value *target) {
-    llvm::Value *offset = b.CreateSub(target, pc_page());
-    for (const u32 known : region_.return_offsets) {
-        llvm::BasicBlock *here = new_block("return");
-        llvm::BasicBlock *other = new_block("other");
-        b.CreateCondBr(b.CreateICmpEQ(offset, const64(known)), here, other);
+void Lowering::go_to_indirect(llvm::Value *target, ir::BranchHint hint) {
+    const std::span<const u32> offsets = region_.indirect_offsets(hint);
+    llvm::BasicBlock *other = new_block("other");
+    llvm::SwitchInst *targets = b.CreateSwitch(b.CreateSub(target, pc_page()), other,
+                                               static_cast<unsigned>(offsets.size()));
+    for (const u32 offset : offsets) {
+        llvm::BasicBlock *here = new_block("here");
+        targets->addCase(const64(offset), here);
         b.SetInsertPoint(here);
-        go_to_block(static_cast<u32>(region_.find(known)));
-        b.SetInsertPoint(other);
+        go_to_block(static_cast<u32>(region_.find(offset)));
     }
+    b.SetInsertPoint(other);
     go_to_address(target);
 }
 

@@ -116,8 +116,8 @@ public:
     void go_to_dispatcher(llvm::Value *budget);
     /// To after a helper that set pending_exit.
     void leave_pending();
-    /// A return: to one of the region's blocks if that is where it leads.
-    void return_to(llvm::Value *target);
+    /// To one of the region's blocks if that is where it leads.
+    void go_to_indirect(llvm::Value *target, ir::BranchHint hint);
 
     [[nodiscard]] llvm::BasicBlock *new_block(const char *name);
     /// Branches; goes on in `hot`. The other is unlikely.
@@ -200,7 +200,6 @@ private:
     void store_slot(Slot &slot);
     Slot *find_slot(u64 offset);
     [[nodiscard]] bool is_barrier(const Inst &inst) const;
-    [[nodiscard]] std::vector<u32> edges(const ir::Block &block) const;
     [[nodiscard]] llvm::Value *argument(const Inst &inst, unsigned index);
     [[nodiscard]] std::vector<llvm::Value *> arguments(const Inst &inst);
     void lower_block(u32 index);

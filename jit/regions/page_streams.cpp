@@ -76,7 +76,8 @@ public:
                 for (const Inst &inst : block.insts) {
                     const ir::StateAccess access = ir::state_access(inst);
                     if (!access.is_write || jumps_.contains(access.offset)) continue;
-                    if (inst.op == Opcode::SetState64 && is_step(block, inst.args[0], kMaxDepth))
+                    if (inst.op == Opcode::SetState64 &&
+                        is_step(block, access.offset, inst.args[0], kMaxDepth))
                         continue;
                     jumps_.insert(access.offset);
                     has_changed = true;
@@ -118,30 +119,36 @@ private:
         return op == Opcode::Const32 || op == Opcode::Const64;
     }
 
-    /// A register's new value: another that moves in steps, perhaps with a step.
-    bool is_step(const Block &block, ValueId id, unsigned depth) const {
+    /// A register's new value: its old one and a step, or that of another one that moves in steps,
+    /// at any distance: what is set back again and again stays where it is.
+    bool is_step(const Block &block, u64 offset, ValueId id, unsigned depth,
+                 i64 distance = 0) const {
         if (depth == 0) return false;
         const Inst &inst = block.insts[id];
-        const auto is_small = [&](ValueId argument) {
-            const Inst &value = block.insts[argument];
-            const auto step = value.op == Opcode::Const32 ? i64{static_cast<i32>(value.imm)}
-                                                          : static_cast<i64>(value.imm);
-            return is_constant(block, argument) && step <= kMaxStep && step >= -kMaxStep;
+        const auto with = [&](unsigned argument, i64 added) {
+            return is_step(block, offset, inst.args[argument], depth - 1, distance + added);
+        };
+        const auto constant = [&](unsigned argument) {
+            const Inst &value = block.insts[inst.args[argument]];
+            return value.op == Opcode::Const32 ? i64{static_cast<i32>(value.imm)}
+                                               : static_cast<i64>(value.imm);
         };
         switch (inst.op) {
-        case Opcode::GetState64: return !jumps_.contains(inst.imm);
+        case Opcode::GetState64:
+            return !jumps_.contains(inst.imm) &&
+                   (inst.imm != offset || (distance <= kMaxStep && distance >= -kMaxStep));
         case Opcode::Const32:
         case Opcode::Const64:
         case Opcode::PcRelative: return true;
         case Opcode::Low32:
         case Opcode::ZeroExtend32:
-        case Opcode::SignExtend32: return is_step(block, inst.args[0], depth - 1);
+        case Opcode::SignExtend32: return with(0, 0);
         case Opcode::Add32:
         case Opcode::Add64:
+            if (is_constant(block, inst.args[1])) return with(0, constant(1));
+            return is_constant(block, inst.args[0]) && with(1, constant(0));
         case Opcode::Sub32:
-        case Opcode::Sub64:
-            return (is_small(inst.args[1]) && is_step(block, inst.args[0], depth - 1)) ||
-                   (is_small(inst.args[0]) && is_step(block, inst.args[1], depth - 1));
+        case Opcode::Sub64: return is_constant(block, inst.args[1]) && with(0, -constant(1));
         default: return false;
         }
     }

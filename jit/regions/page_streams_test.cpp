@@ -61,6 +61,15 @@ TEST(PageStreams, NoneThatJumps) {
     EXPECT_TRUE(streams.of_access.empty());
 }
 
+TEST(PageStreams, WhatIsSetBackToItsStartMakesOne) {
+    const PageStreams streams = streams_of_loop([](ir::Builder &b) {
+        static_cast<void>(b.Load64(b.GetState64(0), kPlain));
+        b.SetState64(b.Add64(b.GetState64(0), b.Const64(8)), 0);
+        b.SetState64(b.Add64(b.GetState64(8), b.Const64(0x438)), 0);
+    });
+    EXPECT_EQ(streams.count, 1u);
+}
+
 TEST(PageStreams, ATableIsOneIfItIsSmall) {
     const auto look_up = [](u64 mask) {
         return streams_of_loop([&](ir::Builder &b) {

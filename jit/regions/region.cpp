@@ -1,6 +1,7 @@
 #include "jit/regions/region.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 namespace tandem::jit {
@@ -15,61 +16,68 @@ void add_unique(std::vector<u32> &list, i64 offset) {
         list.push_back(static_cast<u32>(offset));
 }
 
-bool is_return(const ir::Inst &inst) {
-    return inst.op == ir::Opcode::ExitIndirect &&
-           static_cast<ir::BranchHint>(inst.imm) == ir::BranchHint::Return;
+/// Whether the block ends in a branch to an address in a register, and which.
+std::optional<ir::BranchHint> indirect_end(const ir::Block &block) {
+    const ir::Inst &last = block.insts.back();
+    if (last.op != ir::Opcode::ExitIndirect) return std::nullopt;
+    return static_cast<ir::BranchHint>(last.imm);
 }
 
 /// What is reached from `start`, in breadth, as far as the limits allow.
-std::vector<ir::Block> reach_from(u32 start, const BlockSource &source,
-                                  const RegionLimits &limits) {
+std::vector<ir::Block> reach_from(u32 start, const CodeSource &source, const RegionLimits &limits,
+                                  std::span<const u32> warm) {
     std::vector<ir::Block> blocks;
     std::vector<u32> pending{start};
     u32 instructions = 0;
     for (std::size_t next = 0; next < pending.size(); ++next) {
         ir::Block block;
-        if (!source(pending[next], block)) continue;
+        if (!source.block(pending[next], block)) continue;
         if (blocks.size() == limits.blocks ||
             instructions + block.guest_instructions > limits.instructions)
             break;
         instructions += block.guest_instructions;
         for (const u32 offset : successors(block)) add_unique(pending, offset);
+        const auto end = indirect_end(block);
+        if (end.has_value() && *end != ir::BranchHint::Return)
+            for (const u32 offset : warm) add_unique(pending, offset);
         blocks.push_back(std::move(block));
     }
     if (!blocks.empty() && blocks[0].page_offset != start) blocks.clear();
     return blocks;
 }
 
-/// Page offsets within the region to which calls within it return.
-std::vector<u32> return_offsets(const Region &region) {
-    std::vector<u32> offsets;
+/// Fills in where indirect branches may lead: jumps to what is warm, calls to that of it which is
+/// reached in no other way, returns to after the calls of functions in the region.
+void find_indirect_offsets(Region &region, std::span<const u32> warm) {
+    std::vector<u32> direct;
+    for (const ir::Block &block : region.blocks)
+        for (const u32 offset : successors(block)) add_unique(direct, offset);
+    region.jump_offsets.clear();
+    region.call_offsets.clear();
+    region.return_offsets.clear();
+    for (const u32 offset : warm) {
+        if (region.find(offset) < 0) continue;
+        region.jump_offsets.push_back(offset);
+        if (std::ranges::find(direct, offset) == direct.end())
+            region.call_offsets.push_back(offset);
+    }
     for (const ir::Block &block : region.blocks) {
         const ir::Inst &last = block.insts.back();
-        if (last.op != ir::Opcode::Exit || region.find(static_cast<i64>(last.imm)) < 0) continue;
+        const bool stays =
+            last.op == ir::Opcode::Exit
+                ? region.find(static_cast<i64>(last.imm)) >= 0
+                : indirect_end(block) == ir::BranchHint::Call && !region.call_offsets.empty();
+        if (!stays) continue;
         for (const ir::Inst &inst : block.insts)
             if (inst.op == ir::Opcode::PushReturn && region.find(static_cast<i64>(inst.imm)) >= 0)
-                add_unique(offsets, static_cast<i64>(inst.imm));
+                add_unique(region.return_offsets, static_cast<i64>(inst.imm));
     }
-    return offsets;
 }
 
-/// Indices of the blocks where each block may go on within the region: along direct exits, and from
-/// a return to where calls within the region come back.
+/// Indices of the blocks where each block may go on within the region.
 std::vector<std::vector<u32>> edges_of(const Region &region) {
-    std::vector<std::vector<u32>> edges(region.blocks.size());
-    const std::vector<u32> returns = return_offsets(region);
-    for (std::size_t i = 0; i < edges.size(); ++i) {
-        const auto add = [&](i64 offset) {
-            if (const int to = region.find(offset); to >= 0)
-                edges[i].push_back(static_cast<u32>(to));
-        };
-        for (const ir::Inst &inst : region.blocks[i].insts) {
-            if (inst.op == ir::Opcode::ExitIf || inst.op == ir::Opcode::Exit)
-                add(static_cast<i64>(inst.imm));
-            else if (is_return(inst))
-                for (const u32 offset : returns) add(offset);
-        }
-    }
+    std::vector<std::vector<u32>> edges;
+    for (const ir::Block &block : region.blocks) edges.push_back(region.edges(block));
     return edges;
 }
 
@@ -144,7 +152,6 @@ void find_entries(Region &region, const RegionLimits &limits) {
 /// What is known only once all blocks are.
 void complete(Region &region, const RegionLimits &limits) {
     find_entries(region, limits);
-    region.return_offsets = return_offsets(region);
     region.first_byte = 0xfff;
     for (const ir::Block &block : region.blocks) {
         region.guest_instructions += block.guest_instructions;
@@ -160,6 +167,28 @@ void complete(Region &region, const RegionLimits &limits) {
 }
 
 } // namespace
+
+std::span<const u32> Region::indirect_offsets(ir::BranchHint hint) const {
+    switch (hint) {
+    case ir::BranchHint::None: return jump_offsets;
+    case ir::BranchHint::Call: return call_offsets;
+    case ir::BranchHint::Return: return return_offsets;
+    }
+    __builtin_unreachable();
+}
+
+std::vector<u32> Region::edges(const ir::Block &block) const {
+    std::vector<u32> result;
+    const auto add = [&](i64 offset) {
+        if (const int to = find(offset); to >= 0) result.push_back(static_cast<u32>(to));
+    };
+    for (const ir::Inst &inst : block.insts)
+        if (inst.op == ir::Opcode::ExitIf || inst.op == ir::Opcode::Exit)
+            add(static_cast<i64>(inst.imm));
+    if (const auto end = indirect_end(block))
+        for (const u32 offset : indirect_offsets(*end)) add(offset);
+    return result;
+}
 
 int Region::find(i64 page_offset) const {
     for (std::size_t i = 0; i < blocks.size(); ++i)
@@ -189,7 +218,8 @@ RegionOutline outline_of(const Region &region) {
 std::vector<u32> successors(const ir::Block &block) {
     std::vector<u32> result;
     const ir::Inst &last = block.insts.back();
-    const bool stays = last.op == ir::Opcode::Exit && is_in_page(static_cast<i64>(last.imm));
+    const bool stays = last.op == ir::Opcode::Exit ? is_in_page(static_cast<i64>(last.imm))
+                                                   : indirect_end(block) == ir::BranchHint::Call;
     for (const ir::Inst &inst : block.insts)
         if (inst.op == ir::Opcode::ExitIf || inst.op == ir::Opcode::Exit ||
             (inst.op == ir::Opcode::PushReturn && stays))
@@ -197,27 +227,35 @@ std::vector<u32> successors(const ir::Block &block) {
     return result;
 }
 
-Region form_loop(u32 offset, u32 mode, const BlockSource &source, const RegionLimits &limits) {
-    Region around;
-    around.blocks = reach_from(offset, source, limits);
-    if (around.blocks.empty()) return {};
-    for (const u32 header : loop_headers(around)) {
+Region form_loop(u32 offset, u32 mode, const CodeSource &source, const RegionLimits &limits) {
+    std::vector<u32> warm = source.warm();
+    warm.resize(std::min<std::size_t>(warm.size(), limits.indirect_targets));
+    const auto reach = [&](u32 start) {
         Region region;
         region.mode = mode;
-        region.blocks = reach_from(header, source, limits);
+        region.blocks = reach_from(start, source, limits, warm);
+        find_indirect_offsets(region, warm);
+        return region;
+    };
+    const Region around = reach(offset);
+    if (around.blocks.empty()) return {};
+    for (const u32 header : loop_headers(around)) {
+        Region region = reach(header);
         if (region.blocks.empty()) continue;
         keep_cycle(region);
         if (region.find(offset) < 0) continue;
+        find_indirect_offsets(region, warm);
         complete(region, limits);
         return region;
     }
     return {};
 }
 
-Region form_trace(u32 offset, u32 mode, const BlockSource &source, const RegionLimits &limits) {
+Region form_trace(u32 offset, u32 mode, const CodeSource &source, const RegionLimits &limits) {
     Region region;
     region.mode = mode;
-    region.blocks = reach_from(offset, source, limits);
+    region.blocks = reach_from(offset, source, limits, {});
+    find_indirect_offsets(region, {});
     if (!region.blocks.empty()) complete(region, limits);
     return region;
 }

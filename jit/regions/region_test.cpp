@@ -34,21 +34,27 @@ ir::Block call(u32 offset, i64 function) {
         b.Exit(static_cast<u64>(function));
     });
 }
-ir::Block return_from(u32 offset) {
-    return block_at(offset, [](ir::Builder &b) {
-        b.ExitIndirect(b.GetState64(30 * 8), static_cast<u64>(ir::BranchHint::Return));
+ir::Block indirect(u32 offset, ir::BranchHint hint) {
+    return block_at(offset, [&](ir::Builder &b) {
+        if (hint == ir::BranchHint::Call) b.PushReturn(offset + 4);
+        b.ExitIndirect(b.GetState64(30 * 8), static_cast<u64>(hint));
     });
+}
+ir::Block return_from(u32 offset) {
+    return indirect(offset, ir::BranchHint::Return);
 }
 
 class RegionTest : public testing::Test {
 protected:
     void add(const ir::Block &block) { blocks_[block.page_offset] = block; }
-    BlockSource source() {
-        return [&](u32 offset, ir::Block &out) {
-            if (!blocks_.contains(offset)) return false;
-            out = blocks_[offset];
-            return true;
-        };
+    CodeSource source() {
+        return {.block =
+                    [&](u32 offset, ir::Block &out) {
+                        if (!blocks_.contains(offset)) return false;
+                        out = blocks_[offset];
+                        return true;
+                    },
+                .warm = [&] { return warm_; }};
     }
     Region loop(u32 offset, const RegionLimits &limits = {}) {
         return form_loop(offset, 0, source(), limits);
@@ -59,6 +65,7 @@ protected:
         return offsets;
     }
     std::map<u32, ir::Block> blocks_;
+    std::vector<u32> warm_;
 };
 
 TEST_F(RegionTest, ALoopIsTakenAndWhatFollowsIsLeft) {
@@ -124,6 +131,32 @@ TEST_F(RegionTest, ALoopThatCallsOutIsNone) {
     add(call(0x100, 0x1200));
     add(branch(0x104, 0x108, 0x100));
     EXPECT_TRUE(loop(0x100).blocks.empty());
+}
+
+TEST_F(RegionTest, AJumpToAnAddressInARegisterMayLeadToWhatIsWarm) {
+    add(indirect(0x100, ir::BranchHint::None)); // the operations of an interpreter
+    add(indirect(0x104, ir::BranchHint::None));
+    add(indirect(0x108, ir::BranchHint::None));
+    EXPECT_TRUE(loop(0x100).blocks.empty());
+    warm_ = {0x108, 0x100, 0x200};
+    const Region region = loop(0x100);
+    EXPECT_EQ(region.blocks.size(), 2u);
+    EXPECT_EQ(region.jump_offsets, (std::vector<u32>{0x108, 0x100}));
+    EXPECT_EQ(region.edges(region.blocks[0]).size(), 2u);
+    EXPECT_TRUE(loop(0x100, {.indirect_targets = 0}).blocks.empty());
+}
+
+TEST_F(RegionTest, ACallToAnAddressInARegisterLeadsToFunctions) {
+    add(indirect(0x100, ir::BranchHint::Call));
+    add(branch(0x104, 0x108, 0x100));
+    add(return_from(0x200));
+    warm_ = {0x100, 0x104};
+    EXPECT_TRUE(loop(0x100).blocks.empty()); // who knows what it calls
+    warm_ = {0x100, 0x200};
+    const Region region = loop(0x100);
+    EXPECT_EQ(region.blocks.size(), 3u);
+    EXPECT_EQ(region.call_offsets, std::vector<u32>{0x200});
+    EXPECT_EQ(region.return_offsets, std::vector<u32>{0x104});
 }
 
 TEST_F(RegionTest, AnInnerLoopIsTakenIfTheOuterOneIsTooLarge) {

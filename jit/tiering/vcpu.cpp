@@ -346,14 +346,17 @@ void Vcpu::promote(TranslationBlock &block) {
     const u64 page = block.physical & kPageMask;
     const bool is_forced = shared_.options.optimise == Optimise::Always;
     std::vector<TranslationBlock *> sources;
-    const auto source = [&](u32 offset, ir::Block &out) {
-        TranslationBlock *found = shared_.cache.find(page | offset, block.mode);
-        if (found == nullptr || found->code.load(std::memory_order_acquire) == nullptr)
-            return false;
-        sources.push_back(found);
-        found->packed.unpack(out);
-        return true;
-    };
+    const CodeSource source{
+        .block =
+            [&](u32 offset, ir::Block &out) {
+                TranslationBlock *found = shared_.cache.find(page | offset, block.mode);
+                if (found == nullptr || found->code.load(std::memory_order_acquire) == nullptr)
+                    return false;
+                sources.push_back(found);
+                found->packed.unpack(out);
+                return true;
+            },
+        .warm = [&] { return shared_.cache.warm_offsets(page, block.mode); }};
     block.is_promoted.store(true, std::memory_order_relaxed);
     RegionService::Request request;
     request.region = is_forced ? form_trace(block.page_offset(), block.mode, source)

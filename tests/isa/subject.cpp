@@ -176,7 +176,7 @@ void Subject::run_optimised(const ir::Block &block) {
         if (offset == block.page_offset) out = block;
         return offset == block.page_offset;
     };
-    const jit::Region region = jit::form_trace(block.page_offset, block.mode, only_this);
+    const jit::Region region = jit::form_trace(block.page_offset, block.mode, {.block = only_this});
     const jit::RegionOutline outline = jit::outline_of(region);
     const jit::ArenaPiece gate(*arena_, jit::RegionStubs::gate_size(outline));
     auto image = region_compiler_->compile(region, nullptr);
