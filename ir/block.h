@@ -113,7 +113,8 @@ struct Block {
 /// upper 48 bits of the instruction's immediate. Before a call every executor has written all
 /// guest state back if `accesses_state`, and ExecContext::pc is the current instruction's address
 /// if `may_exit`; after a may_exit helper it tests ExecContext::pending_exit and leaves the block.
-/// A helper that does neither does no floating-point arithmetic: MXCSR is the guest's.
+/// A helper that does neither does no floating-point arithmetic: MXCSR is the guest's. Of state it
+/// may read what was written before a Fence of FenceKind::State.
 struct Helper {
     using Function = u64 (*)(ExecContext &, u64 a, u64 b, u64 c, u64 d, u64 imm);
     std::string_view name;

@@ -55,6 +55,11 @@ struct MemoryOp {
 };
 
 /// Fence kinds. On a TSO host only Full (store then load) costs an instruction.
-enum class FenceKind : u8 { LoadLoadStore /**< DMB ISHLD */, StoreStore /**< DMB ISHST */, Full };
+enum class FenceKind : u8 {
+    LoadLoadStore, ///< DMB ISHLD
+    StoreStore,    ///< DMB ISHST
+    Full,
+    State, ///< ISB: what was written to state before it, helpers that do not access state see
+};
 
 } // namespace tandem::ir

@@ -57,9 +57,9 @@ BlockCache::Reservation BlockCache::reserve(u64 physical, u32 length, Softmmu &s
     return reservation;
 }
 
-bool BlockCache::is_current(const TranslationBlock &block, const Reservation &reservation) const {
+bool BlockCache::is_current(const Reservation &reservation, u64 physical, u32 bytes) const {
     return reservation.page->version == reservation.version &&
-           !vcpus_.is_any_storing_to(block.physical, block.guest_bytes);
+           !vcpus_.is_any_storing_to(physical, bytes);
 }
 
 /// The reservation was for the longest possible block.
@@ -95,7 +95,7 @@ TranslationBlock *BlockCache::insert(std::unique_ptr<TranslationBlock> block,
     const std::lock_guard guard(mutex_);
     CodePage &page = *reservation.page;
     TranslationBlock *other = find(block->physical, block->mode);
-    const bool is_current = this->is_current(*block, reservation);
+    const bool is_current = this->is_current(reservation, block->physical, block->guest_bytes);
     const bool usable = is_current && other == nullptr;
     if (usable) page.covered |= CodePage::mask(block->page_offset(), block->guest_bytes);
     end(reservation);
@@ -113,18 +113,33 @@ bool BlockCache::gains_by(const TranslationBlock &region, u64 physical) const {
     const TranslationBlock *block = find(physical, region.mode);
     const TranslationBlock *other =
         block != nullptr ? block->region.load(std::memory_order_relaxed) : nullptr;
-    return other == nullptr || other->guest_instructions < region.guest_instructions;
+    const u32 demoted =
+        block != nullptr ? block->demoted_instructions.load(std::memory_order_relaxed) : 0;
+    return std::max(demoted, other != nullptr ? other->guest_instructions : 0) <
+           region.guest_instructions;
 }
 
-bool BlockCache::promote(std::unique_ptr<TranslationBlock> region, const Reservation &reservation) {
+bool BlockCache::promote(std::unique_ptr<TranslationBlock> region,
+                         std::span<const Reservation> reservations) {
     const std::lock_guard guard(mutex_);
-    CodePage &page = *reservation.page;
-    const bool usable = is_current(*region, reservation) &&
-                        std::ranges::any_of(region->entry_points, [&](const RegionEntry &entry) {
-                            return gains_by(*region, page.physical_page | entry.page_offset);
-                        });
-    if (usable) page.covered |= CodePage::mask(region->page_offset(), region->guest_bytes);
-    end(reservation);
+    CHECK(reservations.size() == region->visits.size() + 1);
+    CodePage &page = *reservations[0].page;
+    bool usable = is_current(reservations[0], region->physical, region->guest_bytes) &&
+                  std::ranges::any_of(region->entry_points, [&](const RegionEntry &entry) {
+                      return gains_by(*region, page.physical_page | entry.page_offset);
+                  });
+    for (std::size_t i = 0; i < region->visits.size(); ++i)
+        usable = usable && is_current(reservations[i + 1], region->visits[i].physical,
+                                      region->visits[i].bytes);
+    if (usable) {
+        page.covered |= CodePage::mask(region->page_offset(), region->guest_bytes);
+        for (const VisitedCode &visit : region->visits) {
+            visit.page->visitors.push_back(region.get());
+            visit.page->covered |=
+                CodePage::mask(static_cast<u32>(visit.physical & 0xfff), visit.bytes);
+        }
+    }
+    for (const Reservation &reservation : reservations) end(reservation);
     if (!usable) return false;
     TranslationBlock &added = add(page, std::move(region));
     for (const RegionEntry &entry : added.entry_points) {
@@ -143,9 +158,8 @@ void BlockCache::redirect(TranslationBlock &block, const void *code) {
     forget_in_jump_caches(block);
 }
 
-void BlockCache::demote(TranslationBlock &region) {
-    const std::lock_guard guard(mutex_);
-    if (region.is_invalid.load(std::memory_order_relaxed)) return;
+void BlockCache::unlist(TranslationBlock &region) {
+    for (const VisitedCode &visit : region.visits) std::erase(visit.page->visitors, &region);
     for (TranslationBlock **at = &region.page->blocks; *at != nullptr;) {
         TranslationBlock &block = **at;
         if (&block == &region) {
@@ -154,11 +168,20 @@ void BlockCache::demote(TranslationBlock &region) {
         }
         if (block.region.load(std::memory_order_relaxed) == &region) {
             block.region.store(nullptr, std::memory_order_release);
-            block.demoted_instructions.store(region.guest_instructions, std::memory_order_relaxed);
             redirect(block, block.window.executable);
         }
         at = &block.next_in_page;
     }
+}
+
+void BlockCache::demote(TranslationBlock &region) {
+    const std::lock_guard guard(mutex_);
+    if (region.is_invalid.load(std::memory_order_relaxed)) return;
+    for (TranslationBlock *block = region.page->blocks; block != nullptr;
+         block = block->next_in_page)
+        if (block->region.load(std::memory_order_relaxed) == &region)
+            block->demoted_instructions.store(region.guest_instructions, std::memory_order_relaxed);
+    unlist(region);
     invalidate(region);
 }
 
@@ -251,12 +274,27 @@ void BlockCache::invalidate_in_page(CodePage &page, u64 physical, u64 length,
         return block.overlaps(physical, length) ||
                (region != nullptr && region->overlaps(physical, length));
     };
+    const auto drop = [&](TranslationBlock &block) {
+        invalidate(block);
+        ++statistics.invalidated_blocks;
+    };
+    const std::vector<TranslationBlock *> visitors = page.visitors;
+    for (TranslationBlock *region : visitors) {
+        if (region->overlaps(physical, length)) {
+            unlist(*region);
+            drop(*region);
+            continue;
+        }
+        for (const VisitedCode &visit : region->visits)
+            if (visit.page == &page)
+                granules |= CodePage::mask(static_cast<u32>(visit.physical & 0xfff), visit.bytes);
+    }
     for (TranslationBlock **at = &page.blocks; *at != nullptr;) {
         TranslationBlock &block = **at;
         if (is_hit(block)) {
             *at = block.next_in_page;
-            invalidate(block);
-            ++statistics.invalidated_blocks;
+            for (const VisitedCode &visit : block.visits) std::erase(visit.page->visitors, &block);
+            drop(block);
         } else {
             granules |= CodePage::mask(block.page_offset(), block.guest_bytes);
             at = &block.next_in_page;
@@ -297,10 +335,13 @@ bool BlockCache::hits_block_at(u64 physical, u32 length, u64 running) {
     const CodePage *page = code_map_.find(physical & kPageMask);
     if (page == nullptr) return false;
     const std::lock_guard guard(mutex_);
+    const auto is_hit = [&](const TranslationBlock *block) {
+        return block->overlaps(physical, length) && block->overlaps(running, 1);
+    };
     for (const TranslationBlock *block = page->blocks; block != nullptr;
          block = block->next_in_page)
-        if (block->overlaps(physical, length) && block->overlaps(running, 1)) return true;
-    return false;
+        if (is_hit(block)) return true;
+    return std::ranges::any_of(page->visitors, is_hit);
 }
 
 void BlockCache::collect() {
@@ -316,6 +357,7 @@ void BlockCache::clear() {
             page->blocks = block->next_in_page;
             delete block;
         }
+        page->visitors.clear();
         page->regions = 0;
         page->covered = 0;
         page->granules.store(0, std::memory_order_seq_cst);

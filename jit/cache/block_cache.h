@@ -47,11 +47,13 @@ public:
 
     /// Ends a reservation whose translation is not wanted any more.
     void cancel(const Reservation &reservation);
-    /// Adds a region made since `reservation`, which ends, and makes the blocks at its entries
-    /// enter it, with all that was linked to them; those without code will when they get some.
+    /// Adds a region made since `reservations`, which end, and makes the blocks at its entries
+    /// enter it, with all that was linked to them; those without code will when they get some. The
+    /// first reservation is of the region's page, the others of its visits.
     /// False if code has been written meanwhile, the cache been cleared, or all enter a region as
-    /// large already.
-    bool promote(std::unique_ptr<TranslationBlock> region, const Reservation &reservation);
+    /// large already, or did until it was taken back.
+    bool promote(std::unique_ptr<TranslationBlock> region,
+                 std::span<const Reservation> reservations);
     /// Takes a region back: the blocks that enter it have T1's code again. Its memory stays until
     /// collect().
     void demote(TranslationBlock &region);
@@ -92,17 +94,19 @@ private:
         const u64 key = (physical >> 1) ^ u64 { mode } << 40;
         return buckets_[(key * 0x9e3779b97f4a7c15) >> (64 - kBucketBits)];
     }
-    /// Is the block made of what memory holds, and not about to be replaced?
-    [[nodiscard]] bool is_current(const TranslationBlock &block, const Reservation &) const;
+    /// Is code there what it was at the reservation, and not about to be replaced?
+    [[nodiscard]] bool is_current(const Reservation &, u64 physical, u32 bytes) const;
     TranslationBlock &add(CodePage &page, std::unique_ptr<TranslationBlock> block);
     void forget_in_jump_caches(const TranslationBlock &block);
     /// Has all that enters a block do so at `code`.
     void redirect(TranslationBlock &block, const void *code);
-    /// The block at the offset enters no region as large as this one.
+    /// The block there enters no region as large as this one, and none was taken back.
     [[nodiscard]] bool gains_by(const TranslationBlock &region, u64 physical) const;
     /// Has a block that has just got its code enter the region that waits for it, if there is one.
     void enter_waiting_region(TranslationBlock &block);
     void end(const Reservation &reservation);
+    /// Off its page's list, and those of the pages it visits.
+    void unlist(TranslationBlock &region);
     void invalidate(TranslationBlock &block);
     void invalidate_in_page(CodePage &page, u64 physical, u64 length, Statistics &statistics);
 

@@ -6,6 +6,7 @@
 #include "jit/regions/code_arena.h"
 #include "jit/regions/side_exits.h"
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <memory>
@@ -15,6 +16,13 @@
 namespace tandem::jit {
 
 struct CodePage;
+
+/// Guest code of a region on another page than its first.
+struct VisitedCode {
+    CodePage *page = nullptr;
+    u64 physical = 0;
+    u32 bytes = 0;
+};
 
 /// Where T1 code gets into a region.
 struct RegionEntry {
@@ -67,6 +75,7 @@ struct alignas(64) TranslationBlock {
     std::atomic<u64> entries = 0;
     u64 baseline_ticks = 0; ///< of a region: the time of a slice in T1; 0: not known
     std::vector<RegionEntry> entry_points{};           ///< of a region
+    std::vector<VisitedCode> visits{};                 ///< of a region
     std::optional<std::array<u64, 2>> disk_cache_id{}; ///< of a region, if it is there
     /// The entry point: T1's code, or a region's gate; null before there is any. Set after `window`
     /// and `links`.
@@ -92,7 +101,13 @@ struct alignas(64) TranslationBlock {
 
     [[nodiscard]] u32 page_offset() const { return static_cast<u32>(physical & 0xfff); }
     [[nodiscard]] bool overlaps(u64 address, u64 length) const {
-        return address < physical + guest_bytes && physical < address + length;
+        const auto meets = [&](u64 first, u64 bytes) {
+            return address < first + bytes && first < address + length;
+        };
+        return meets(physical, guest_bytes) ||
+               std::ranges::any_of(visits, [&](const VisitedCode &visit) {
+                   return meets(visit.physical, visit.bytes);
+               });
     }
 };
 

@@ -104,9 +104,9 @@ void DiskCache::learn(Known &&known) {
     known_.push_back(std::move(known));
 }
 
-DiskCache::Range DiskCache::hot_range(u64 key) const {
+CodeRange DiskCache::hot_range(u64 key) const {
     const std::lock_guard guard(mutex_);
-    Range range;
+    CodeRange range;
     const auto [first, last] = by_key_.equal_range(key);
     for (auto at = first; at != last; ++at) {
         const ShardEntry &entry = known_[at->second].entry;
@@ -145,20 +145,16 @@ void DiskCache::salvage(const Shard &damaged, const std::string &why) {
     discard(damaged.path(), why);
 }
 
-std::optional<RegionRecord> DiskCache::find(u64 key, Range range, std::span<const std::byte> code,
-                                            const RegionOutline *outline) {
+/// `is_wanted` says it of an entry of the index, which may lie, and of the outline found there.
+template <typename IsWanted>
+std::optional<RegionRecord> DiskCache::find_if(u64 key, const GuestCode &code, IsWanted is_wanted) {
     std::vector<Known> candidates;
     {
         const std::lock_guard guard(mutex_);
         const auto [first, last] = by_key_.equal_range(key);
         for (auto at = first; at != last; ++at) {
             const Known &known = known_[at->second];
-            const bool is_wanted =
-                outline == nullptr ? known.entry.is_hot
-                                   : known.entry.guest_instructions == outline->guest_instructions;
-            if (is_wanted && known.has_code() && known.entry.first_byte >= range.first_byte &&
-                known.entry.end_byte <= range.end_byte)
-                candidates.push_back(known);
+            if (known.has_code() && is_wanted(known.entry, nullptr)) candidates.push_back(known);
         }
     }
     std::ranges::sort(candidates, [](const Known &a, const Known &b) {
@@ -170,12 +166,8 @@ std::optional<RegionRecord> DiskCache::find(u64 key, Range range, std::span<cons
             salvage(*candidate.shard, record.error().message);
             continue;
         }
-        if (record->outline.first_byte != candidate.entry.first_byte ||
-            record->outline.end_byte != candidate.entry.end_byte ||
-            (outline != nullptr && record->outline != *outline))
-            continue;
-        if (guest_code_of(record->outline, code.subspan(candidate.entry.first_byte -
-                                                        range.first_byte)) != record->guest_code)
+        if (!is_wanted(candidate.entry, &record->outline) ||
+            guest_code_of(record->outline, code) != record->guest_code)
             continue;
         const std::lock_guard guard(mutex_);
         if (const auto known = by_id_.find(candidate.entry.id); known != by_id_.end()) {
@@ -187,9 +179,23 @@ std::optional<RegionRecord> DiskCache::find(u64 key, Range range, std::span<cons
     return std::nullopt;
 }
 
+std::optional<RegionRecord> DiskCache::find_hot(u64 key, const GuestCode &code) {
+    return find_if(key, code, [](const ShardEntry &entry, const RegionOutline *outline) {
+        return entry.is_hot && (outline == nullptr || outline->has_one_page());
+    });
+}
+
+std::optional<RegionRecord> DiskCache::find(u64 key, const RegionOutline &wanted,
+                                            const GuestCode &code) {
+    return find_if(key, code, [&](const ShardEntry &entry, const RegionOutline *outline) {
+        return entry.guest_instructions == wanted.guest_instructions &&
+               (outline == nullptr || *outline == wanted);
+    });
+}
+
 void DiskCache::add(const RegionRecord &record, bool is_hot) {
     PackedRegion packed = pack(record);
-    packed.entry.is_hot = is_hot;
+    packed.entry.is_hot = is_hot && record.outline.has_one_page();
     if (packed.entry.raw_bytes > Shard::kMaxRegionBytes) return;
     packed.entry.last_used = now();
     const std::lock_guard guard(mutex_);

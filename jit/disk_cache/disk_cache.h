@@ -33,22 +33,17 @@ public:
     DiskCache(const DiskCache &) = delete;
     DiskCache &operator=(const DiskCache &) = delete;
 
-    /// Page offsets that the guest code of regions lies between.
-    struct Range {
-        u32 first_byte = ~0u, end_byte = 0;
-        [[nodiscard]] bool is_empty() const { return first_byte >= end_byte; }
-    };
     /// Where code lies that was hot together with the block of this key; empty if none was. Any
     /// thread; quick.
-    [[nodiscard]] Range hot_range(u64 key) const;
+    [[nodiscard]] CodeRange hot_range(u64 key) const;
+    /// The largest hot region with this key that was made from what memory holds. Any thread.
+    [[nodiscard]] std::optional<RegionRecord> find_hot(u64 key, const GuestCode &code);
+    /// The region of this outline with this key, if it was made from what memory holds. Any thread.
+    [[nodiscard]] std::optional<RegionRecord> find(u64 key, const RegionOutline &outline,
+                                                   const GuestCode &code);
 
-    /// The largest region with this key that was made from what memory holds: `code` is the bytes
-    /// of `range`. Without `outline` only hot ones count; else only those of that outline. Any
-    /// thread.
-    [[nodiscard]] std::optional<RegionRecord>
-    find(u64 key, Range range, std::span<const std::byte> code, const RegionOutline *outline);
-
-    /// Keeps a region. Any thread.
+    /// Keeps a region. Any thread. One with code on several pages is never hot: without it, nobody
+    /// knows where the others are.
     void add(const RegionRecord &record, bool is_hot = true);
     /// Whether to use it without being asked; any thread.
     void set_hot(const RegionId &id, bool is_hot);
@@ -70,6 +65,9 @@ private:
     };
 
     void load();
+    template <typename IsWanted>
+    [[nodiscard]] std::optional<RegionRecord> find_if(u64 key, const GuestCode &code,
+                                                      IsWanted is_wanted);
     /// Under the mutex.
     void learn(Known &&known);
     void warn(const std::string &what) const;

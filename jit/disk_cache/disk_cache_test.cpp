@@ -16,6 +16,7 @@ namespace tandem::jit {
 namespace {
 
 using test::first_key;
+using test::guest_code;
 using test::guest_page;
 using test::region_record;
 
@@ -37,11 +38,9 @@ protected:
     static std::optional<RegionRecord> find(DiskCache &cache, unsigned seed,
                                             const std::vector<std::byte> &page) {
         const u64 key = first_key(region_record(seed));
-        const DiskCache::Range range = cache.hot_range(key);
+        const CodeRange range = cache.hot_range(key);
         if (range.is_empty()) return std::nullopt;
-        return cache.find(
-            key, range,
-            std::span(page).subspan(range.first_byte, range.end_byte - range.first_byte), nullptr);
+        return cache.find_hot(key, guest_code({range}, page));
     }
     static bool has(DiskCache &cache, unsigned seed) {
         const auto record = find(cache, seed, guest_page(seed));
@@ -103,14 +102,12 @@ TEST_F(DiskCacheTest, TheLargestIsFoundOrTheOneWanted) {
     ASSERT_TRUE(largest.has_value());
     EXPECT_EQ(largest->outline.guest_instructions, 40u);
     const RegionRecord wanted = region_record(1, 20);
-    const auto page = guest_page(1);
-    const DiskCache::Range range{0x100, 0x140};
-    const auto code = std::span(page).subspan(0x100, 0x40);
-    const auto found = cache->find(first_key(wanted), range, code, &wanted.outline);
+    const GuestCode code = guest_code(wanted.outline.ranges, guest_page(1));
+    const auto found = cache->find(first_key(wanted), wanted.outline, code);
     ASSERT_TRUE(found.has_value());
     EXPECT_EQ(found->outline, wanted.outline);
     const RegionOutline other = region_record(1, 21).outline;
-    EXPECT_FALSE(cache->find(first_key(wanted), range, code, &other).has_value());
+    EXPECT_FALSE(cache->find(first_key(wanted), other, code).has_value());
 }
 
 TEST_F(DiskCacheTest, WhatLostIsNotUsedUnasked) {
@@ -120,14 +117,32 @@ TEST_F(DiskCacheTest, WhatLostIsNotUsedUnasked) {
     {
         const auto cache = open();
         EXPECT_TRUE(cache->hot_range(first_key(record)).is_empty());
-        const auto page = guest_page(1);
-        EXPECT_TRUE(cache
-                        ->find(first_key(record), {0x100, 0x140},
-                               std::span(page).subspan(0x100, 0x40), &record.outline)
-                        .has_value());
+        const GuestCode code = guest_code(record.outline.ranges, guest_page(1));
+        EXPECT_TRUE(cache->find(first_key(record), record.outline, code).has_value());
         cache->set_hot(record.id(), true);
     }
     EXPECT_TRUE(has(*open(), 1));
+}
+
+TEST_F(DiskCacheTest, WhatHasSeveralPagesIsFoundByWhoKnowsThem) {
+    RegionRecord record = region_record(1);
+    record.outline.extents.push_back({-0x1000, 0xff0, 0x10});
+    record.outline.crossings = {-0x10};
+    record.outline.ranges.push_back({.page = -0x1000, .first_byte = 0xff0, .end_byte = 0x1000});
+    const GuestCode code = guest_code(record.outline.ranges, guest_page(1));
+    record.guest_code = guest_code_of(record.outline, code);
+    open()->add(record);
+    const auto cache = open();
+    EXPECT_TRUE(cache->hot_range(first_key(record)).is_empty());
+    EXPECT_FALSE(cache->find_hot(first_key(record), code).has_value());
+    const auto found = cache->find(first_key(record), record.outline, code);
+    ASSERT_TRUE(found.has_value());
+    EXPECT_EQ(encode(*found), encode(record));
+    GuestCode other = code;
+    other.parts[1].bytes[3] ^= std::byte{1};
+    EXPECT_FALSE(cache->find(first_key(record), record.outline, other).has_value());
+    other.parts.pop_back();
+    EXPECT_FALSE(cache->find(first_key(record), record.outline, other).has_value());
 }
 
 TEST_F(DiskCacheTest, RunsThatLearnNothingWriteNothing) {

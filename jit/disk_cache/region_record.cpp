@@ -17,10 +17,15 @@ constexpr u32 kMaxStateBytes = 1u << 16;
 void put(ByteWriter &out, const RegionOutline &outline) {
     out.put(outline.mode);
     out.put(outline.guest_instructions);
-    out.put(outline.first_byte);
-    out.put(outline.end_byte);
+    out.put_count(outline.ranges.size());
+    for (const CodeRange &range : outline.ranges) {
+        out.put(range.page);
+        out.put(range.first_byte);
+        out.put(range.end_byte);
+    }
     out.put_count(outline.extents.size());
     for (const RegionOutline::Extent &extent : outline.extents) {
+        out.put(extent.page);
         out.put(extent.page_offset);
         out.put(extent.bytes);
     }
@@ -28,16 +33,23 @@ void put(ByteWriter &out, const RegionOutline &outline) {
         out.put_count(list->size());
         for (const u32 offset : *list) out.put(offset);
     }
+    out.put_count(outline.crossings.size());
+    for (const i64 place : outline.crossings) out.put(place);
 }
 
 RegionOutline get_outline(ByteReader &in) {
     RegionOutline outline;
     outline.mode = in.get<u32>();
     outline.guest_instructions = in.get<u32>();
-    outline.first_byte = in.get<u32>();
-    outline.end_byte = in.get<u32>();
-    outline.extents.resize(in.get_count(8));
+    outline.ranges.resize(in.get_count(16));
+    for (CodeRange &range : outline.ranges) {
+        range.page = in.get<i64>();
+        range.first_byte = in.get<u32>();
+        range.end_byte = in.get<u32>();
+    }
+    outline.extents.resize(in.get_count(16));
     for (RegionOutline::Extent &extent : outline.extents) {
+        extent.page = in.get<i64>();
         extent.page_offset = in.get<u32>();
         extent.bytes = in.get<u32>();
     }
@@ -45,26 +57,34 @@ RegionOutline get_outline(ByteReader &in) {
         list->resize(in.get_count(4));
         for (u32 &offset : *list) offset = in.get<u32>();
     }
+    outline.crossings.resize(in.get_count(8));
+    for (i64 &place : outline.crossings) place = in.get<i64>();
     return outline;
 }
 
 bool is_sound(const RegionOutline &outline) {
-    if (outline.first_byte >= outline.end_byte || outline.end_byte > kPageBytes ||
-        outline.entries.empty() || outline.guest_instructions == 0)
+    if (outline.ranges.empty() || outline.ranges[0].page != 0 || outline.entries.empty() ||
+        outline.guest_instructions == 0)
         return false;
+    const auto is_range = [](const CodeRange &range) {
+        return range.first_byte < range.end_byte && range.end_byte <= kPageBytes;
+    };
     const auto lies_inside = [&](const RegionOutline::Extent &extent) {
-        return extent.bytes != 0 && extent.page_offset >= outline.first_byte &&
-               extent.page_offset < outline.end_byte &&
-               extent.bytes <= outline.end_byte - extent.page_offset;
+        const auto range = std::ranges::find(outline.ranges, extent.page, &CodeRange::page);
+        return range != outline.ranges.end() && extent.bytes != 0 &&
+               extent.page_offset >= range->first_byte && extent.page_offset < range->end_byte &&
+               extent.bytes <= range->end_byte - extent.page_offset;
     };
     const auto is_in_page = [](u32 offset) { return offset < kPageBytes; };
-    return std::ranges::all_of(outline.extents, lies_inside) &&
+    const auto is_entry = [&](u32 entry) {
+        return std::ranges::any_of(outline.extents, [&](const RegionOutline::Extent &extent) {
+            return extent.page == 0 && extent.page_offset == entry;
+        });
+    };
+    return std::ranges::all_of(outline.ranges, is_range) &&
+           std::ranges::all_of(outline.extents, lies_inside) &&
            std::ranges::all_of(outline.exit_targets, is_in_page) &&
-           std::ranges::all_of(outline.entries, [&](u32 entry) {
-               return std::ranges::find(outline.extents, entry,
-                                        &RegionOutline::Extent::page_offset) !=
-                      outline.extents.end();
-           });
+           std::ranges::all_of(outline.entries, is_entry);
 }
 
 void put(ByteWriter &out, const SideExit &exit) {
@@ -74,6 +94,7 @@ void put(ByteWriter &out, const SideExit &exit) {
     out.put(exit.retired);
     out.put(exit.imm);
     out.put(exit.insn);
+    out.put(exit.page);
     out.put_count(exit.slots.size());
     for (const SideExit::Slot &slot : exit.slots) {
         out.put(slot.offset);
@@ -92,6 +113,7 @@ SideExit get_side_exit(ByteReader &in) {
     exit.retired = in.get<u32>();
     exit.imm = in.get<u64>();
     exit.insn = in.get<u64>();
+    exit.page = in.get<i64>();
     exit.slots.resize(in.get_count(9));
     for (SideExit::Slot &slot : exit.slots) {
         slot.offset = in.get<u32>();
@@ -168,14 +190,14 @@ RegionImage get_image(ByteReader &in) {
         relocation.target = static_cast<Relocation::Target>(target);
         relocation.index = in.get<u32>();
         relocation.addend = in.get<i32>();
-        if (target > static_cast<u8>(Relocation::Target::Helper)) in.fail();
+        if (target > static_cast<u8>(Relocation::Target::Crossing)) in.fail();
     }
     image.constants.resize(in.get_count(8));
     for (u64 &constant : image.constants) constant = in.get<u64>();
     image.locations.resize(in.get_count(8));
     for (HostLocation &location : image.locations)
         location = get_location(in, image.constants.size());
-    image.exits.resize(in.get_count(33));
+    image.exits.resize(in.get_count(41));
     for (SideExit &exit : image.exits) exit = get_side_exit(in);
     image.sites.resize(in.get_count(12));
     for (SideTable::Site &site : image.sites) {
@@ -198,14 +220,22 @@ RegionId RegionRecord::id() const {
     return {hash.high64, hash.low64};
 }
 
-std::vector<std::byte> guest_code_of(const RegionOutline &outline,
-                                     std::span<const std::byte> code) {
+std::vector<std::byte> guest_code_of(const RegionOutline &outline, const GuestCode &code) {
     std::vector<std::byte> result;
     for (const RegionOutline::Extent &extent : outline.extents) {
-        const auto part = code.subspan(extent.page_offset - outline.first_byte, extent.bytes);
-        result.insert(result.end(), part.begin(), part.end());
+        const std::span<const std::byte> part = code.at(extent.page, extent.page_offset);
+        if (part.size() < extent.bytes) return {};
+        result.insert(result.end(), part.begin(), part.begin() + extent.bytes);
     }
     return result;
+}
+
+std::span<const std::byte> GuestCode::at(i64 page, u32 page_offset) const {
+    for (const Part &part : parts)
+        if (part.range.page == page && page_offset >= part.range.first_byte &&
+            page_offset < part.range.end_byte)
+            return std::span(part.bytes).subspan(page_offset - part.range.first_byte);
+    return {};
 }
 
 u64 entry_key(u32 mode, u32 page_offset, std::span<const std::byte> guest_code) {
@@ -219,8 +249,8 @@ std::vector<u64> entry_keys(const RegionRecord &record) {
     for (const RegionOutline::Extent &extent : record.outline.extents) {
         const auto code = rest.first(extent.bytes);
         rest = rest.subspan(extent.bytes);
-        if (std::ranges::find(record.outline.entries, extent.page_offset) !=
-            record.outline.entries.end())
+        if (extent.page == 0 && std::ranges::find(record.outline.entries, extent.page_offset) !=
+                                    record.outline.entries.end())
             keys.push_back(entry_key(record.outline.mode, extent.page_offset, code));
     }
     return keys;

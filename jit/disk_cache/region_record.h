@@ -22,9 +22,20 @@ struct RegionRecord {
     [[nodiscard]] RegionId id() const;
 };
 
-/// The bytes of the outline's extents; `code` begins at its first byte.
+/// What memory holds in some ranges.
+struct GuestCode {
+    struct Part {
+        CodeRange range;
+        std::vector<std::byte> bytes; ///< as many as the range has
+    };
+    std::vector<Part> parts;
+
+    /// What is there from a page offset to the end of its range; empty if that is not known.
+    [[nodiscard]] std::span<const std::byte> at(i64 page, u32 page_offset) const;
+};
+/// The bytes of the outline's extents; none if they are not all there.
 [[nodiscard]] std::vector<std::byte> guest_code_of(const RegionOutline &outline,
-                                                   std::span<const std::byte> code);
+                                                   const GuestCode &code);
 
 /// What finds a region: the block at one of its entries, by XXH3. Equal keys promise nothing.
 [[nodiscard]] u64 entry_key(u32 mode, u32 page_offset, std::span<const std::byte> guest_code);

@@ -23,7 +23,7 @@ struct ShardEntry {
     RegionId id{};
     std::vector<u64> keys; ///< entry_key() of each of its entries
     u32 guest_instructions = 0;
-    u32 first_byte = 0, end_byte = 0; ///< page offsets
+    u32 first_byte = 0, end_byte = 0; ///< page offsets, on the region's page
     bool is_hot = true;               ///< false: it was compiled, and lost to T1
     u64 last_used = 0;                ///< seconds since 1970
 

@@ -19,18 +19,27 @@ inline std::vector<std::byte> guest_page(unsigned seed) {
     return page;
 }
 
+/// What ranges hold if all pages are this one.
+inline GuestCode guest_code(const std::vector<CodeRange> &ranges,
+                            const std::vector<std::byte> &page) {
+    GuestCode code;
+    for (const CodeRange &range : ranges)
+        code.parts.push_back(
+            {range, {page.begin() + range.first_byte, page.begin() + range.end_byte}});
+    return code;
+}
+
 /// Of two blocks, from 0x100 to 0x140, both of them entries.
 inline RegionRecord region_record(unsigned seed, u32 guest_instructions = 12) {
     RegionRecord record;
     record.outline = {.mode = 5,
-                      .extents = {{0x100, 0x20}, {0x130, 0x10}},
+                      .extents = {{0, 0x100, 0x20}, {0, 0x130, 0x10}},
                       .entries = {0x100, 0x130},
                       .exit_targets = {0x80},
-                      .guest_instructions = guest_instructions,
-                      .first_byte = 0x100,
-                      .end_byte = 0x140};
-    const std::vector<std::byte> page = guest_page(seed);
-    record.guest_code = guest_code_of(record.outline, std::span(page).subspan(0x100, 0x40));
+                      .ranges = {{.first_byte = 0x100, .end_byte = 0x140}},
+                      .guest_instructions = guest_instructions};
+    record.guest_code =
+        guest_code_of(record.outline, guest_code(record.outline.ranges, guest_page(seed)));
     RegionImage &image = record.image;
     image.code.resize(300 + seed % 50);
     for (std::size_t i = 0; i < image.code.size(); ++i)

@@ -69,7 +69,8 @@ bool find_symbol(std::string_view name, Relocation &out) {
     static constexpr Row kRows[] = {{kLookupSymbol, Target::ExitLookup, false},
                                     {kPcSetSymbol, Target::ExitPcSet, false},
                                     {kExitSymbol, Target::Exit, true},
-                                    {kHelperSymbol, Target::Helper, true}};
+                                    {kHelperSymbol, Target::Helper, true},
+                                    {kCrossingSymbol, Target::Crossing, true}};
     for (const Row &row : kRows) {
         if (!name.starts_with(row.name)) continue;
         out.target = row.target;

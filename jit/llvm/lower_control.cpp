@@ -140,11 +140,14 @@ void conditionally(Lowering &l, const Inst &in, llvm::MDNode *weights, Leave lea
     l.b.SetInsertPoint(next);
 }
 void exit_if(Lowering &l, const Inst &in, ValueId) {
-    conditionally(l, in, nullptr, [&] { l.go_to(static_cast<i64>(in.imm)); });
+    conditionally(l, in, nullptr, [&] { l.go_to(in.imm); });
 }
 void dispatch_if(Lowering &l, const Inst &in, ValueId) {
     conditionally(l, in, l.unlikely(), [&] {
-        l.side_exit({.kind = SideExitKind::Leave, .retired = l.retired(), .imm = in.imm}, {});
+        l.side_exit({.kind = SideExitKind::Leave,
+                     .retired = l.retired(),
+                     .imm = static_cast<u64>(l.block().target(in.imm))},
+                    {});
     });
 }
 void raise_if(Lowering &l, const Inst &in, ValueId) {
@@ -154,7 +157,7 @@ void raise_if(Lowering &l, const Inst &in, ValueId) {
 }
 
 void exit(Lowering &l, const Inst &in, ValueId) {
-    l.go_to(static_cast<i64>(in.imm));
+    l.go_to(in.imm);
 }
 void exit_indirect(Lowering &l, const Inst &in, ValueId) {
     l.go_to_indirect(l.value(in.args[0]), static_cast<ir::BranchHint>(in.imm));

@@ -1,9 +1,12 @@
 // Floating point, scalar and vector, as jit/baseline/emit_fp.cpp explains it: the host's operation
 // in the guest's rounding mode, then one check; NaNs, and results that may have been tiny before
-// rounding, go to the definition. Operations are constrained intrinsics, because their flags in
+// rounding, are suspicious. Scalar operations of one or two operands put NaNs right themselves; all
+// else goes to the definition. Operations are constrained intrinsics, because their flags in
 // mxcsr are the guest's: none may be left out, done early or folded. The checks are ordinary
 // comparisons: of a result, which is no signalling NaN, they raise nothing.
 #include "jit/llvm/lowering.h"
+
+#include <ranges>
 
 namespace tandem::jit::llvm_tier {
 namespace {
@@ -68,6 +71,69 @@ void finish(Lowering &l, const Inst &in, ValueId id, llvm::Value *result, llvm::
     l.set(id, l.unless(check, result, in));
 }
 
+/// Of a result that is NaN (FPProcessNaNs): a signalling operand goes before a quiet one, then the
+/// first before the second; without any it is the default NaN. The host has raised the flags.
+llvm::Value *propagated_nan(Lowering &l, ir::FpMode mode, std::span<llvm::Value *const> args) {
+    llvm::Type *type = args[0]->getType();
+    const bool is_double = type->isDoubleTy();
+    llvm::Type *word = l.b.getIntNTy(is_double ? 64 : 32);
+    const auto constant = [&](u64 of_double, u64 of_float) {
+        return llvm::ConstantInt::get(word, is_double ? of_double : of_float);
+    };
+    llvm::Value *quiet = constant(u64{1} << 51, u64{1} << 22);
+    llvm::Value *infinity = constant(u64{0x7ff} << 52, u64{0xff} << 23);
+    llvm::Value *result = l.b.CreateOr(infinity, quiet);
+    // An empty instruction that stays here keeps all of this out of the hot path.
+    llvm::InlineAsm *stay =
+        llvm::InlineAsm::get(llvm::FunctionType::get(type, {type}, false), "", "=x,0", true);
+    std::vector<llvm::Value *> patterns;
+    for (llvm::Value *arg : args)
+        patterns.push_back(l.b.CreateBitCast(l.b.CreateCall(stay, {arg}), word));
+    const auto prefer = [&](bool only_signalling) {
+        for (llvm::Value *pattern : patterns | std::views::reverse) {
+            llvm::Value *magnitude = l.b.CreateAnd(pattern, constant(ones(63), ones(31)));
+            llvm::Value *is_wanted = l.b.CreateICmpUGT(magnitude, infinity);
+            if (only_signalling)
+                is_wanted = l.b.CreateAnd(
+                    is_wanted, l.b.CreateICmpULT(magnitude, l.b.CreateOr(infinity, quiet)));
+            result = l.b.CreateSelect(is_wanted, l.b.CreateOr(pattern, quiet), result);
+        }
+    };
+    if (!mode.default_nan()) {
+        prefer(false);
+        prefer(true);
+    }
+    return l.b.CreateBitCast(result, type);
+}
+
+/// `result` unless `check`; then it is NaN, or tiny if it may be.
+llvm::Value *put_right(Lowering &l, const Inst &in, llvm::Value *result, llvm::Value *check,
+                       bool may_be_tiny, std::span<llvm::Value *const> args) {
+    llvm::BasicBlock *from = l.b.GetInsertBlock();
+    llvm::BasicBlock *cold = l.new_block("cold");
+    llvm::BasicBlock *on = l.new_block("on");
+    l.b.CreateCondBr(check, cold, on, l.unlikely());
+    l.b.SetInsertPoint(on);
+    llvm::PHINode *phi = l.b.CreatePHI(result->getType(), 3);
+    phi->addIncoming(result, from);
+    const auto join = [&](llvm::Value *value) {
+        phi->addIncoming(value, l.b.GetInsertBlock());
+        l.b.CreateBr(on);
+    };
+    l.b.SetInsertPoint(cold);
+    if (may_be_tiny) {
+        llvm::BasicBlock *tiny = l.new_block("tiny");
+        llvm::BasicBlock *nan = l.new_block("nan");
+        l.b.CreateCondBr(l.b.CreateFCmpUNO(result, result), nan, tiny);
+        l.b.SetInsertPoint(tiny);
+        join(l.call_thunk(in));
+        l.b.SetInsertPoint(nan);
+    }
+    join(propagated_nan(l, ir::FpMode{static_cast<u8>(in.imm)}, args));
+    l.b.SetInsertPoint(on);
+    return phi;
+}
+
 template <ID intrinsic, bool checks_tiny, unsigned width = 0>
 void arithmetic(Lowering &l, const Inst &in, ValueId id) {
     if ((in.imm & kFlushToZero) != 0) return by_definition(l, in, id);
@@ -75,7 +141,11 @@ void arithmetic(Lowering &l, const Inst &in, ValueId id) {
     for (unsigned i = 0; i < ir::info(in.op).arg_count; ++i)
         args.push_back(in_lanes<width>(l, arg(l, in, i)));
     llvm::Value *result = rounded(l, intrinsic, {args[0]->getType()}, args);
-    finish<width>(l, in, id, result, suspicious(l, result, checks_tiny));
+    llvm::Value *check = suspicious(l, result, checks_tiny);
+    if (width == 0)
+        l.set(id, put_right(l, in, result, check, checks_tiny, args));
+    else
+        finish<width>(l, in, id, result, check);
 }
 
 /// a + b * c.

@@ -337,7 +337,9 @@ void out_of_line(Lowering &l, const Inst &in, ValueId id) {
 }
 
 void fence(Lowering &l, const Inst &in, ValueId) {
-    if (static_cast<ir::FenceKind>(in.imm) == ir::FenceKind::Full) full_barrier(l);
+    const auto kind = static_cast<ir::FenceKind>(in.imm);
+    if (kind == ir::FenceKind::Full) full_barrier(l);
+    if (kind == ir::FenceKind::State) l.store_state();
 }
 
 } // namespace

@@ -1,6 +1,7 @@
 #include "jit/llvm/lowering.h"
 
 #include "ir/exec_context.h"
+#include "ir/memory_op.h"
 #include "ir/passes/state_slots.h"
 #include "jit/baseline/frame.h"
 #include "jit/regions/register_pairs.h"
@@ -37,6 +38,8 @@ constexpr i64 pinned_offset(HostReg reg) {
 static_assert(std::ranges::all_of(kPinned, [](const PinnedRegister &p) {
     return std::ranges::find(kArguments, p.host) != kArguments.end();
 }));
+
+constexpr i64 kPageMask = ~i64{0xfff};
 
 bool is_flags_slot(u64 offset) {
     return offset == offsetof(ExecContext, flags);
@@ -122,6 +125,8 @@ llvm::Function *Lowering::run() {
         for (llvm::AllocaInst *&part : slot.variables) part = b.CreateAlloca(b.getInt64Ty());
     }
     for (llvm::AllocaInst *&table : tlb_) table = b.CreateAlloca(b.getInt64Ty());
+    for (const i64 place : region_.crossings) is_page_known_[place & kPageMask] = nullptr;
+    for (auto &[page, variable] : is_page_known_) variable = b.CreateAlloca(b.getInt1Ty());
     make_stream_variables();
     b.CreateStore(function_->getArg(argument_of(kBudgetRegister)), budget_);
     reload_state();
@@ -177,7 +182,7 @@ void Lowering::lower_block(u32 index) {
 void Lowering::find_slots() {
     std::map<u64, unsigned> accesses; // offset to the largest size
     for (const PinnedRegister &p : kPinned) accesses[p.state_offset] = 8;
-    for (const ir::Block &block : region_.blocks)
+    for (const RegionBlock &block : region_.blocks)
         for (const Inst &in : block.insts) {
             const ir::StateAccess access = ir::state_access(in);
             if (!access.exists || access.offset == offsetof(ExecContext, fpsr)) continue;
@@ -273,7 +278,7 @@ void Lowering::find_state() {
     for (bool has_changed = true; has_changed;) {
         has_changed = false;
         for (const u32 index : order_) {
-            const ir::Block &block = region_.blocks[index];
+            const RegionBlock &block = region_.blocks[index];
             std::vector<bool> dirty = infos_[index].dirty;
             u32 forms = infos_[index].forms;
             of_values.assign(block.insts.size(), 0);
@@ -290,12 +295,15 @@ void Lowering::find_state() {
                     else if (slot->is_flags)
                         forms = only(FlagsForm::Packed);
                 }
+                if (in.op == Opcode::Fence &&
+                    static_cast<ir::FenceKind>(in.imm) == ir::FenceKind::State)
+                    dirty.assign(slots_.size(), false);
                 if (is_barrier(in)) {
                     dirty.assign(slots_.size(), false);
                     forms = only(FlagsForm::Packed);
                 }
                 const bool is_exit = in.op == Opcode::ExitIf || in.op == Opcode::Exit;
-                if (const int to = is_exit ? region_.find(static_cast<i64>(in.imm)) : -1; to >= 0)
+                if (const int to = is_exit ? region_.find(block.target(in.imm)) : -1; to >= 0)
                     has_changed |= join(static_cast<u32>(to), dirty, forms);
                 if (in.op == Opcode::ExitIndirect)
                     for (const u32 to : region_.edges(block)) has_changed |= join(to, dirty, forms);
@@ -307,7 +315,7 @@ void Lowering::find_state() {
 void Lowering::find_streams() {
     std::vector<std::vector<u32>> edges;
     std::vector<bool> has_barrier;
-    for (const ir::Block &block : region_.blocks) {
+    for (const RegionBlock &block : region_.blocks) {
         edges.push_back(region_.edges(block));
         has_barrier.push_back(
             std::ranges::any_of(block.insts, [&](const Inst &in) { return is_barrier(in); }));
@@ -450,11 +458,17 @@ void Lowering::write_back() {
         if (dirty_[i]) store_slot(slots_[i]);
 }
 
+void Lowering::store_state() {
+    write_back();
+    dirty_.assign(slots_.size(), false);
+}
+
 void Lowering::reload_state() {
     for (Slot &slot : slots_) load_slot(slot);
     for (unsigned regime = 0; regime < ir::kRegimeCount; ++regime)
         b.CreateStore(load_context(b.getInt64Ty(), offsetof(ExecContext, tlb) + regime * 8),
                       tlb_[regime]);
+    for (const auto &[page, variable] : is_page_known_) b.CreateStore(b.getFalse(), variable);
     if (block_ != nullptr) dirty_.assign(slots_.size(), false);
     forget_checks();
     forget_streams();
@@ -465,7 +479,8 @@ llvm::Value *Lowering::tlb(unsigned regime) {
 }
 
 llvm::Value *Lowering::pc_page() {
-    return load_context(b.getInt64Ty(), offsetof(ExecContext, pc_page));
+    llvm::Value *page = load_context(b.getInt64Ty(), offsetof(ExecContext, pc_page));
+    return b.CreateAdd(page, const64(static_cast<u64>(block_->page)));
 }
 
 // --- leaving
@@ -510,7 +525,53 @@ void Lowering::tail_call(const char *symbol, llvm::Value *budget, llvm::Value *t
     b.CreateRetVoid();
 }
 
+void Lowering::check_crossing(i64 place) {
+    llvm::Type *word = b.getInt64Ty();
+    llvm::AllocaInst *is_known = is_page_known_.at(place & kPageMask);
+    llvm::BasicBlock *known = new_block("known");
+    llvm::BasicBlock *unknown = new_block("unknown");
+    llvm::BasicBlock *wrong = new_block("wrong");
+    llvm::BasicBlock *right = new_block("right");
+    b.CreateCondBr(b.CreateLoad(b.getInt1Ty(), is_known), known, unknown);
+
+    // As jit/regions/region_stubs.cpp looks up an address.
+    b.SetInsertPoint(unknown);
+    static_assert(sizeof(ir::JumpCacheEntry) == 32);
+    llvm::Value *address = b.CreateAdd(pc_page(), const64(static_cast<u64>(place - block_->page)));
+    llvm::Value *index_bytes =
+        b.CreateShl(b.CreateAnd(address, const64((ir::kJumpCacheEntries - 1) << 2)), 3);
+    llvm::Value *entry =
+        b.CreateAdd(load_context(word, offsetof(ExecContext, jump_cache)), index_bytes);
+    const auto member = [&](u64 offset) {
+        auto *load = b.CreateLoad(word, raw_host_pointer(b.CreateAdd(entry, const64(offset))));
+        load->setMetadata(llvm::LLVMContext::MD_alias_scope, context_scope);
+        load->setMetadata(llvm::LLVMContext::MD_noalias, guest_scope);
+        return load;
+    };
+    auto *expected = llvm::cast<llvm::GlobalVariable>(module_.getOrInsertGlobal(
+        kCrossingSymbol + std::to_string(region_.find_crossing(place)), word));
+    expected->setConstant(true);
+    expected->setDSOLocal(true);
+    llvm::Value *difference = b.CreateXor(member(offsetof(ir::JumpCacheEntry, va)), address);
+    const auto differs = [&](llvm::Value *a, llvm::Value *other) {
+        difference = b.CreateOr(difference, b.CreateXor(a, other));
+    };
+    differs(member(offsetof(ir::JumpCacheEntry, tag)),
+            load_context(word, offsetof(ExecContext, exec_tag)));
+    differs(member(offsetof(ir::JumpCacheEntry, block)), b.CreateLoad(word, expected));
+    b.CreateCondBr(b.CreateICmpNE(difference, const64(0)), wrong, right, unlikely_);
+    b.SetInsertPoint(wrong);
+    go_to_address(address);
+    b.SetInsertPoint(right);
+    b.CreateStore(b.getTrue(), is_known);
+    b.CreateBr(known);
+    b.SetInsertPoint(known);
+}
+
 void Lowering::go_to_block(u32 index) {
+    const RegionBlock &target = region_.blocks[index];
+    if (target.page != block_->page && region_.find_crossing(target.place()) >= 0)
+        check_crossing(target.place());
     const u32 count = retired();
     BlockInfo &from = infos_[block_index_];
     BlockInfo &to = infos_[index];
@@ -557,14 +618,16 @@ void Lowering::lower_exits() {
     for (std::size_t i = 0; i < used_up_.size(); ++i) {
         if (used_up_[i].entry == nullptr) continue;
         begin(used_up_[i]);
-        side_exit({.kind = SideExitKind::Leave, .imm = region_.blocks[i].page_offset}, {});
+        side_exit({.kind = SideExitKind::Leave, .imm = static_cast<u64>(region_.blocks[i].place())},
+                  {});
     }
 }
 
-void Lowering::go_to(i64 target) {
+void Lowering::go_to(u64 imm) {
+    const i64 target = block_->target(imm);
     if (const int to = region_.find(target); to >= 0) return go_to_block(static_cast<u32>(to));
     const int exit = region_.find_exit(target);
-    if (exit < 0) return go_to_address(b.CreateAdd(pc_page(), const64(static_cast<u64>(target))));
+    if (exit < 0) return go_to_address(b.CreateAdd(pc_page(), const64(imm)));
     b.CreateStore(budget_after(retired()), budget_);
     b.CreateBr(leave_by(exits_[static_cast<std::size_t>(exit)]));
 }
@@ -585,15 +648,15 @@ void Lowering::leave_pending() {
 }
 
 void Lowering::go_to_indirect(llvm::Value *target, ir::BranchHint hint) {
-    const std::span<const u32> offsets = region_.indirect_offsets(hint);
+    const std::span<const i64> places = region_.indirect_targets(hint);
     llvm::BasicBlock *other = new_block("other");
-    llvm::SwitchInst *targets = b.CreateSwitch(b.CreateSub(target, pc_page()), other,
-                                               static_cast<unsigned>(offsets.size()));
-    for (const u32 offset : offsets) {
+    llvm::SwitchInst *targets =
+        b.CreateSwitch(b.CreateSub(target, pc_page()), other, static_cast<unsigned>(places.size()));
+    for (const i64 place : places) {
         llvm::BasicBlock *here = new_block("here");
-        targets->addCase(const64(offset), here);
+        targets->addCase(const64(static_cast<u64>(place - block_->page)), here);
         b.SetInsertPoint(here);
-        go_to_block(static_cast<u32>(region_.find(offset)));
+        go_to_block(static_cast<u32>(region_.find(place)));
     }
     b.SetInsertPoint(other);
     go_to_address(target);
@@ -623,6 +686,7 @@ void Lowering::side_exit(SideExit exit, llvm::ArrayRef<llvm::Value *> arguments)
     }
     exit.arguments = static_cast<u32>(arguments.size());
     exit.insn = insn_;
+    exit.page = block_->page;
     const bool returns = exit.kind == SideExitKind::Thunk || exit.kind == SideExitKind::Memory;
     side_exits_.push_back(std::move(exit));
     llvm::CallInst *call = b.CreateCall(

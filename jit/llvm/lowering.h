@@ -25,12 +25,14 @@ using ir::Inst;
 using ir::Opcode;
 using ir::ValueId;
 
-/// Names of the symbols that a function refers to. Exits and helpers have a number behind theirs;
-/// a helper's is a variable that holds its address.
+/// Names of the symbols that a function refers to. Exits, helpers and crossings have a number
+/// behind theirs; a helper's is a variable that holds its address, a crossing's one that holds its
+/// block's.
 inline constexpr const char *kLookupSymbol = "lookup";
 inline constexpr const char *kPcSetSymbol = "pc_set";
 inline constexpr const char *kExitSymbol = "exit";
 inline constexpr const char *kHelperSymbol = "helper";
+inline constexpr const char *kCrossingSymbol = "crossing";
 inline constexpr const char *kFunctionSymbol = "region";
 
 /// A Flags value: how it was made, and N, Z, C, V as i1 where they have been wanted.
@@ -75,7 +77,7 @@ public:
     [[nodiscard]] FlagsValue unpack(llvm::Value *packed);
     /// As a FlagsForm and two operands, all i64.
     [[nodiscard]] std::array<llvm::Value *, 3> encode(FlagsValue &flags);
-    [[nodiscard]] const ir::Block &block() const { return *block_; }
+    [[nodiscard]] const RegionBlock &block() const { return *block_; }
     [[nodiscard]] const Inst &inst(ValueId id) const { return block_->insts[id]; }
     [[nodiscard]] ValueId current() const { return current_; }
     [[nodiscard]] const HostFeatures &host() const { return host_; }
@@ -98,9 +100,12 @@ public:
     [[nodiscard]] FlagsValue get_flags();
     void set_flags(FlagsValue &flags);
     [[nodiscard]] llvm::Value *tlb(unsigned regime);
+    /// The address of the current block's page.
     [[nodiscard]] llvm::Value *pc_page();
     /// Stores what may have been written since it was last stored.
     void write_back();
+    /// The same, once and for all: it stays known.
+    void store_state();
     /// After code that may have changed any state.
     void reload_state();
 
@@ -109,8 +114,8 @@ public:
     [[nodiscard]] u64 insn() const { return insn_; }
     [[nodiscard]] u32 retired() const { return ir::insn_index(insn_) + 1; }
     [[nodiscard]] llvm::Value *budget_after(u32 count);
-    /// Ends the LLVM block: to a guest address in this page, having retired all up to here.
-    void go_to(i64 target);
+    /// Ends the LLVM block: to where this block's exit leads, having retired all up to here.
+    void go_to(u64 imm);
     void go_to_address(llvm::Value *target);
     /// ExecContext::pc is set, state stored.
     void go_to_dispatcher(llvm::Value *budget);
@@ -206,6 +211,8 @@ private:
     void lower_exits();
     void tail_call(const char *symbol, llvm::Value *budget, llvm::Value *target);
     void go_to_block(u32 index);
+    /// Goes on only if what the region was made from is mapped at a crossing; else leaves.
+    void check_crossing(i64 place);
     llvm::BasicBlock *leave_by(Exit &exit);
 
     llvm::Module &module_;
@@ -219,6 +226,8 @@ private:
     std::array<llvm::AllocaInst *, ir::kRegimeCount> tlb_{};
     PageStreams page_streams_;
     std::vector<StreamVariables> streams_;
+    /// Whether the mapping of a page with crossings has been checked, by its place.
+    std::map<i64, llvm::AllocaInst *> is_page_known_;
     std::vector<SideExit> side_exits_;
     llvm::MDNode *unlikely_ = nullptr;
 
@@ -228,7 +237,7 @@ private:
     std::vector<Exit> exits_;   ///< by exit target
     std::vector<Exit> used_up_; ///< by block
 
-    const ir::Block *block_ = nullptr;
+    const RegionBlock *block_ = nullptr;
     u32 block_index_ = 0;
     ValueId current_ = 0;
     u64 insn_ = 0;

@@ -7,13 +7,19 @@
 namespace tandem::jit {
 namespace {
 
-bool is_in_page(i64 offset) {
-    return offset >= 0 && offset <= 0xfff;
+constexpr i64 kPageMask = ~i64{0xfff};
+
+bool is_in_page(i64 place) {
+    return (place & kPageMask) == 0;
 }
 
-void add_unique(std::vector<u32> &list, i64 offset) {
-    if (is_in_page(offset) && std::ranges::find(list, static_cast<u32>(offset)) == list.end())
-        list.push_back(static_cast<u32>(offset));
+template <typename T>
+bool contains(const std::vector<T> &list, T value) {
+    return std::ranges::find(list, value) != list.end();
+}
+template <typename T>
+void add_unique(std::vector<T> &list, T value) {
+    if (!contains(list, value)) list.push_back(value);
 }
 
 /// Whether the block ends in a branch to an address in a register, and which.
@@ -23,61 +29,71 @@ std::optional<ir::BranchHint> indirect_end(const ir::Block &block) {
     return static_cast<ir::BranchHint>(last.imm);
 }
 
-/// What is reached from `start`, in breadth, as far as the limits allow.
-std::vector<ir::Block> reach_from(u32 start, const CodeSource &source, const RegionLimits &limits,
-                                  std::span<const u32> warm) {
-    std::vector<ir::Block> blocks;
-    std::vector<u32> pending{start};
+std::vector<i64> warm_places(const CodeSource &source, const RegionLimits &limits) {
+    const std::vector<u32> warm = source.warm();
+    return {warm.begin(),
+            warm.begin() + std::min<std::ptrdiff_t>(std::ssize(warm), limits.indirect_targets)};
+}
+
+/// What is reached from `start`, in breadth, as far as the limits allow. `warm` are places.
+std::vector<RegionBlock> reach_from(i64 start, const CodeSource &source, const RegionLimits &limits,
+                                    std::span<const i64> warm) {
+    std::vector<RegionBlock> blocks;
+    std::vector<i64> pending{start}, pages{start & kPageMask};
     u32 instructions = 0;
     for (std::size_t next = 0; next < pending.size(); ++next) {
-        ir::Block block;
-        if (!source.block(pending[next], block)) continue;
+        const i64 place = pending[next];
+        const i64 page = place & kPageMask;
+        if (!contains(pages, page) && pages.size() == limits.pages) continue;
+        RegionBlock block;
+        if (!source.block(place, block)) continue;
+        block.page = page;
         if (blocks.size() == limits.blocks ||
             instructions + block.guest_instructions > limits.instructions)
             break;
         instructions += block.guest_instructions;
-        for (const u32 offset : successors(block)) add_unique(pending, offset);
+        add_unique(pages, page);
+        for (const i64 to : successors(block)) add_unique(pending, to);
         const auto end = indirect_end(block);
         if (end.has_value() && *end != ir::BranchHint::Return)
-            for (const u32 offset : warm) add_unique(pending, offset);
+            for (const i64 to : warm) add_unique(pending, to);
         blocks.push_back(std::move(block));
     }
-    if (!blocks.empty() && blocks[0].page_offset != start) blocks.clear();
+    if (!blocks.empty() && blocks[0].place() != start) blocks.clear();
     return blocks;
 }
 
 /// Fills in where indirect branches may lead: jumps to what is warm, calls to that of it which is
 /// reached in no other way, returns to after the calls of functions in the region.
-void find_indirect_offsets(Region &region, std::span<const u32> warm) {
-    std::vector<u32> direct;
-    for (const ir::Block &block : region.blocks)
-        for (const u32 offset : successors(block)) add_unique(direct, offset);
-    region.jump_offsets.clear();
-    region.call_offsets.clear();
-    region.return_offsets.clear();
-    for (const u32 offset : warm) {
-        if (region.find(offset) < 0) continue;
-        region.jump_offsets.push_back(offset);
-        if (std::ranges::find(direct, offset) == direct.end())
-            region.call_offsets.push_back(offset);
+void find_indirect_targets(Region &region, std::span<const i64> warm) {
+    std::vector<i64> direct;
+    for (const RegionBlock &block : region.blocks)
+        for (const i64 to : successors(block)) add_unique(direct, to);
+    region.jump_targets.clear();
+    region.call_targets.clear();
+    region.return_targets.clear();
+    for (const i64 place : warm) {
+        if (region.find(place) < 0) continue;
+        region.jump_targets.push_back(place);
+        if (!contains(direct, place)) region.call_targets.push_back(place);
     }
-    for (const ir::Block &block : region.blocks) {
+    for (const RegionBlock &block : region.blocks) {
         const ir::Inst &last = block.insts.back();
         const bool stays =
             last.op == ir::Opcode::Exit
-                ? region.find(static_cast<i64>(last.imm)) >= 0
-                : indirect_end(block) == ir::BranchHint::Call && !region.call_offsets.empty();
+                ? region.find(block.target(last.imm)) >= 0
+                : indirect_end(block) == ir::BranchHint::Call && !region.call_targets.empty();
         if (!stays) continue;
         for (const ir::Inst &inst : block.insts)
-            if (inst.op == ir::Opcode::PushReturn && region.find(static_cast<i64>(inst.imm)) >= 0)
-                add_unique(region.return_offsets, static_cast<i64>(inst.imm));
+            if (inst.op == ir::Opcode::PushReturn && region.find(block.target(inst.imm)) >= 0)
+                add_unique(region.return_targets, block.target(inst.imm));
     }
 }
 
 /// Indices of the blocks where each block may go on within the region.
 std::vector<std::vector<u32>> edges_of(const Region &region) {
     std::vector<std::vector<u32>> edges;
-    for (const ir::Block &block : region.blocks) edges.push_back(region.edges(block));
+    for (const RegionBlock &block : region.blocks) edges.push_back(region.edges(block));
     return edges;
 }
 
@@ -101,24 +117,24 @@ std::vector<bool> reached(u32 start, const std::vector<std::vector<u32>> &edges)
 void keep_cycle(Region &region) {
     const std::vector<std::vector<u32>> edges = edges_of(region);
     const std::vector<bool> from_first = reached(0, edges);
-    std::vector<ir::Block> kept;
+    std::vector<RegionBlock> kept;
     for (u32 i = 0; i < edges.size(); ++i)
         if (from_first[i] && reached(i, edges)[0]) kept.push_back(std::move(region.blocks[i]));
     region.blocks = std::move(kept);
 }
 
-/// Page offsets of the blocks in a cycle with the first one to which a branch goes back, lowest
-/// first: compilers put a loop's header there.
-std::vector<u32> loop_headers(const Region &region) {
+/// Places of the blocks in a cycle with the first one, on its page, to which a branch goes back,
+/// lowest first: compilers put a loop's header there.
+std::vector<i64> loop_headers(const Region &region) {
     const std::vector<std::vector<u32>> edges = edges_of(region);
     const std::vector<bool> from_first = reached(0, edges);
-    std::vector<u32> headers;
+    std::vector<i64> headers;
     for (u32 i = 0; i < edges.size(); ++i) {
         if (!from_first[i] || !reached(i, edges)[0]) continue;
         for (const u32 to : edges[i])
-            if (region.blocks[to].page_offset <= region.blocks[i].page_offset &&
-                reached(to, edges)[0])
-                add_unique(headers, region.blocks[to].page_offset);
+            if (region.blocks[to].place() <= region.blocks[i].place() &&
+                is_in_page(region.blocks[to].place()) && reached(to, edges)[0])
+                add_unique(headers, region.blocks[to].place());
     }
     std::ranges::sort(headers);
     return headers;
@@ -141,122 +157,137 @@ void find_entries(Region &region, const RegionLimits &limits) {
         }
         const u32 to = edges[block][next++];
         if (states[to] == State::Open && region.entries.size() < limits.entries &&
-            std::ranges::find(region.entries, to) == region.entries.end())
-            region.entries.push_back(to);
+            is_in_page(region.blocks[to].place()))
+            add_unique(region.entries, to);
         if (states[to] != State::New) continue;
         states[to] = State::Open;
         path.emplace_back(to, 0);
     }
 }
 
+/// The blocks on pages that need not be mapped as the region's page is, where control comes from
+/// another page.
+void find_crossings(Region &region, const CodeSource &source) {
+    for (const RegionBlock &block : region.blocks)
+        for (const u32 index : region.edges(block)) {
+            const RegionBlock &to = region.blocks[index];
+            if (to.page != block.page && !source.is_within_reach(to.page))
+                add_unique(region.crossings, to.place());
+        }
+}
+
 /// What is known only once all blocks are.
-void complete(Region &region, const RegionLimits &limits) {
+void complete(Region &region, const CodeSource &source, const RegionLimits &limits) {
     find_entries(region, limits);
-    region.first_byte = 0xfff;
-    for (const ir::Block &block : region.blocks) {
+    find_crossings(region, source);
+    for (const RegionBlock &block : region.blocks) {
         region.guest_instructions += block.guest_instructions;
-        region.first_byte = std::min(region.first_byte, block.page_offset);
-        region.end_byte = std::max(region.end_byte, block.page_offset + block.guest_bytes);
+        auto range = std::ranges::find(region.ranges, block.page, &CodeRange::page);
+        if (range == region.ranges.end())
+            range = region.ranges.insert(range, CodeRange{.page = block.page});
+        range->first_byte = std::min(range->first_byte, block.page_offset);
+        range->end_byte = std::max(range->end_byte, block.page_offset + block.guest_bytes);
         for (const ir::Inst &inst : block.insts) {
-            const auto target = static_cast<i64>(inst.imm);
-            if (inst.op == ir::Opcode::ExitIf || inst.op == ir::Opcode::Exit) {
-                if (region.find(target) < 0) add_unique(region.exit_targets, target);
-            }
+            if (inst.op != ir::Opcode::ExitIf && inst.op != ir::Opcode::Exit) continue;
+            if (const i64 to = block.target(inst.imm); is_in_page(to) && region.find(to) < 0)
+                add_unique(region.exit_targets, static_cast<u32>(to));
         }
     }
 }
 
 } // namespace
 
-std::span<const u32> Region::indirect_offsets(ir::BranchHint hint) const {
+int Region::find(i64 place) const {
+    const auto found = std::ranges::find(blocks, place, &RegionBlock::place);
+    return found == blocks.end() ? -1 : static_cast<int>(found - blocks.begin());
+}
+
+int Region::find_exit(i64 place) const {
+    const auto found = std::ranges::find(exit_targets, place);
+    return found == exit_targets.end() ? -1 : static_cast<int>(found - exit_targets.begin());
+}
+
+int Region::find_crossing(i64 place) const {
+    const auto found = std::ranges::find(crossings, place);
+    return found == crossings.end() ? -1 : static_cast<int>(found - crossings.begin());
+}
+
+std::span<const i64> Region::indirect_targets(ir::BranchHint hint) const {
     switch (hint) {
-    case ir::BranchHint::None: return jump_offsets;
-    case ir::BranchHint::Call: return call_offsets;
-    case ir::BranchHint::Return: return return_offsets;
+    case ir::BranchHint::None: return jump_targets;
+    case ir::BranchHint::Call: return call_targets;
+    case ir::BranchHint::Return: return return_targets;
     }
     __builtin_unreachable();
 }
 
-std::vector<u32> Region::edges(const ir::Block &block) const {
+std::vector<u32> Region::edges(const RegionBlock &block) const {
     std::vector<u32> result;
-    const auto add = [&](i64 offset) {
-        if (const int to = find(offset); to >= 0) result.push_back(static_cast<u32>(to));
+    const auto add = [&](i64 place) {
+        if (const int to = find(place); to >= 0) result.push_back(static_cast<u32>(to));
     };
     for (const ir::Inst &inst : block.insts)
         if (inst.op == ir::Opcode::ExitIf || inst.op == ir::Opcode::Exit)
-            add(static_cast<i64>(inst.imm));
+            add(block.target(inst.imm));
     if (const auto end = indirect_end(block))
-        for (const u32 offset : indirect_offsets(*end)) add(offset);
+        for (const i64 place : indirect_targets(*end)) add(place);
     return result;
-}
-
-int Region::find(i64 page_offset) const {
-    for (std::size_t i = 0; i < blocks.size(); ++i)
-        if (i64{blocks[i].page_offset} == page_offset) return static_cast<int>(i);
-    return -1;
-}
-
-int Region::find_exit(i64 page_offset) const {
-    for (std::size_t i = 0; i < exit_targets.size(); ++i)
-        if (i64{exit_targets[i]} == page_offset) return static_cast<int>(i);
-    return -1;
 }
 
 RegionOutline outline_of(const Region &region) {
     RegionOutline outline{.mode = region.mode,
                           .exit_targets = region.exit_targets,
-                          .guest_instructions = region.guest_instructions,
-                          .first_byte = region.first_byte,
-                          .end_byte = region.end_byte};
-    for (const ir::Block &block : region.blocks)
-        outline.extents.push_back({block.page_offset, block.guest_bytes});
+                          .crossings = region.crossings,
+                          .ranges = region.ranges,
+                          .guest_instructions = region.guest_instructions};
+    for (const RegionBlock &block : region.blocks)
+        outline.extents.push_back({block.page, block.page_offset, block.guest_bytes});
     for (const u32 entry : region.entries)
         outline.entries.push_back(region.blocks[entry].page_offset);
     return outline;
 }
 
-std::vector<u32> successors(const ir::Block &block) {
-    std::vector<u32> result;
-    const ir::Inst &last = block.insts.back();
-    const bool stays = last.op == ir::Opcode::Exit ? is_in_page(static_cast<i64>(last.imm))
-                                                   : indirect_end(block) == ir::BranchHint::Call;
+std::vector<i64> successors(const RegionBlock &block) {
+    std::vector<i64> result;
+    const bool comes_back =
+        block.insts.back().op == ir::Opcode::Exit || indirect_end(block) == ir::BranchHint::Call;
     for (const ir::Inst &inst : block.insts)
         if (inst.op == ir::Opcode::ExitIf || inst.op == ir::Opcode::Exit ||
-            (inst.op == ir::Opcode::PushReturn && stays))
-            add_unique(result, static_cast<i64>(inst.imm));
+            (inst.op == ir::Opcode::PushReturn && comes_back))
+            add_unique(result, block.target(inst.imm));
     return result;
 }
 
 Region form_loop(u32 offset, u32 mode, const CodeSource &source, const RegionLimits &limits) {
-    std::vector<u32> warm = source.warm();
-    warm.resize(std::min<std::size_t>(warm.size(), limits.indirect_targets));
-    const auto reach = [&](u32 start) {
+    const std::vector<i64> warm = warm_places(source, limits);
+    const auto reach = [&](i64 start) {
         Region region;
         region.mode = mode;
         region.blocks = reach_from(start, source, limits, warm);
-        find_indirect_offsets(region, warm);
+        find_indirect_targets(region, warm);
         return region;
     };
     const Region around = reach(offset);
     if (around.blocks.empty()) return {};
-    for (const u32 header : loop_headers(around)) {
+    for (const i64 header : loop_headers(around)) {
         Region region = reach(header);
         if (region.blocks.empty()) continue;
         keep_cycle(region);
         if (region.find(offset) < 0) continue;
-        find_indirect_offsets(region, warm);
-        complete(region, limits);
+        find_indirect_targets(region, warm);
+        complete(region, source, limits);
         return region;
     }
     return {};
 }
 
 Region form_trace(u32 offset, u32 mode, const CodeSource &source, const RegionLimits &limits) {
+    const std::vector<i64> warm = warm_places(source, limits);
     Region region;
     region.mode = mode;
-    region.blocks = reach_from(offset, source, limits, {});
-    find_indirect_offsets(region, {});
-    if (!region.blocks.empty()) complete(region, limits);
+    region.blocks = reach_from(offset, source, limits, warm);
+    find_indirect_targets(region, warm);
+    if (!region.blocks.empty()) complete(region, source, limits);
     return region;
 }
 

@@ -20,6 +20,10 @@ const void *address_of(const Relocation &relocation, const RegionSymbols &symbol
     case Relocation::Target::Helper:
         return relocation.index < symbols.helpers.size() ? symbols.helper_table + relocation.index
                                                          : nullptr;
+    case Relocation::Target::Crossing:
+        return relocation.index < symbols.crossing_table.size()
+                   ? &symbols.crossing_table[relocation.index]
+                   : nullptr;
     }
     return nullptr;
 }

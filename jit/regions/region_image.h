@@ -17,8 +17,9 @@ struct Relocation {
     enum class Target : u8 {
         ExitLookup,
         ExitPcSet,
-        Exit,   ///< number `index` of Region::exit_targets
-        Helper, ///< the address of helper `index`, in memory
+        Exit,     ///< number `index` of Region::exit_targets
+        Helper,   ///< the address of helper `index`, in memory
+        Crossing, ///< the address of the block at number `index` of Region::crossings, in memory
     };
     u32 offset = 0; ///< in the code
     Target target = Target::Exit;
@@ -54,6 +55,8 @@ struct RegionSymbols {
     std::span<const ir::Helper> helpers{};
     /// Their addresses, in memory that code can reach.
     const void *const *helper_table = nullptr;
+    /// The blocks at Region::crossings, likewise.
+    std::span<const u64> crossing_table{};
 };
 
 /// A region's function, ready to run.

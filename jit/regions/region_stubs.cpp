@@ -177,19 +177,23 @@ RegionStubs::RegionStubs(const Runtime &runtime, std::span<const ir::Helper> hel
 }
 
 RegionSymbols RegionStubs::symbols(const RegionOutline &region, CodeWindow gate) const {
-    RegionSymbols result{.side_exit = gate.executable,
-                         .exit_lookup = exit_lookup_,
-                         .exit_pc_set = exit_pc_set_,
-                         .helpers = helpers_,
-                         .helper_table = helper_table_};
+    RegionSymbols result{
+        .side_exit = gate.executable,
+        .exit_lookup = exit_lookup_,
+        .exit_pc_set = exit_pc_set_,
+        .helpers = helpers_,
+        .helper_table = helper_table_,
+        .crossing_table = {reinterpret_cast<const u64 *>(gate.executable + crossing_offset(region)),
+                           region.crossings.size()}};
     for (std::size_t i = 0; i < region.exit_targets.size(); ++i)
         result.exits.push_back(gate.executable + exit_offset(region, i));
     return result;
 }
 
 void RegionStubs::emit_gate(const RegionOutline &region, u64 owner, std::atomic<u64> &entries,
-                            const CompiledRegion &compiled, CodeWindow gate,
-                            CompiledBlock &out) const {
+                            std::span<const u64> crossings, const CompiledRegion &compiled,
+                            CodeWindow gate, CompiledBlock &out) const {
+    CHECK(crossings.size() == region.crossings.size());
     Emitter e(gate);
     const auto fill_up_to = [&](std::size_t offset) {
         CHECK(e.getSize() <= offset);
@@ -233,6 +237,8 @@ void RegionStubs::emit_gate(const RegionOutline &region, u64 owner, std::atomic<
         relative_jump(e, gate, exit_direct_);
         out.links.push_back({site, stub_offset, static_cast<i32>(region.exit_targets[i])});
     }
+    fill_up_to(crossing_offset(region));
+    for (const u64 block : crossings) e.dq(block);
     CHECK(e.getSize() <= gate_size(region));
     out.size = static_cast<u32>(e.getSize());
     for (const LinkSite &link : out.links) clear_link(gate, link);

@@ -14,7 +14,7 @@ public:
 
     /// Bytes of a region's gate: what stands between its function and the rest.
     [[nodiscard]] static std::size_t gate_size(const RegionOutline &region) {
-        return exit_offset(region, region.exit_targets.size());
+        return crossing_offset(region) + region.crossings.size() * sizeof(u64);
     }
     /// What the function at a gate will refer to.
     [[nodiscard]] RegionSymbols symbols(const RegionOutline &region, CodeWindow gate) const;
@@ -23,9 +23,10 @@ public:
         return gate.executable + kSideExitSize + index * kEntrySize;
     }
     /// Emits the gate. Its exits are links like T1's.
-    /// Each entry counts in `entries`.
+    /// Each entry counts in `entries`. `crossings` are the blocks at the region's crossings.
     void emit_gate(const RegionOutline &region, u64 owner, std::atomic<u64> &entries,
-                   const CompiledRegion &compiled, CodeWindow gate, CompiledBlock &out) const;
+                   std::span<const u64> crossings, const CompiledRegion &compiled, CodeWindow gate,
+                   CompiledBlock &out) const;
 
 private:
     static constexpr std::size_t kSideExitSize = 32;
@@ -33,6 +34,9 @@ private:
     static constexpr std::size_t kExitSize = 48;
     static std::size_t exit_offset(const RegionOutline &region, std::size_t index) {
         return kSideExitSize + region.entries.size() * kEntrySize + index * kExitSize;
+    }
+    static std::size_t crossing_offset(const RegionOutline &region) {
+        return exit_offset(region, region.exit_targets.size());
     }
 
     std::span<const ir::Helper> helpers_;

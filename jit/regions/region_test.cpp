@@ -46,15 +46,16 @@ ir::Block return_from(u32 offset) {
 
 class RegionTest : public testing::Test {
 protected:
-    void add(const ir::Block &block) { blocks_[block.page_offset] = block; }
+    void add(const ir::Block &block, i64 page = 0) { blocks_[page + block.page_offset] = block; }
     CodeSource source() {
         return {.block =
-                    [&](u32 offset, ir::Block &out) {
-                        if (!blocks_.contains(offset)) return false;
-                        out = blocks_[offset];
+                    [&](i64 place, ir::Block &out) {
+                        if (!blocks_.contains(place)) return false;
+                        out = blocks_[place];
                         return true;
                     },
-                .warm = [&] { return warm_; }};
+                .warm = [&] { return warm_; },
+                .is_within_reach = [&](i64 page) { return page >= 0 && page < reach_; }};
     }
     Region loop(u32 offset, const RegionLimits &limits = {}) {
         return form_loop(offset, 0, source(), limits);
@@ -64,7 +65,8 @@ protected:
         for (const u32 index : region.entries) offsets.push_back(region.blocks[index].page_offset);
         return offsets;
     }
-    std::map<u32, ir::Block> blocks_;
+    std::map<i64, ir::Block> blocks_;
+    i64 reach_ = 0x1000; ///< what maps page 0 maps the pages below
     std::vector<u32> warm_;
 };
 
@@ -76,8 +78,8 @@ TEST_F(RegionTest, ALoopIsTakenAndWhatFollowsIsLeft) {
     ASSERT_EQ(region.blocks.size(), 2u);
     EXPECT_EQ(region.find(0x104), 1);
     EXPECT_EQ(region.exit_targets, std::vector<u32>{0x108});
-    EXPECT_EQ(region.first_byte, 0x100u);
-    EXPECT_EQ(region.end_byte, 0x108u);
+    EXPECT_EQ(region.ranges,
+              (std::vector<CodeRange>{{.page = 0, .first_byte = 0x100, .end_byte = 0x108}}));
     EXPECT_EQ(region.guest_instructions, 2u);
 }
 
@@ -112,7 +114,7 @@ TEST_F(RegionTest, FunctionsThatALoopCallsAreInIt) {
     add(return_from(0x200));
     const Region region = loop(0x100);
     EXPECT_EQ(region.blocks.size(), 3u);
-    EXPECT_EQ(region.return_offsets, std::vector<u32>{0x104});
+    EXPECT_EQ(region.return_targets, std::vector<i64>{0x104});
     EXPECT_EQ(entries(region), std::vector<u32>{0x100});
 }
 
@@ -124,7 +126,43 @@ TEST_F(RegionTest, RecursionIsALoopWithItsReturns) {
     EXPECT_EQ(loop(0x10c).blocks.size(), 0u); // it is found from where it calls
     const Region region = loop(0x100);
     EXPECT_EQ(region.blocks.size(), 4u);
-    EXPECT_EQ(region.return_offsets, std::vector<u32>{0x108});
+    EXPECT_EQ(region.return_targets, std::vector<i64>{0x108});
+}
+
+TEST_F(RegionTest, FunctionsOnOtherPagesAreInIt) {
+    add(call(0x100, 0x1200));
+    add(branch(0x104, 0x108, 0x100));
+    add(call(0x200, -0x1000 + 0x300), 0x1000); // from page 1 to page 0, where 0x300 is
+    add(branch(0x300, 0x304));
+    add(return_from(0x304));
+    add(return_from(0x204), 0x1000);
+    const Region region = loop(0x100);
+    EXPECT_EQ(region.blocks.size(), 6u);
+    EXPECT_GT(region.find(0x1204), 0);
+    EXPECT_EQ(region.return_targets, (std::vector<i64>{0x104, 0x1204}));
+    EXPECT_EQ(region.ranges,
+              (std::vector<CodeRange>{{.page = 0, .first_byte = 0x100, .end_byte = 0x308},
+                                      {.page = 0x1000, .first_byte = 0x200, .end_byte = 0x208}}));
+    EXPECT_EQ(entries(region), std::vector<u32>{0x100});
+    EXPECT_EQ(region.crossings.size(), 2u);
+    EXPECT_EQ(region.find_crossing(0x1200), 0);
+    EXPECT_GE(region.find_crossing(0x1204), 0);
+    EXPECT_LT(region.find_crossing(0x300), 0); // its own page is known
+    EXPECT_TRUE(loop(0x100, {.pages = 1}).blocks.empty());
+    reach_ = 0x2000;
+    EXPECT_TRUE(loop(0x100).crossings.empty());
+}
+
+TEST_F(RegionTest, ALoopAcrossTheEndOfAPage) {
+    add(branch(0xffc, 0x1000, 0x2000));
+    add(branch(0x000, 0x004, -0x1000 + 0xffc), 0x1000);
+    add(branch(0x004, 0x008, 0x000), 0x1000); // an inner loop, entered on its own page only
+    add(branch(0x008, -0x1000 + 0xffc), 0x1000);
+    const Region region = loop(0xffc);
+    EXPECT_EQ(region.blocks.size(), 4u);
+    EXPECT_EQ(entries(region), std::vector<u32>{0xffc});
+    EXPECT_EQ(region.crossings, std::vector<i64>{0x1000});
+    EXPECT_TRUE(region.exit_targets.empty());
 }
 
 TEST_F(RegionTest, ALoopThatCallsOutIsNone) {
@@ -141,7 +179,7 @@ TEST_F(RegionTest, AJumpToAnAddressInARegisterMayLeadToWhatIsWarm) {
     warm_ = {0x108, 0x100, 0x200};
     const Region region = loop(0x100);
     EXPECT_EQ(region.blocks.size(), 2u);
-    EXPECT_EQ(region.jump_offsets, (std::vector<u32>{0x108, 0x100}));
+    EXPECT_EQ(region.jump_targets, (std::vector<i64>{0x108, 0x100}));
     EXPECT_EQ(region.edges(region.blocks[0]).size(), 2u);
     EXPECT_TRUE(loop(0x100, {.indirect_targets = 0}).blocks.empty());
 }
@@ -155,8 +193,8 @@ TEST_F(RegionTest, ACallToAnAddressInARegisterLeadsToFunctions) {
     warm_ = {0x100, 0x200};
     const Region region = loop(0x100);
     EXPECT_EQ(region.blocks.size(), 3u);
-    EXPECT_EQ(region.call_offsets, std::vector<u32>{0x200});
-    EXPECT_EQ(region.return_offsets, std::vector<u32>{0x104});
+    EXPECT_EQ(region.call_targets, std::vector<i64>{0x200});
+    EXPECT_EQ(region.return_targets, std::vector<i64>{0x104});
 }
 
 TEST_F(RegionTest, AnInnerLoopIsTakenIfTheOuterOneIsTooLarge) {

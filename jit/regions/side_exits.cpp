@@ -126,18 +126,19 @@ bool take_side_exit(ExecContext &ctx, const SavedRegisters &saved, const SideTab
         budget = static_cast<i64>(values.next().d[0]) - exit.retired + ir::kMaxBlockInstructions;
     for (u32 i = 0; i < exit.arguments; ++i) ctx.scratch[i] = values.next();
     store_state(ctx, exit, values);
+    const u64 pc = ctx.pc_page + static_cast<u64>(exit.page) + ir::insn_page_offset(exit.insn);
     switch (exit.kind) {
     case SideExitKind::Thunk:
         out_of_line_thunk(ctx, exit.op, exit.imm, &ctx.scratch[0], &ctx.scratch[4]);
         return false;
     case SideExitKind::Memory:
-        ctx.pc = ctx.pc_page + ir::insn_page_offset(exit.insn);
+        ctx.pc = pc;
         out_of_line_memory(ctx, exit.op, exit.imm, &ctx.scratch[0], &ctx.scratch[4]);
         if (ctx.pending_exit == ir::PendingExit::None) return false;
         break;
     case SideExitKind::Leave: ctx.pc = ctx.pc_page + exit.imm; break;
     case SideExitKind::Raise:
-        ctx.pc = ctx.pc_page + ir::insn_page_offset(exit.insn);
+        ctx.pc = pc;
         ctx.budget = budget + 1; // helpers count up to the current instruction
         _mm_setcsr(kDefaultMxcsr);
         exit.helper(ctx, 0, 0, 0, 0, exit.imm >> 16);

@@ -29,7 +29,7 @@ enum class FlagsForm : u8 {
 enum class SideExitKind : u8 {
     Thunk,  ///< an operation by its definition
     Memory, ///< by MemoryAccess; may leave the region
-    Leave,  ///< to the dispatcher, which continues at page offset `imm`
+    Leave,  ///< to the dispatcher, which continues at place `imm`
     Raise,  ///< calls `helper`, which raises an exception
 };
 
@@ -48,6 +48,7 @@ struct SideExit {
     u32 retired = 0; ///< what leaving here takes from the budget
     u64 imm = 0;
     u64 insn = 0; ///< as ir::insn_imm
+    i64 page = 0; ///< the place of that instruction's page
     ir::Helper::Function helper = nullptr;
     std::vector<Slot> slots{};
 };

@@ -158,7 +158,6 @@ bool Softmmu::may_store_code(const Page &page, u64 va, u32 bytes) {
     // When it is not known where the running block is, leaving it is always right.
     if (running.va_page == (context_.pc & kPageMask) &&
         running.generation == generation_of(context_.mode)) {
-        if (running.physical_page != page.physical) return true;
         const u64 pc = running.physical_page | (context_.pc & 0xfff);
         if (!shared_.code_writes.hits_block_at(page.physical_at(va), bytes, pc)) return true;
     }

@@ -21,8 +21,10 @@ struct CodePage {
     std::atomic<u64> granules = 0;
     TranslationBlock *blocks = nullptr; ///< guarded by BlockCache's mutex
     u32 regions = 0;                    ///< how many of them are T2's; guarded likewise
-    u64 covered = 0;                    ///< granules of `blocks`; guarded likewise
-    u32 reservations = 0;               ///< translations under way; guarded likewise
+    /// T2's regions of other pages that have code on this one; guarded likewise.
+    std::vector<TranslationBlock *> visitors;
+    u64 covered = 0;      ///< granules of `blocks` and `visitors`; guarded likewise
+    u32 reservations = 0; ///< translations under way; guarded likewise
     /// Of these, how many wait for stores that began before the page's were slowed down; guarded
     /// likewise.
     u32 waiting_reservations = 0;

@@ -91,13 +91,18 @@ public:
     }
     /// Translates for execution under the current exec_tag. False: the exception has been raised.
     [[nodiscard]] bool fetch(u64 pc, FetchPage &out) {
-        const FetchPage &cached = fetch_pages_[fetch_index(pc)];
-        if (cached.va_page == (pc & kPageMask) &&
-            cached.generation == static_cast<u32>(context_.exec_tag >> 32)) [[likely]] {
-            out = cached;
+        if (const FetchPage *known = known_fetch(pc)) [[likely]] {
+            out = *known;
             return true;
         }
         return fetch_slow(pc, out);
+    }
+    /// What an earlier fetch() found, if that is good under the current exec_tag; else null.
+    [[nodiscard]] const FetchPage *known_fetch(u64 pc) const {
+        const FetchPage &cached = fetch_pages_[fetch_index(pc)];
+        const bool is_good = cached.va_page == (pc & kPageMask) &&
+                             cached.generation == static_cast<u32>(context_.exec_tag >> 32);
+        return is_good ? &cached : nullptr;
     }
     [[nodiscard]] ir::JumpCacheEntry &jump_cache_entry(u64 va) {
         return jump_cache_[(va >> 2) & (ir::kJumpCacheEntries - 1)];

@@ -1,9 +1,6 @@
 #include "jit/tiering/engine.h"
 
-#include "jit/disk_cache/disk_cache.h"
-#include "jit/disk_cache/test_record.h"
-#include "jit/softmmu/fake_machine.h"
-#include "jit/tiering/toy_frontend.h"
+#include "jit/tiering/toy_machine.h"
 
 #include <gtest/gtest.h>
 
@@ -16,50 +13,12 @@ namespace {
 
 using test::FakeBus;
 using test::FakeMmu;
+using test::kHelpers;
 using test::Toy;
 using test::ToyFrontend;
 using test::ToyInstruction;
-
-struct ToyState : ir::ExecContext {
-    Engine *engine = nullptr;
-    FakeMmu *mmu = nullptr;
-    u64 exceptions = 0;
-};
-
-u64 halt(ir::ExecContext &ctx, u64 next, u64, u64, u64, u64) {
-    ctx.pc = next;
-    ctx.pending_exit = ir::PendingExit::Halt;
-    return 0;
-}
-u64 undefined(ir::ExecContext &ctx, u64, u64, u64, u64, u64) {
-    ++static_cast<ToyState &>(ctx).exceptions;
-    ctx.pc = FakeMmu::kHandler;
-    ctx.pending_exit = ir::PendingExit::Resume;
-    return 0;
-}
-u64 invalidate_page(ir::ExecContext &ctx, u64 va, u64, u64, u64, u64) {
-    static_cast<ToyState &>(ctx).engine->tlb_control().invalidate(
-        ctx, {.scope = ir::TlbInvalidation::Scope::RangeGlobal, .broadcast = true, .va = va});
-    return 0;
-}
-u64 complete(ir::ExecContext &ctx, u64, u64, u64, u64, u64) {
-    static_cast<ToyState &>(ctx).engine->tlb_control().complete(ctx);
-    return 0;
-}
-u64 switch_address_space(ir::ExecContext &ctx, u64 asid, u64, u64, u64, u64) {
-    auto &s = static_cast<ToyState &>(ctx);
-    s.mmu->asid = static_cast<u16>(asid);
-    s.engine->tlb_control().set_address_space(ctx, static_cast<u16>(asid));
-    return 0;
-}
-enum HelperId : i16 { kHalt, kUndefined, kInvalidate, kComplete, kSwitch };
-const std::array<ir::Helper, 5> kHelpers{{
-    {"halt", halt, true, true},
-    {"undefined", undefined, true, true},
-    {"invalidate", invalidate_page, true, true},
-    {"complete", complete, true, true},
-    {"switch", switch_address_space, true, true},
-}};
+using test::ToyState;
+using enum test::HelperId;
 
 /// Every test runs with T0 alone, with T1 after a few runs, with T1 at once, and with T2 at once.
 class EngineTest : public testing::TestWithParam<int> {
@@ -652,151 +611,6 @@ TEST_P(CrossingTest, BreakpointsBehindALinkAreFound) {
     cpu().pc = 0x2'0ff8;
     EXPECT_EQ(engine_->run(cpu(), 100'000), ExitReason::Halt);
     EXPECT_EQ(cpu().gpr[1], 1001u);
-}
-
-/// Loops are asked for at once, and compiled in the background.
-class CompileServiceTest : public testing::Test {
-protected:
-    void attach(ToyState &cpu) {
-        cpu.engine = engine.get();
-        cpu.mmu = &mmu;
-        engine->attach(cpu);
-    }
-
-    FakeBus bus;
-    FakeMmu mmu;
-    const ToyFrontend frontend{kHelpers};
-    const std::unique_ptr<Engine> engine =
-        std::move(Engine::create(frontend, mmu, bus,
-                                 {.compile_threshold = 0,
-                                  .optimise = Optimise::Hot,
-                                  .region_compiler = TANDEM_LLVM_MODULE,
-                                  .promotion_samples = 1}))
-            .value();
-};
-
-/// Regions are published whenever the compile service is ready with them, so also while a vCPU
-/// comes or goes.
-TEST_F(CompileServiceTest, VcpusComeAndGoWhileItPublishes) {
-    constexpr u64 kLoops = 60; // fewer than the service's queue takes
-    for (u64 loop = 0; loop < kLoops; ++loop) {
-        const u64 at = 0x1000 * (1 + loop);
-        bus.poke(at, ToyInstruction{Toy::Add, 0, -1});
-        bus.poke(at + 4, ToyInstruction{Toy::BranchNonZero, 0, -1});
-        bus.poke(at + 8, ToyInstruction{Toy::Halt});
-    }
-    const auto has_its_region = [&](u64 loop) {
-        ToyState cpu;
-        const u64 before = engine->statistics().slices_in_regions;
-        attach(cpu);
-        cpu.pc = 0x1000 * (1 + loop);
-        cpu.gpr[0] = 20'000;
-        EXPECT_EQ(engine->run(cpu, 1'000'000), ExitReason::Halt);
-        EXPECT_EQ(cpu.retired, 40'001u);
-        engine->detach(cpu);
-        return engine->statistics().slices_in_regions != before;
-    };
-    const auto patience = std::chrono::steady_clock::now() + std::chrono::minutes(1);
-    for (u64 loop = 0; loop < kLoops && std::chrono::steady_clock::now() < patience;)
-        if (has_its_region(loop)) ++loop;
-    for (u64 loop = 0; loop < kLoops; ++loop) EXPECT_TRUE(has_its_region(loop)) << loop;
-}
-
-/// A loop that is left after each round gains nothing in T2: it goes back to T1, and stays there.
-TEST_F(CompileServiceTest, RegionsThatAreLeftAtOnceAreTakenBack) {
-    // The outer loop spans two pages, so the inner one is a region by itself.
-    bus.poke(0x1000, ToyInstruction{Toy::Add, 1, -1});
-    bus.poke(0x1004, ToyInstruction{Toy::BranchNonZero, 1, -1});
-    bus.poke(0x1008, ToyInstruction{Toy::Branch, 0, 0x1000 / 4 - 2});
-    bus.poke(0x2000, ToyInstruction{Toy::Add, 1, 1});
-    bus.poke(0x2004, ToyInstruction{Toy::Add, 0, -1});
-    bus.poke(0x2008, ToyInstruction{Toy::Add, 2, 1}); // else all slices would end at 0x1008
-    bus.poke(0x200c, ToyInstruction{Toy::BranchNonZero, 0, -0x1000 / 4 - 3});
-    bus.poke(0x2010, ToyInstruction{Toy::Halt});
-    ToyState cpu;
-    attach(cpu);
-    const auto run = [&] {
-        cpu.pc = 0x2000;
-        cpu.gpr[0] = 100'000;
-        cpu.gpr[1] = 0;
-        const u64 before = cpu.retired;
-        EXPECT_EQ(engine->run(cpu, 10'000'000), ExitReason::Halt);
-        EXPECT_EQ(cpu.retired - before, 100'000u * 7 - 2);
-    };
-    const auto patience = std::chrono::steady_clock::now() + std::chrono::minutes(1);
-    while (engine->statistics().regions_demoted == 0 && std::chrono::steady_clock::now() < patience)
-        run();
-    EXPECT_EQ(engine->statistics().regions_demoted, 1u);
-    const u64 before = engine->statistics().slices_in_regions;
-    run();
-    EXPECT_EQ(engine->statistics().slices_in_regions, before);
-    engine->detach(cpu);
-}
-
-/// A machine whose T2 keeps its code in a directory.
-class DiskCacheEngineTest : public test::DirectoryTest {
-protected:
-    DiskCacheEngineTest() {
-        // The first page's code jumps to a loop of two blocks on the second.
-        bus.poke(kStart, ToyInstruction{Toy::Branch, 0, 0x1000 / 4});
-        bus.poke(kLoop, ToyInstruction{Toy::Add, 0, -1});
-        bus.poke(kLoop + 4, ToyInstruction{Toy::Helper, 0, kComplete});
-        bus.poke(kLoop + 8, ToyInstruction{Toy::BranchNonZero, 0, -2});
-        bus.poke(kLoop + 12, ToyInstruction{Toy::Halt});
-    }
-    std::unique_ptr<DiskCache> open_cache() {
-        return std::make_unique<DiskCache>(
-            DiskCacheOptions{.directory = folder_,
-                             .identity = {.value = {1, 2}, .made_for = "this test"},
-                             .warn = [](const std::string &what) { ADD_FAILURE() << what; }});
-    }
-    /// Whether the loop comes to run in T2 within this time.
-    bool gets_to_t2(DiskCache *cache, const char *compiler, std::chrono::milliseconds patience) {
-        auto engine = std::move(Engine::create(frontend, mmu, bus,
-                                               {.compile_threshold = 0,
-                                                .optimise = Optimise::Hot,
-                                                .region_compiler = compiler,
-                                                .promotion_samples = 1,
-                                                .disk_cache = cache}))
-                          .value();
-        ToyState cpu;
-        cpu.engine = engine.get();
-        cpu.mmu = &mmu;
-        engine->attach(cpu);
-        const auto end = std::chrono::steady_clock::now() + patience;
-        while (engine->statistics().slices_in_regions == 0 &&
-               std::chrono::steady_clock::now() < end) {
-            cpu.pc = kStart;
-            cpu.gpr[0] = 20'000;
-            const u64 before = cpu.retired;
-            EXPECT_EQ(engine->run(cpu, 1'000'000), ExitReason::Halt);
-            EXPECT_EQ(cpu.retired - before, 60'002u);
-        }
-        engine->detach(cpu);
-        return engine->statistics().slices_in_regions != 0;
-    }
-
-    static constexpr u64 kStart = 0x1000, kLoop = 0x2000;
-    static constexpr const char *kNoCompiler = "/nonexistent/compiler";
-    static constexpr std::chrono::milliseconds kLong{60'000}, kShort{200};
-    FakeBus bus;
-    FakeMmu mmu;
-    const ToyFrontend frontend{kHelpers};
-};
-
-TEST_F(DiskCacheEngineTest, WhatOneEngineCompilesAnotherRunsWithoutCompiler) {
-    EXPECT_FALSE(gets_to_t2(open_cache().get(), kNoCompiler, kShort));
-    EXPECT_TRUE(gets_to_t2(open_cache().get(), TANDEM_LLVM_MODULE, kLong));
-    EXPECT_TRUE(gets_to_t2(open_cache().get(), kNoCompiler, kLong));
-    EXPECT_FALSE(gets_to_t2(nullptr, kNoCompiler, kShort));
-}
-
-TEST_F(DiskCacheEngineTest, OtherGuestCodeIsNotMistakenForIt) {
-    EXPECT_TRUE(gets_to_t2(open_cache().get(), TANDEM_LLVM_MODULE, kLong));
-    bus.poke(kLoop + 16, ToyInstruction{Toy::Undefined}); // behind it
-    EXPECT_TRUE(gets_to_t2(open_cache().get(), kNoCompiler, kLong));
-    bus.poke(kLoop + 4, ToyInstruction{Toy::Add, 1, 5});
-    EXPECT_FALSE(gets_to_t2(open_cache().get(), kNoCompiler, kShort));
 }
 
 } // namespace

@@ -49,16 +49,21 @@ RegionService::~RegionService() {
     }
     wake_.notify_all();
     if (thread_.joinable()) thread_.join();
-    for (const Request &request : queue_) cache_.cancel(request.reservation);
-    for (const Request &request : recalls_) cache_.cancel(request.reservation);
+    for (const Request &request : queue_) cancel(request);
+    for (const Request &request : recalls_) cancel(request);
+}
+
+void RegionService::cancel(const Request &request) {
+    for (const Request::Piece &piece : request.pieces) cache_.cancel(piece.reservation);
 }
 
 void RegionService::submit(Request &&request) {
-    BlockCache::Reservation unwanted = request.reservation;
+    Request unwanted;
     {
         const std::lock_guard guard(mutex_);
         const bool is_recall = request.region.blocks.empty();
-        if (is_recall ? recalls_.size() < kMaxRecalls : !is_unavailable_) {
+        const bool is_taken = is_recall ? recalls_.size() < kMaxRecalls : !is_unavailable_;
+        if (is_taken) {
             if (is_recall)
                 recalls_.push_back(std::move(request));
             else
@@ -68,18 +73,20 @@ void RegionService::submit(Request &&request) {
             if (queue_.size() <= kMaxQueue) return;
             // Of equal ones the oldest: its time may be over.
             const auto lightest = std::ranges::min_element(queue_, {}, &Request::weight);
-            unwanted = lightest->reservation;
+            unwanted = std::move(*lightest);
             queue_.erase(lightest);
             ++statistics_.dropped;
+        } else {
+            unwanted = std::move(request);
         }
     }
-    cache_.cancel(unwanted);
+    cancel(unwanted);
 }
 
 bool RegionService::raise(u64 physical, u32 mode, u32 weight) {
     const std::lock_guard guard(mutex_);
     for (Request &request : queue_) {
-        if (request.page != (physical & kPageMask) || request.region.mode != mode ||
+        if (request.pieces[0].page != (physical & kPageMask) || request.region.mode != mode ||
             request.region.find(static_cast<i64>(physical & ~kPageMask)) < 0)
             continue;
         request.weight = std::max(request.weight, weight);
@@ -149,11 +156,10 @@ RegionCompiler *RegionService::compiler() {
 }
 
 std::optional<RegionRecord> RegionService::recall(const Request &request) {
-    if (request.guest_code.empty()) return std::nullopt;
+    if (request.guest_code.parts.empty()) return std::nullopt;
     if (request.region.blocks.empty())
-        return options_.disk_cache->find(request.key, request.range, request.guest_code, nullptr);
-    const RegionOutline outline = outline_of(request.region);
-    return options_.disk_cache->find(request.key, request.range, request.guest_code, &outline);
+        return options_.disk_cache->find_hot(request.key, request.guest_code);
+    return options_.disk_cache->find(request.key, outline_of(request.region), request.guest_code);
 }
 
 Result<RegionRecord> RegionService::compile(const Request &request, std::string *text) {
@@ -163,12 +169,12 @@ Result<RegionRecord> RegionService::compile(const Request &request, std::string 
     RegionRecord record;
     record.image = TRY(compiler->compile(request.region, text));
     record.outline = outline_of(request.region);
-    if (!request.guest_code.empty())
+    if (!request.guest_code.parts.empty())
         record.guest_code = guest_code_of(record.outline, request.guest_code);
     return record;
 }
 
-/// True if vCPUs may run it now; the reservation has ended, unless this failed. The record keeps
+/// True if vCPUs may run it now; the reservations have ended, unless this failed. The record keeps
 /// its image only if it is not recalled.
 Result<bool> RegionService::publish(Request &request, RegionRecord &record, bool is_recalled,
                                     const std::string &text) {
@@ -194,16 +200,24 @@ Result<bool> RegionService::publish(Request &request, RegionRecord &record, bool
 
     auto block = std::make_unique<TranslationBlock>();
     CompiledBlock links;
-    stubs_.emit_gate(outline, reinterpret_cast<u64>(block.get()), block->entries, compiled,
-                     gate.window(), links);
+    stubs_.emit_gate(outline, reinterpret_cast<u64>(block.get()), block->entries, request.crossings,
+                     compiled, gate.window(), links);
     block->is_region = true;
-    block->physical = request.page | outline.first_byte;
     block->mode = outline.mode;
-    block->guest_bytes = outline.end_byte - outline.first_byte;
+    // What is recalled unasked may be smaller than what it was looked for in.
+    block->physical = request.pieces[0].page | outline.ranges[0].first_byte;
+    block->guest_bytes = outline.ranges[0].size();
+    std::vector<BlockCache::Reservation> reservations;
+    for (const Request::Piece &piece : request.pieces) {
+        reservations.push_back(piece.reservation);
+        if (piece.range.page != 0)
+            block->visits.push_back(
+                {piece.reservation.page, piece.page | piece.range.first_byte, piece.range.size()});
+    }
     block->guest_instructions = outline.guest_instructions;
     block->window = gate.window();
     block->baseline_ticks = request.baseline_ticks;
-    if (!request.guest_code.empty()) block->disk_cache_id = record.id();
+    if (!request.guest_code.parts.empty()) block->disk_cache_id = record.id();
     for (const LinkSite &site : links.links) block->links.push_back({site, nullptr});
     for (std::size_t i = 0; i < outline.entries.size(); ++i)
         block->entry_points.push_back({outline.entries[i], RegionStubs::entry(gate.window(), i)});
@@ -211,7 +225,7 @@ Result<bool> RegionService::publish(Request &request, RegionRecord &record, bool
     block->side_table = std::move(compiled.side_table);
     block->owned_code.push_back(std::move(gate));
     block->owned_code.push_back(std::move(compiled.code));
-    if (!cache_.promote(std::move(block), request.reservation)) return false;
+    if (!cache_.promote(std::move(block), reservations)) return false;
     const std::lock_guard guard(mutex_);
     statistics_.code_bytes += code_bytes;
     return true;
@@ -231,10 +245,10 @@ void RegionService::serve(Request &request) {
         RegionRecord record = is_recalled ? std::move(*recalled)
                                           : TRY(compile(request, is_observed ? &text : nullptr));
         if (!TRY(publish(request, record, is_recalled, text))) return false;
-        if (!request.guest_code.empty()) {
+        if (!request.guest_code.parts.empty()) {
             if (!is_recalled)
                 options_.disk_cache->add(record, !request.is_forced);
-            else if (!request.is_forced)
+            else if (!request.is_forced && record.outline.has_one_page())
                 options_.disk_cache->set_hot(record.id(), true);
         }
         const std::lock_guard guard(mutex_);
@@ -245,7 +259,7 @@ void RegionService::serve(Request &request) {
         if (!is_recalled) statistics_.compiled_instructions += record.outline.guest_instructions;
         return true;
     }();
-    if (!published.has_value()) cache_.cancel(request.reservation);
+    if (!published.has_value()) cancel(request);
     if (options_.disk_cache != nullptr) options_.disk_cache->save_if_due();
 
     const std::lock_guard guard(mutex_);

@@ -34,17 +34,21 @@ class RegionService {
 public:
     struct Request {
         Region region; ///< without blocks: nothing to compile, what is recalled will do
-        /// What memory holds at `range`, read since the reservation; none: the disk cache is not
-        /// asked. `key` is of the block to enter at.
-        std::vector<std::byte> guest_code{};
-        DiskCache::Range range{};
+        struct Piece {
+            CodeRange range;
+            u64 page = 0; ///< its physical address
+            BlockCache::Reservation reservation{};
+        };
+        std::vector<Piece> pieces{}; ///< where its code lies; the region's page is the first
+        /// What memory holds there, read since the reservations; none: the disk cache is not asked.
+        /// `key` is of the block to enter at.
+        GuestCode guest_code{};
         u64 key = 0;
-        u64 baseline_ticks = 0; ///< as TranslationBlock has it
-        u64 page = 0;           ///< its physical address
-        u64 va = 0;             ///< of its first block, as it was promoted; for people
-        u32 weight = 0;         ///< how much time it takes: the heaviest comes first
-        BlockCache::Reservation reservation{};
-        bool is_forced = false; ///< whether it pays or not
+        std::vector<u64> crossings{}; ///< the blocks at Region::crossings
+        u64 baseline_ticks = 0;       ///< as TranslationBlock has it
+        u64 va = 0;                   ///< of its first block, as it was promoted; for people
+        u32 weight = 0;               ///< how much time it takes: the heaviest comes first
+        bool is_forced = false;       ///< whether it pays or not
     };
 
     /// `stubs` is RegionStubs::kSize bytes; everything must outlive the service.
@@ -57,7 +61,7 @@ public:
     RegionService(const RegionService &) = delete;
     RegionService &operator=(const RegionService &) = delete;
 
-    /// Any thread. Takes over the reservation. What is too much for the queue is forgotten, the
+    /// Any thread. Takes over the reservations. What is too much for the queue is forgotten, the
     /// lightest first.
     void submit(Request &&request);
     /// Any thread: the region with the block there has become heavier. False if none is queued.
@@ -78,6 +82,7 @@ private:
     [[nodiscard]] Result<bool> publish(Request &request, RegionRecord &record, bool is_recalled,
                                        const std::string &text);
     [[nodiscard]] RegionCompiler *compiler();
+    void cancel(const Request &request);
 
     const EngineOptions options_;
     const std::span<const ir::Helper> helpers_;

@@ -37,6 +37,10 @@ constexpr u64 kMinimumStay = 16;
 /// some milliseconds slow as a whole, so a region gets longer to have its best one.
 constexpr u32 kTimedSlices = 4, kTimedSlicesOfRegion = 4096;
 
+/// Of regions when all code is T2's: each block gets one, so what they have in common is compiled
+/// again and again.
+constexpr RegionLimits kForcedLimits{.blocks = 16, .instructions = 128, .pages = 2};
+
 /// One in this many runs in T0 is timed.
 constexpr u32 kSampleInterval = 64;
 
@@ -316,85 +320,106 @@ bool Vcpu::uses_disk_cache() const {
     return shared_.options.disk_cache != nullptr && !shared_.softmmu.debug_points.has_breakpoints();
 }
 
+void Vcpu::add_piece(RegionService::Request &request, const CodeRange &range, u64 page) {
+    request.pieces.push_back(
+        {range, page, shared_.cache.reserve(page | range.first_byte, range.size(), softmmu_)});
+}
+
 void Vcpu::read_guest_code(RegionService::Request &request) const {
     if (!uses_disk_cache()) return;
-    bool writable = false;
-    const std::byte *page = shared_.softmmu.bus.page(request.page, writable);
-    if (page == nullptr || request.range.end_byte > 4096) return;
-    request.guest_code.assign(page + request.range.first_byte, page + request.range.end_byte);
+    GuestCode code;
+    for (const RegionService::Request::Piece &piece : request.pieces) {
+        bool writable = false;
+        const std::byte *page = shared_.softmmu.bus.page(piece.page, writable);
+        if (page == nullptr || piece.range.end_byte > 4096) return;
+        code.parts.push_back(
+            {piece.range, {page + piece.range.first_byte, page + piece.range.end_byte}});
+    }
+    request.guest_code = std::move(code);
 }
 
 void Vcpu::recall(const Where &where, const TranslationBlock &block) {
     if (!uses_disk_cache() || block.region.load(std::memory_order_relaxed) != nullptr) return;
     const u64 key = entry_key(block.mode, block.page_offset(),
                               {where.page.host + where.page_offset(), block.guest_bytes});
-    const DiskCache::Range range = shared_.options.disk_cache->hot_range(key);
+    const CodeRange range = shared_.options.disk_cache->hot_range(key);
     if (range.is_empty()) return;
     RegionService::Request request;
-    request.range = range;
     request.key = key;
-    request.page = where.page.physical_page;
     request.va = where.pc;
-    request.reservation = shared_.cache.reserve(request.page | range.first_byte,
-                                                range.end_byte - range.first_byte, softmmu_);
+    add_piece(request, range, where.page.physical_page);
     read_guest_code(request);
     shared_.regions->submit(std::move(request));
 }
 
+std::optional<u64> Vcpu::physical_page(const TranslationBlock &block, i64 page) const {
+    if (page == 0 || reach_of(block.physical, block.mode).contains(page))
+        return (block.physical & kPageMask) + static_cast<u64>(page);
+    const FetchPage *known = softmmu_.known_fetch(context_.pc + static_cast<u64>(page));
+    if (known == nullptr || (context_.mode | known->mode_bits) != block.mode) return std::nullopt;
+    return known->physical_page;
+}
+
 void Vcpu::promote(TranslationBlock &block) {
     const ActivityScope promoting(softmmu_.activity, Activity::Compilation);
-    const u64 page = block.physical & kPageMask;
     const bool is_forced = shared_.options.optimise == Optimise::Always;
+    const auto find_block = [&](i64 place) -> TranslationBlock * {
+        const auto page = physical_page(block, place & static_cast<i64>(kPageMask));
+        if (!page.has_value()) return nullptr;
+        return shared_.cache.find(*page | (static_cast<u64>(place) & 0xfff), block.mode);
+    };
     std::vector<TranslationBlock *> sources;
     const CodeSource source{
         .block =
-            [&](u32 offset, ir::Block &out) {
-                TranslationBlock *found = shared_.cache.find(page | offset, block.mode);
+            [&](i64 place, ir::Block &out) {
+                TranslationBlock *found = find_block(place);
                 if (found == nullptr || found->code.load(std::memory_order_acquire) == nullptr)
                     return false;
                 sources.push_back(found);
                 found->packed.unpack(out);
                 return true;
             },
-        .warm = [&] { return shared_.cache.warm_offsets(page, block.mode); }};
+        .warm = [&] { return shared_.cache.warm_offsets(block.physical & kPageMask, block.mode); },
+        .is_within_reach =
+            [&](i64 page) { return reach_of(block.physical, block.mode).contains(page); }};
     block.is_promoted.store(true, std::memory_order_relaxed);
     RegionService::Request request;
-    request.region = is_forced ? form_trace(block.page_offset(), block.mode, source)
+    request.region = is_forced ? form_trace(block.page_offset(), block.mode, source, kForcedLimits)
                                : form_loop(block.page_offset(), block.mode, source);
     const Region &region = request.region;
     if (region.blocks.empty()) return;
     // Where it is already, another one pays if more code has become warm.
-    const TranslationBlock *entry =
-        shared_.cache.find(page | region.blocks[0].page_offset, block.mode);
+    const TranslationBlock *entry = find_block(region.blocks[0].place());
     const TranslationBlock *existing =
         entry != nullptr ? entry->region.load(std::memory_order_acquire) : nullptr;
     if (existing != nullptr && existing->guest_instructions >= region.guest_instructions) return;
     if (entry != nullptr &&
         entry->demoted_instructions.load(std::memory_order_relaxed) >= region.guest_instructions)
         return;
-    request.page = page;
     request.va = (context_.pc & kPageMask) | region.blocks[0].page_offset;
-    request.reservation = shared_.cache.reserve(page | region.first_byte,
-                                                region.end_byte - region.first_byte, softmmu_);
+    for (const i64 place : region.crossings)
+        request.crossings.push_back(reinterpret_cast<u64>(find_block(place)));
+    for (const CodeRange &range : region.ranges)
+        add_piece(request, range, *physical_page(block, range.page));
     // A write to their code before the reservation has made them invalid, one after it is noticed.
     for (const TranslationBlock *each : sources) {
         if (!each->is_invalid.load(std::memory_order_acquire)) continue;
-        shared_.cache.cancel(request.reservation);
+        for (const auto &piece : request.pieces) shared_.cache.cancel(piece.reservation);
         block.is_promoted.store(false, std::memory_order_relaxed);
         return;
     }
-    request.range = {region.first_byte, region.end_byte};
     read_guest_code(request);
-    if (!request.guest_code.empty()) {
+    if (!request.guest_code.parts.empty()) {
         const ir::Block &first = region.blocks[0];
-        const std::span code(request.guest_code);
         request.key =
             entry_key(region.mode, first.page_offset,
-                      code.subspan(first.page_offset - region.first_byte, first.guest_bytes));
+                      request.guest_code.at(0, first.page_offset).first(first.guest_bytes));
     }
     u64 best_ticks = ~u64{0};
     for (TranslationBlock *each : sources) {
-        if (region.find(each->page_offset()) < 0) continue;
+        if ((each->physical & kPageMask) != (block.physical & kPageMask) ||
+            region.find(each->page_offset()) < 0)
+            continue;
         each->is_promoted.store(true, std::memory_order_relaxed);
         const SliceTimes &times = each->slice_times;
         if (times.count.load(std::memory_order_relaxed) >= kTimedSlices)

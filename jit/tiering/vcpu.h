@@ -92,7 +92,12 @@ private:
     /// Asks T2 for what was hot at a block in an earlier run, which the disk cache may have.
     void recall(const Where &where, const TranslationBlock &block);
     [[nodiscard]] bool uses_disk_cache() const;
-    /// For the disk cache, after the reservation: what memory holds at the request's range.
+    /// Where the page is that stands `page` bytes from a block's in the address space that runs;
+    /// nothing if that is not known offhand or runs in another mode.
+    [[nodiscard]] std::optional<u64> physical_page(const TranslationBlock &block, i64 page) const;
+    /// Reserves a range of a physical page for a request.
+    void add_piece(RegionService::Request &request, const CodeRange &range, u64 page);
+    /// For the disk cache, after the reservations: what memory holds there.
     void read_guest_code(RegionService::Request &request) const;
     u32 run_uncached(u32 max_instructions);
     ExitInfo run_code(const void *code);

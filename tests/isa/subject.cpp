@@ -191,7 +191,7 @@ void Subject::run_optimised(const ir::Block &block) {
         jit::place_image(std::move(kept->image), stubs_->symbols(outline, gate.window()), *arena_);
     CHECK(compiled.has_value());
     jit::CompiledBlock links;
-    stubs_->emit_gate(outline, 1, region_entries_, *compiled, gate.window(), links);
+    stubs_->emit_gate(outline, 1, region_entries_, {}, *compiled, gate.window(), links);
     state_->budget = 1000;
     std::ignore = runtime_->enter(*state_, jit::RegionStubs::entry(gate.window(), 0));
 }

@@ -92,7 +92,9 @@ ROW_WITHOUT_FIELDS(ISB) {
     about_to_complete();
     raise_if(b.IsNonZero32(b.GetState32(kFetchStaleOffset)), HelperId::instruction_barrier);
     // What the helpers of pointer authentication read may change at EL1, with an ISB in between.
-    return mode.el() == 0 || end_block();
+    if (mode.el() == 0) return true;
+    b.Fence(static_cast<u64>(FenceKind::State));
+    return end_block();
 }
 
 // Nothing is speculated that the guest could observe.
