@@ -1,4 +1,5 @@
-# tandem_library(NAME SOURCES a.cpp ... DEPENDS other ...): one static library per folder.
+# tandem_library(NAME SOURCES a.cpp ... DEPENDS other ... [PRECOMPILED <header> ...]): one static library per
+# folder. PRECOMPILED are headers that most of its sources include, and those of no other target.
 # tandem_module(NAME SOURCES a.cpp ... DEPENDS lib ...): a part of the program that is loaded when it is needed
 # (machine/host/module): tandem_sdl_sound is libtandem-sdl-sound.so.
 # tandem_test(NAME [THREADED] SOURCES a_test.cpp ... DEPENDS lib ...): one GoogleTest program, its cases in
@@ -10,6 +11,11 @@ target_compile_options(tandem_options INTERFACE
     $<$<BOOL:${TANDEM_WERROR}>:-Werror>
     # GCC 12 reports false positives here from inlined standard library code.
     $<$<CXX_COMPILER_ID:GNU>:-Wno-array-bounds;-Wno-stringop-overflow;-Wno-maybe-uninitialized>)
+if(NOT CMAKE_DISABLE_PRECOMPILE_HEADERS)
+    # What ccache wants of sources that use precompiled headers, or make them.
+    target_compile_options(tandem_options INTERFACE
+        $<$<CXX_COMPILER_ID:GNU>:-fpch-preprocess> "$<$<CXX_COMPILER_ID:Clang>:SHELL:-Xclang -fno-pch-timestamp>")
+endif()
 foreach(sanitizer IN LISTS TANDEM_SANITIZE)
     target_compile_options(tandem_options INTERFACE -fsanitize=${sanitizer} -fno-omit-frame-pointer)
     target_link_options(tandem_options INTERFACE -fsanitize=${sanitizer})
@@ -21,10 +27,35 @@ if(TANDEM_FUZZ)
     target_compile_options(tandem_options INTERFACE -fsanitize=fuzzer-no-link)
 endif()
 
+# Outside headers that most sources include, precompiled once for each kind of target; a kind's options are those
+# of its targets. Sources include what they need all the same: scripts/test builds without this, too
+# (CMAKE_DISABLE_PRECOMPILE_HEADERS).
+set(TANDEM_PRECOMPILED <algorithm> <array> <atomic> <bit> <condition_variable> <cstring> <deque> <expected>
+    <filesystem> <functional> <map> <memory> <mutex> <optional> <span> <string> <string_view> <thread> <vector>
+    <fmt/format.h>)
+file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/precompiled.cpp CONTENT "")
+function(tandem_precompiled name)
+    cmake_parse_arguments(arg "" "" "OPTIONS;HEADERS;DEPENDS" ${ARGN})
+    add_library(${name} OBJECT ${CMAKE_BINARY_DIR}/precompiled.cpp)
+    target_link_libraries(${name} PRIVATE tandem_options fmt::fmt ${arg_DEPENDS})
+    target_compile_options(${name} PRIVATE ${arg_OPTIONS})
+    target_precompile_headers(${name} PRIVATE ${TANDEM_PRECOMPILED} ${arg_HEADERS})
+endfunction()
+tandem_precompiled(precompiled_library)
+tandem_precompiled(precompiled_json HEADERS <nlohmann/json.hpp> DEPENDS nlohmann_json::nlohmann_json)
+tandem_precompiled(precompiled_test OPTIONS -fPIE HEADERS <gtest/gtest.h> DEPENDS GTest::gtest)
+
 function(tandem_library name)
-    cmake_parse_arguments(arg "" "" "SOURCES;DEPENDS" ${ARGN})
+    cmake_parse_arguments(arg "" "" "SOURCES;DEPENDS;PRECOMPILED" ${ARGN})
     add_library(${name} STATIC ${arg_SOURCES})
     target_link_libraries(${name} PUBLIC tandem_options ${arg_DEPENDS})
+    if(arg_PRECOMPILED)
+        target_precompile_headers(${name} PRIVATE ${TANDEM_PRECOMPILED} ${arg_PRECOMPILED})
+    elseif("nlohmann_json::nlohmann_json" IN_LIST arg_DEPENDS)
+        target_precompile_headers(${name} REUSE_FROM precompiled_json)
+    else()
+        target_precompile_headers(${name} REUSE_FROM precompiled_library)
+    endif()
 endfunction()
 
 function(tandem_module name)
@@ -43,6 +74,7 @@ function(tandem_test name)
     cmake_parse_arguments(arg "THREADED" "" "SOURCES;DEPENDS" ${ARGN})
     add_executable(${name} ${arg_SOURCES})
     target_link_libraries(${name} PRIVATE tandem_options ${arg_DEPENDS} GTest::gtest GTest::gmock GTest::gtest_main)
+    target_precompile_headers(${name} REUSE_FROM precompiled_test)
     set(properties TIMEOUT 600)
     if(arg_THREADED)
         add_dependencies(threaded_tests ${name})
