@@ -52,7 +52,7 @@ def run(folder, target, seconds, seed):
         with open(dictionary, "w", encoding="utf-8") as file:
             file.writelines(f'"{word}"\n' for word in words)
         command.append(f"-dict={dictionary}")
-    environment = {"UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1", **os.environ}
+    environment = {"UBSAN_OPTIONS": "print_stacktrace=1", **os.environ}
     result = subprocess.run(command, env=environment, text=True, errors="replace", stdout=subprocess.PIPE,
                             stderr=subprocess.STDOUT)
     if result.returncode != 0:
