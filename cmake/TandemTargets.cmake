@@ -45,8 +45,8 @@ function(tandem_precompiled name)
 endfunction()
 tandem_precompiled(precompiled_library)
 tandem_precompiled(precompiled_json HEADERS <nlohmann/json.hpp> DEPENDS nlohmann_json::nlohmann_json)
-# Tests spend their time in what they test.
-set(TANDEM_TEST_OPTIONS $<$<NOT:$<CONFIG:Debug>>:-O1>)
+# Tests spend their time in what they test; Clang's optimiser takes long over what sanitizers add.
+set(TANDEM_TEST_OPTIONS $<$<NOT:$<CONFIG:Debug>>:$<IF:$<BOOL:${TANDEM_SANITIZE}>,-O0,-O1>>)
 tandem_precompiled(precompiled_test OPTIONS -fPIE ${TANDEM_TEST_OPTIONS} HEADERS <gtest/gtest.h> DEPENDS GTest::gtest)
 
 function(tandem_library name)
