@@ -26,7 +26,7 @@ struct alignas(32) TlbEntry {
     return __atomic_load_n(&tag, __ATOMIC_RELAXED);
 }
 
-inline constexpr unsigned kTlbBits = 11;
+inline constexpr unsigned kTlbBits = 13;
 inline constexpr unsigned kTlbEntries = 1u << kTlbBits; ///< indexed by va<12+kTlbBits-1:12>
 
 /// One entry of the indirect-branch cache.

@@ -272,7 +272,7 @@ private:
         u16 table = 0;
         u16 index = 0;
     };
-    static constexpr unsigned kSetBits = 10;
+    static constexpr unsigned kSetBits = 12;
 
     static u32 set_of(u64 physical_page) {
         return static_cast<u32>(((physical_page >> 12) * 0x9e3779b97f4a7c15) >> (64 - kSetBits));
