@@ -1,6 +1,7 @@
 #include "app/cache.h"
 
 #include "app/run.h"
+#include "app/verb.h"
 #include "machine/accel/jit/translation_cache.h"
 #include "machine/boot/file_bytes.h"
 #include "machine/launch/state_directory.h"
@@ -64,11 +65,11 @@ struct CacheCommand::Options {
 
 CacheCommand::CacheCommand(CLI::App &program)
     : options_(std::make_unique<Options>()),
-      verb_(program.add_subcommand("cache", "Look after code kept for later runs")) {
+      verb_(add_verb(program, "cache", "Look after code kept for later runs")) {
     Options &o = *options_;
     verb_->require_subcommand(1);
     for (const Verb &each : kVerbs) {
-        CLI::App *added = verb_->add_subcommand(each.name, each.help);
+        CLI::App *added = add_verb(*verb_, each.name, each.help);
         added->add_option("--cache", o.directory, "where it is (~/.cache/tandem)")
             ->option_text("DIR");
         added->callback([&o, run = each.run] { o.action = run; });

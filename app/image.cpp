@@ -3,6 +3,7 @@
 #include "app/option_values.h"
 #include "app/progress.h"
 #include "app/run.h"
+#include "app/verb.h"
 #include "machine/boot/file_bytes.h"
 #include "machine/storage/image/administration.h"
 #include "machine/storage/qcow2/image.h"
@@ -225,12 +226,12 @@ Result<int> ImageCommand::Options::with_qcow2(DiskAccess access, Action act) con
 
 ImageCommand::ImageCommand(CLI::App &program)
     : options_(std::make_unique<Options>()),
-      verb_(program.add_subcommand("image", "Make, copy and check disk images")) {
+      verb_(add_verb(program, "image", "Make, copy and check disk images")) {
     Options &o = *options_;
     verb_->require_subcommand(1);
     const auto verb = [&o](CLI::App *parent, const char *name, const char *help,
                            std::function<Result<int>()> action) {
-        CLI::App *added = parent->add_subcommand(name, help);
+        CLI::App *added = add_verb(*parent, name, help);
         added->callback([&o, action = std::move(action)] { o.action = action; });
         return added;
     };
@@ -286,7 +287,7 @@ ImageCommand::ImageCommand(CLI::App &program)
         ->option_text("FORMAT");
     resize->add_flag("--shrink", o.shrink, "the rest may be lost");
 
-    CLI::App *snapshot = verb_->add_subcommand("snapshot", "Internal snapshots of a qcow2 image");
+    CLI::App *snapshot = add_verb(*verb_, "snapshot", "Internal snapshots of a qcow2 image");
     snapshot->require_subcommand(1);
     const auto named = [&](const char *name, const char *help, std::function<Result<int>()> act) {
         CLI::App *added = verb(snapshot, name, help, std::move(act));

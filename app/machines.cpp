@@ -3,6 +3,7 @@
 #include "app/launch_report.h"
 #include "app/option_values.h"
 #include "app/run.h"
+#include "app/verb.h"
 #include "machine/control/json_member.h"
 #include "machine/move/relay.h"
 #include "machine/named/console_client.h"
@@ -301,7 +302,7 @@ MachineCommands::MachineCommands(CLI::App &program) : options_(std::make_unique<
     };
     // clang-format on
     for (const Verb &verb : kVerbs) {
-        CLI::App *app = program.add_subcommand(verb.name, verb.help);
+        CLI::App *app = add_verb(program, verb.name, verb.help);
         const std::string_view name = verb.name;
         if (name != "list") app->add_option("NAME", o.name, "the machine")->required();
         if (name == "create") {

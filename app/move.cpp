@@ -4,6 +4,7 @@
 #include "app/option_values.h"
 #include "app/progress.h"
 #include "app/run.h"
+#include "app/verb.h"
 #include "machine/boot/file_bytes.h"
 #include "machine/control/json_member.h"
 #include "machine/named/named_machine.h"
@@ -104,7 +105,7 @@ Result<> MoveCommand::Options::move() {
 
 MoveCommand::MoveCommand(CLI::App &program)
     : options_(std::make_unique<Options>()),
-      verb_(program.add_subcommand("move", "Move a running machine to another process or host")) {
+      verb_(add_verb(program, "move", "Move a running machine to another process or host")) {
     Options &o = *options_;
     verb_->add_option("NAME", o.name, "the machine, or unix:PATH of its control socket")
         ->required();

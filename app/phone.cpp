@@ -3,6 +3,7 @@
 #include "app/machines.h"
 #include "app/option_values.h"
 #include "app/run.h"
+#include "app/verb.h"
 #include "machine/phone/phone_actions.h"
 
 #include <CLI/CLI.hpp>
@@ -31,7 +32,7 @@ Result<> PhoneCommand::Options::act() const {
 
 PhoneCommand::PhoneCommand(CLI::App &program)
     : options_(std::make_unique<Options>()),
-      verb_(program.add_subcommand("phone", "Touch a machine, and change what its sensors see")) {
+      verb_(add_verb(program, "phone", "Touch a machine, and change what its sensors see")) {
     Options &o = *options_;
     verb_->positionals_at_end();
     verb_->add_option("NAME", o.name, "the machine, or unix:PATH of its control socket")

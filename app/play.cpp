@@ -3,6 +3,7 @@
 #include "app/machines.h"
 #include "app/option_values.h"
 #include "app/run.h"
+#include "app/verb.h"
 #include "machine/phone/script.h"
 
 #include <CLI/CLI.hpp>
@@ -34,7 +35,7 @@ Result<> PlayCommand::Options::play() const {
 
 PlayCommand::PlayCommand(CLI::App &program)
     : options_(std::make_unique<Options>()),
-      verb_(program.add_subcommand("play", "Do what a script says with a machine, and see to it")) {
+      verb_(add_verb(program, "play", "Do what a script says with a machine, and see to it")) {
     Options &o = *options_;
     verb_->add_option("NAME", o.name, "the machine, or unix:PATH of its control socket")
         ->required();

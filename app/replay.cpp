@@ -2,6 +2,7 @@
 
 #include "app/option_values.h"
 #include "app/run.h"
+#include "app/verb.h"
 #include "machine/launch/state_directory.h"
 #include "machine/machine.h"
 #include "machine/machine_bisect.h"
@@ -149,7 +150,7 @@ int ReplayCommand::Options::bisect(const machine::MachineConfig &config) const {
 
 ReplayCommand::ReplayCommand(CLI::App &program)
     : options_(std::make_unique<Options>()),
-      verb_(program.add_subcommand("replay", "Run a recorded machine again, the same way")) {
+      verb_(add_verb(program, "replay", "Run a recorded machine again, the same way")) {
     Options &o = *options_;
     const auto option = [&](const char *name, std::string &value, const char *kind,
                             const char *help) {

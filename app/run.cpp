@@ -4,6 +4,7 @@
 #include "app/display_option.h"
 #include "app/launch_report.h"
 #include "app/option_values.h"
+#include "app/verb.h"
 #include "machine/launch/accelerator_choice.h"
 #include "machine/launch/launch_plan.h"
 #include "machine/launch/state_directory.h"
@@ -233,8 +234,8 @@ std::vector<RunCommand::Options::Row> RunCommand::Options::rows() {
 RunCommand::RunCommand(CLI::App &program, Verb verb)
     : options_(std::make_unique<Options>()),
       verb_(verb == Verb::Run
-                ? program.add_subcommand("run", "Run an arm64 or x86-64 machine")
-                : program.add_subcommand("explain", "Say what run would do, and do nothing")) {
+                ? add_verb(program, "run", "Run an arm64 or x86-64 machine")
+                : add_verb(program, "explain", "Say what run would do, and do nothing")) {
     Options &o = *options_;
     for (const Options::Row &row : o.rows())
         verb_->add_option(row.name, *row.value, row.help)->option_text(row.type);

@@ -3,6 +3,7 @@
 #include "app/machines.h"
 #include "app/option_values.h"
 #include "app/run.h"
+#include "app/verb.h"
 #include "machine/screen/image_file.h"
 
 #include <CLI/CLI.hpp>
@@ -39,7 +40,7 @@ Result<> ScreenshotCommand::Options::take() const {
 
 ScreenshotCommand::ScreenshotCommand(CLI::App &program)
     : options_(std::make_unique<Options>()),
-      verb_(program.add_subcommand("screenshot", "Write what a machine's screen shows to a file")) {
+      verb_(add_verb(program, "screenshot", "Write what a machine's screen shows to a file")) {
     Options &o = *options_;
     verb_->add_option("NAME", o.name, "the machine, or unix:PATH of its control socket")
         ->required();

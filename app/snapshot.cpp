@@ -2,6 +2,7 @@
 
 #include "app/machines.h"
 #include "app/run.h"
+#include "app/verb.h"
 #include "machine/boot/file_bytes.h"
 #include "machine/named/named_machine.h"
 #include "machine/snapshot/catalog.h"
@@ -129,12 +130,12 @@ struct SnapshotCommand::Options {
 
 SnapshotCommand::SnapshotCommand(CLI::App &program)
     : options_(std::make_unique<Options>()),
-      verb_(program.add_subcommand("snapshot", "Save machines, and look into what was saved")) {
+      verb_(add_verb(program, "snapshot", "Save machines, and look into what was saved")) {
     Options &o = *options_;
     verb_->require_subcommand(1);
     const auto verb = [&](const char *name, const char *help,
                           std::function<Result<>(snapshot::SnapshotFile &)> action) {
-        CLI::App *added = verb_->add_subcommand(name, help);
+        CLI::App *added = add_verb(*verb_, name, help);
         added->add_option("FILE", o.file, "the snapshot")->required()->option_text(" ");
         added->callback([&o, action = std::move(action)] {
             o.action = [&o, action]() -> Result<> {
@@ -143,7 +144,7 @@ SnapshotCommand::SnapshotCommand(CLI::App &program)
         });
     };
     for (const MachineVerb &each : kMachineVerbs) {
-        CLI::App *added = verb_->add_subcommand(each.name, each.help);
+        CLI::App *added = add_verb(*verb_, each.name, each.help);
         added->add_option("NAME", o.name, "the machine")->required()->option_text(" ");
         if (each.tag != MachineVerb::Tag::None)
             added->add_option("TAG", o.tag, "what it is called (the time)")

@@ -4,6 +4,7 @@
 #include "machine/host/unix_socket.h"
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -52,6 +53,10 @@ Result<json> QmpClient::receive() {
         if (got <= 0) return failure("the machine does not answer; see its log, and try again");
         waiting_.append(buffer.data(), static_cast<std::size_t>(got));
     }
+}
+
+Result<json> QmpClient::execute(const std::string &command) {
+    return execute(command, json::object());
 }
 
 Result<json> QmpClient::execute(const std::string &command, json arguments) {

@@ -3,7 +3,7 @@
 #include "support/result.h"
 #include "support/scoped_fd.h"
 
-#include <nlohmann/json.hpp>
+#include <nlohmann/json_fwd.hpp>
 
 #include <string>
 
@@ -14,8 +14,9 @@ public:
     /// Fails if nobody serves there, or it is no QMP.
     [[nodiscard]] static Result<QmpClient> connect(const std::string &path);
 
-    [[nodiscard]] Result<nlohmann::json>
-    execute(const std::string &command, nlohmann::json arguments = nlohmann::json::object());
+    [[nodiscard]] Result<nlohmann::json> execute(const std::string &command);
+    [[nodiscard]] Result<nlohmann::json> execute(const std::string &command,
+                                                 nlohmann::json arguments);
     /// The same for a command that starts a job; returns what is said of it when it has ended.
     [[nodiscard]] Result<nlohmann::json> run_job(const std::string &command,
                                                  nlohmann::json arguments);
