@@ -278,8 +278,8 @@ void BlockCache::invalidate_in_page(CodePage &page, u64 physical, u64 length,
         invalidate(block);
         ++statistics.invalidated_blocks;
     };
-    const std::vector<TranslationBlock *> visitors = page.visitors;
-    for (TranslationBlock *region : visitors) {
+    std::vector<std::pair<u64, u32>> gone;
+    for (TranslationBlock *region : std::vector(page.visitors)) {
         if (region->overlaps(physical, length)) {
             unlist(*region);
             drop(*region);
@@ -294,11 +294,22 @@ void BlockCache::invalidate_in_page(CodePage &page, u64 physical, u64 length,
         if (is_hit(block)) {
             *at = block.next_in_page;
             for (const VisitedCode &visit : block.visits) std::erase(visit.page->visitors, &block);
+            gone.emplace_back(block.physical, block.guest_bytes);
             drop(block);
         } else {
             granules |= CodePage::mask(block.page_offset(), block.guest_bytes);
             at = &block.next_in_page;
         }
+    }
+    // Visitors know the blocks that they were made from, at crossings. Those may have gone with
+    // another region, and their memory may be another block's one day.
+    for (TranslationBlock *region : std::vector(page.visitors)) {
+        const auto has = [&](const auto &code) {
+            return region->overlaps(code.first, code.second);
+        };
+        if (std::ranges::none_of(gone, has)) continue;
+        unlist(*region);
+        drop(*region);
     }
     page.covered = granules;
     page.granules.store(granules, std::memory_order_seq_cst);

@@ -54,8 +54,7 @@ std::vector<RegionBlock> reach_from(i64 start, const CodeSource &source, const R
         instructions += block.guest_instructions;
         add_unique(pages, page);
         for (const i64 to : successors(block)) add_unique(pending, to);
-        const auto end = indirect_end(block);
-        if (end.has_value() && *end != ir::BranchHint::Return)
+        if (indirect_end(block) == ir::BranchHint::None)
             for (const i64 to : warm) add_unique(pending, to);
         blocks.push_back(std::move(block));
     }
@@ -63,27 +62,16 @@ std::vector<RegionBlock> reach_from(i64 start, const CodeSource &source, const R
     return blocks;
 }
 
-/// Fills in where indirect branches may lead: jumps to what is warm, calls to that of it which is
-/// reached in no other way, returns to after the calls of functions in the region.
+/// Fills in where indirect branches may lead: jumps to what is warm, returns to after the calls of
+/// functions in the region.
 void find_indirect_targets(Region &region, std::span<const i64> warm) {
-    std::vector<i64> direct;
-    for (const RegionBlock &block : region.blocks)
-        for (const i64 to : successors(block)) add_unique(direct, to);
     region.jump_targets.clear();
-    region.call_targets.clear();
     region.return_targets.clear();
-    for (const i64 place : warm) {
-        if (region.find(place) < 0) continue;
-        region.jump_targets.push_back(place);
-        if (!contains(direct, place)) region.call_targets.push_back(place);
-    }
+    for (const i64 place : warm)
+        if (region.find(place) >= 0) region.jump_targets.push_back(place);
     for (const RegionBlock &block : region.blocks) {
         const ir::Inst &last = block.insts.back();
-        const bool stays =
-            last.op == ir::Opcode::Exit
-                ? region.find(block.target(last.imm)) >= 0
-                : indirect_end(block) == ir::BranchHint::Call && !region.call_targets.empty();
-        if (!stays) continue;
+        if (last.op != ir::Opcode::Exit || region.find(block.target(last.imm)) < 0) continue;
         for (const ir::Inst &inst : block.insts)
             if (inst.op == ir::Opcode::PushReturn && region.find(block.target(inst.imm)) >= 0)
                 add_unique(region.return_targets, block.target(inst.imm));
@@ -215,7 +203,7 @@ int Region::find_crossing(i64 place) const {
 std::span<const i64> Region::indirect_targets(ir::BranchHint hint) const {
     switch (hint) {
     case ir::BranchHint::None: return jump_targets;
-    case ir::BranchHint::Call: return call_targets;
+    case ir::BranchHint::Call: return {};
     case ir::BranchHint::Return: return return_targets;
     }
     __builtin_unreachable();
@@ -249,8 +237,7 @@ RegionOutline outline_of(const Region &region) {
 
 std::vector<i64> successors(const RegionBlock &block) {
     std::vector<i64> result;
-    const bool comes_back =
-        block.insts.back().op == ir::Opcode::Exit || indirect_end(block) == ir::BranchHint::Call;
+    const bool comes_back = block.insts.back().op == ir::Opcode::Exit;
     for (const ir::Inst &inst : block.insts)
         if (inst.op == ir::Opcode::ExitIf || inst.op == ir::Opcode::Exit ||
             (inst.op == ir::Opcode::PushReturn && comes_back))

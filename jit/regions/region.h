@@ -51,8 +51,8 @@ struct Region {
     std::vector<u32> entries;        ///< indices of the blocks where it is entered; 0 is the first
     std::vector<u32> exit_targets; ///< page offsets outside the region that its direct exits go to
     std::vector<i64> crossings;    ///< places of blocks on other pages where the mapping is checked
-    /// Places of blocks that an ExitIndirect may go to, by its hint, the warmest first.
-    std::vector<i64> jump_targets, call_targets, return_targets;
+    /// Places of blocks that an ExitIndirect may go to, the warmest first; a call has none.
+    std::vector<i64> jump_targets, return_targets;
     std::vector<CodeRange> ranges; ///< the region's page is the first
     u32 guest_instructions = 0;
 

@@ -112,10 +112,10 @@ public:
     }
 
     /// As T1's exits by the jump cache (BlockCompiler::emit_lookup_exit).
-    void lookup(const void *exit_rax) {
+    void lookup(const HostFeatures &host, const void *exit_rax) {
         static_assert(sizeof(ir::JumpCacheEntry) == 32);
         Xbyak::Label miss;
-        add(rsp, 8);
+        leave_region(host.avx);
         mov(rax, rsi);
         test(r14, r14);
         js(miss);
@@ -133,6 +133,13 @@ public:
         jmp(ptr[rcx + offsetof(ir::JumpCacheEntry, code)]);
         L(miss);
         far_jump(exit_rax);
+    }
+
+    /// Side exits load whole vector registers. With something above their low halves, T1's SSE code
+    /// would wait for that too, and run 12 times as long.
+    void leave_region(bool has_avx) {
+        if (has_avx) vzeroupper();
+        add(rsp, 8);
     }
 
     void far_jump(const void *target) {
@@ -155,7 +162,7 @@ void relative_jump(Emitter &e, CodeWindow window, const void *target) {
 
 RegionStubs::RegionStubs(const Runtime &runtime, std::span<const ir::Helper> helpers,
                          CodeWindow window)
-    : helpers_(helpers) {
+    : helpers_(helpers), has_avx_(runtime.features().avx) {
     CHECK(window.size >= kSize);
     Emitter e(window);
     const auto here = [&] {
@@ -167,9 +174,9 @@ RegionStubs::RegionStubs(const Runtime &runtime, std::span<const ir::Helper> hel
     side_exit_ = here();
     e.side_exit_stub(runtime.features(), dispatcher);
     exit_lookup_ = here();
-    e.lookup(runtime.code() + stubs.exit_rax);
+    e.lookup(runtime.features(), runtime.code() + stubs.exit_rax);
     exit_pc_set_ = here();
-    e.add(e.rsp, 8);
+    e.leave_region(has_avx_);
     e.far_jump(dispatcher);
     exit_direct_ = runtime.code() + stubs.exit_direct;
     helper_table_ = static_cast<const void *const *>(here());
@@ -220,7 +227,7 @@ void RegionStubs::emit_gate(const RegionOutline &region, u64 owner, std::atomic<
     }
     for (u32 i = 0; i < region.exit_targets.size(); ++i) {
         fill_up_to(exit_offset(region, i));
-        e.add(e.rsp, 8);
+        e.leave_region(has_avx_);
         e.test(e.r14, e.r14);
         Xbyak::Label stub;
         e.js(stub, Emitter::T_SHORT);

@@ -31,7 +31,7 @@ public:
 private:
     static constexpr std::size_t kSideExitSize = 32;
     static constexpr std::size_t kEntrySize = 64;
-    static constexpr std::size_t kExitSize = 48;
+    static constexpr std::size_t kExitSize = 64;
     static std::size_t exit_offset(const RegionOutline &region, std::size_t index) {
         return kSideExitSize + region.entries.size() * kEntrySize + index * kExitSize;
     }
@@ -40,6 +40,7 @@ private:
     }
 
     std::span<const ir::Helper> helpers_;
+    bool has_avx_ = false;
     const void *const *helper_table_ = nullptr;
     const std::byte *exit_direct_ = nullptr;
     const void *exit_lookup_ = nullptr;

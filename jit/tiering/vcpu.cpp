@@ -399,8 +399,10 @@ void Vcpu::promote(TranslationBlock &block) {
     request.va = (context_.pc & kPageMask) | region.blocks[0].page_offset;
     for (const i64 place : region.crossings)
         request.crossings.push_back(reinterpret_cast<u64>(find_block(place)));
-    for (const CodeRange &range : region.ranges)
-        add_piece(request, range, *physical_page(block, range.page));
+    // All of them first: a reservation may wait for other vCPUs.
+    std::vector<u64> pages;
+    for (const CodeRange &range : region.ranges) pages.push_back(*physical_page(block, range.page));
+    for (std::size_t i = 0; i < pages.size(); ++i) add_piece(request, region.ranges[i], pages[i]);
     // A write to their code before the reservation has made them invalid, one after it is noticed.
     for (const TranslationBlock *each : sources) {
         if (!each->is_invalid.load(std::memory_order_acquire)) continue;
