@@ -159,7 +159,6 @@ void BlockCache::redirect(TranslationBlock &block, const void *code) {
 }
 
 void BlockCache::unlist(TranslationBlock &region) {
-    for (const VisitedCode &visit : region.visits) std::erase(visit.page->visitors, &region);
     for (TranslationBlock **at = &region.page->blocks; *at != nullptr;) {
         TranslationBlock &block = **at;
         if (&block == &region) {
@@ -238,6 +237,7 @@ void BlockCache::invalidate(TranslationBlock &block) {
 
     if (block.is_region) {
         --block.page->regions;
+        for (const VisitedCode &visit : block.visits) std::erase(visit.page->visitors, &block);
     } else {
         Bucket *at = &bucket(block.physical, block.mode);
         while (at->load(std::memory_order_relaxed) != &block)
@@ -278,22 +278,11 @@ void BlockCache::invalidate_in_page(CodePage &page, u64 physical, u64 length,
         invalidate(block);
         ++statistics.invalidated_blocks;
     };
-    std::vector<std::pair<u64, u32>> gone;
-    for (TranslationBlock *region : std::vector(page.visitors)) {
-        if (region->overlaps(physical, length)) {
-            unlist(*region);
-            drop(*region);
-            continue;
-        }
-        for (const VisitedCode &visit : region->visits)
-            if (visit.page == &page)
-                granules |= CodePage::mask(static_cast<u32>(visit.physical & 0xfff), visit.bytes);
-    }
+    std::vector<std::pair<u64, u64>> gone{{physical, length}};
     for (TranslationBlock **at = &page.blocks; *at != nullptr;) {
         TranslationBlock &block = **at;
         if (is_hit(block)) {
             *at = block.next_in_page;
-            for (const VisitedCode &visit : block.visits) std::erase(visit.page->visitors, &block);
             gone.emplace_back(block.physical, block.guest_bytes);
             drop(block);
         } else {
@@ -304,12 +293,16 @@ void BlockCache::invalidate_in_page(CodePage &page, u64 physical, u64 length,
     // Visitors know the blocks that they were made from, at crossings. Those may have gone with
     // another region, and their memory may be another block's one day.
     for (TranslationBlock *region : std::vector(page.visitors)) {
-        const auto has = [&](const auto &code) {
-            return region->overlaps(code.first, code.second);
-        };
-        if (std::ranges::none_of(gone, has)) continue;
-        unlist(*region);
-        drop(*region);
+        if (std::ranges::any_of(gone, [&](const auto &code) {
+                return region->overlaps(code.first, code.second);
+            })) {
+            unlist(*region);
+            drop(*region);
+            continue;
+        }
+        for (const VisitedCode &visit : region->visits)
+            if (visit.page == &page)
+                granules |= CodePage::mask(static_cast<u32>(visit.physical & 0xfff), visit.bytes);
     }
     page.covered = granules;
     page.granules.store(granules, std::memory_order_seq_cst);

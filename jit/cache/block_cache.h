@@ -105,7 +105,7 @@ private:
     /// Has a block that has just got its code enter the region that waits for it, if there is one.
     void enter_waiting_region(TranslationBlock &block);
     void end(const Reservation &reservation);
-    /// Off its page's list, and those of the pages it visits.
+    /// Off its page's list; the blocks that enter it have T1's code again.
     void unlist(TranslationBlock &region);
     void invalidate(TranslationBlock &block);
     void invalidate_in_page(CodePage &page, u64 physical, u64 length, Statistics &statistics);

@@ -109,29 +109,10 @@ llvm::Value *propagated_nan(Lowering &l, ir::FpMode mode, std::span<llvm::Value 
 /// `result` unless `check`; then it is NaN, or tiny if it may be.
 llvm::Value *put_right(Lowering &l, const Inst &in, llvm::Value *result, llvm::Value *check,
                        bool may_be_tiny, std::span<llvm::Value *const> args) {
-    llvm::BasicBlock *from = l.b.GetInsertBlock();
-    llvm::BasicBlock *cold = l.new_block("cold");
-    llvm::BasicBlock *on = l.new_block("on");
-    l.b.CreateCondBr(check, cold, on, l.unlikely());
-    l.b.SetInsertPoint(on);
-    llvm::PHINode *phi = l.b.CreatePHI(result->getType(), 3);
-    phi->addIncoming(result, from);
-    const auto join = [&](llvm::Value *value) {
-        phi->addIncoming(value, l.b.GetInsertBlock());
-        l.b.CreateBr(on);
-    };
-    l.b.SetInsertPoint(cold);
-    if (may_be_tiny) {
-        llvm::BasicBlock *tiny = l.new_block("tiny");
-        llvm::BasicBlock *nan = l.new_block("nan");
-        l.b.CreateCondBr(l.b.CreateFCmpUNO(result, result), nan, tiny);
-        l.b.SetInsertPoint(tiny);
-        join(l.call_thunk(in));
-        l.b.SetInsertPoint(nan);
-    }
-    join(propagated_nan(l, ir::FpMode{static_cast<u8>(in.imm)}, args));
-    l.b.SetInsertPoint(on);
-    return phi;
+    return l.unless(check, result, [&] {
+        llvm::Value *nan = propagated_nan(l, ir::FpMode{static_cast<u8>(in.imm)}, args);
+        return may_be_tiny ? l.unless(l.b.CreateFCmpORD(result, result), nan, in) : nan;
+    });
 }
 
 template <ID intrinsic, bool checks_tiny, unsigned width = 0>

@@ -39,8 +39,6 @@ static_assert(std::ranges::all_of(kPinned, [](const PinnedRegister &p) {
     return std::ranges::find(kArguments, p.host) != kArguments.end();
 }));
 
-constexpr i64 kPageMask = ~i64{0xfff};
-
 bool is_flags_slot(u64 offset) {
     return offset == offsetof(ExecContext, flags);
 }
@@ -125,7 +123,7 @@ llvm::Function *Lowering::run() {
         for (llvm::AllocaInst *&part : slot.variables) part = b.CreateAlloca(b.getInt64Ty());
     }
     for (llvm::AllocaInst *&table : tlb_) table = b.CreateAlloca(b.getInt64Ty());
-    for (const i64 place : region_.crossings) is_page_known_[place & kPageMask] = nullptr;
+    for (const i64 place : region_.crossings) is_page_known_[page_of(place)] = nullptr;
     for (auto &[page, variable] : is_page_known_) variable = b.CreateAlloca(b.getInt1Ty());
     make_stream_variables();
     b.CreateStore(function_->getArg(argument_of(kBudgetRegister)), budget_);
@@ -527,7 +525,7 @@ void Lowering::tail_call(const char *symbol, llvm::Value *budget, llvm::Value *t
 
 void Lowering::check_crossing(i64 place) {
     llvm::Type *word = b.getInt64Ty();
-    llvm::AllocaInst *is_known = is_page_known_.at(place & kPageMask);
+    llvm::AllocaInst *is_known = is_page_known_.at(page_of(place));
     llvm::BasicBlock *known = new_block("known");
     llvm::BasicBlock *unknown = new_block("unknown");
     llvm::BasicBlock *wrong = new_block("wrong");
@@ -725,13 +723,14 @@ llvm::Value *Lowering::call_thunk(const Inst &inst) {
     return load_result(ir::info(inst.op).result, 0);
 }
 
-llvm::Value *Lowering::unless(llvm::Value *suspicious, llvm::Value *result, const Inst &inst) {
+llvm::Value *Lowering::unless(llvm::Value *suspicious, llvm::Value *result,
+                              llvm::function_ref<llvm::Value *()> make_other) {
     llvm::BasicBlock *from = b.GetInsertBlock();
     llvm::BasicBlock *cold = new_block("cold");
     llvm::BasicBlock *on = new_block("on");
     b.CreateCondBr(suspicious, cold, on, unlikely_);
     b.SetInsertPoint(cold);
-    llvm::Value *other = call_thunk(inst);
+    llvm::Value *other = make_other();
     llvm::BasicBlock *cold_end = b.GetInsertBlock();
     b.CreateBr(on);
     b.SetInsertPoint(on);

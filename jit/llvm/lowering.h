@@ -135,9 +135,14 @@ public:
     [[nodiscard]] llvm::Value *load_result(ir::Type type, unsigned index);
     /// By the definition; the result in the type of the operation.
     [[nodiscard]] llvm::Value *call_thunk(const Inst &inst);
-    /// `result` unless `suspicious`, then what the thunk says.
+    /// `result` unless `suspicious`, then what the code says that `make_other` makes.
     [[nodiscard]] llvm::Value *unless(llvm::Value *suspicious, llvm::Value *result,
-                                      const Inst &inst);
+                                      llvm::function_ref<llvm::Value *()> make_other);
+    /// The same with what the thunk says.
+    [[nodiscard]] llvm::Value *unless(llvm::Value *suspicious, llvm::Value *result,
+                                      const Inst &inst) {
+        return unless(suspicious, result, [&] { return call_thunk(inst); });
+    }
     /// By MemoryAccess; leaves the region if that wants it. Results by load_result().
     void call_memory(const Inst &inst);
     /// Of the function, by their identifiers.

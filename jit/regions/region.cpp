@@ -7,10 +7,8 @@
 namespace tandem::jit {
 namespace {
 
-constexpr i64 kPageMask = ~i64{0xfff};
-
 bool is_in_page(i64 place) {
-    return (place & kPageMask) == 0;
+    return page_of(place) == 0;
 }
 
 template <typename T>
@@ -39,11 +37,11 @@ std::vector<i64> warm_places(const CodeSource &source, const RegionLimits &limit
 std::vector<RegionBlock> reach_from(i64 start, const CodeSource &source, const RegionLimits &limits,
                                     std::span<const i64> warm) {
     std::vector<RegionBlock> blocks;
-    std::vector<i64> pending{start}, pages{start & kPageMask};
+    std::vector<i64> pending{start}, pages{page_of(start)};
     u32 instructions = 0;
     for (std::size_t next = 0; next < pending.size(); ++next) {
         const i64 place = pending[next];
-        const i64 page = place & kPageMask;
+        const i64 page = page_of(place);
         if (!contains(pages, page) && pages.size() == limits.pages) continue;
         RegionBlock block;
         if (!source.block(place, block)) continue;
@@ -76,6 +74,16 @@ void find_indirect_targets(Region &region, std::span<const i64> warm) {
             if (inst.op == ir::Opcode::PushReturn && region.find(block.target(inst.imm)) >= 0)
                 add_unique(region.return_targets, block.target(inst.imm));
     }
+}
+
+/// All that is reached from `start`, loop or not.
+Region reach_region(i64 start, u32 mode, const CodeSource &source, const RegionLimits &limits,
+                    std::span<const i64> warm) {
+    Region region;
+    region.mode = mode;
+    region.blocks = reach_from(start, source, limits, warm);
+    find_indirect_targets(region, warm);
+    return region;
 }
 
 /// Indices of the blocks where each block may go on within the region.
@@ -247,17 +255,10 @@ std::vector<i64> successors(const RegionBlock &block) {
 
 Region form_loop(u32 offset, u32 mode, const CodeSource &source, const RegionLimits &limits) {
     const std::vector<i64> warm = warm_places(source, limits);
-    const auto reach = [&](i64 start) {
-        Region region;
-        region.mode = mode;
-        region.blocks = reach_from(start, source, limits, warm);
-        find_indirect_targets(region, warm);
-        return region;
-    };
-    const Region around = reach(offset);
+    const Region around = reach_region(offset, mode, source, limits, warm);
     if (around.blocks.empty()) return {};
     for (const i64 header : loop_headers(around)) {
-        Region region = reach(header);
+        Region region = reach_region(header, mode, source, limits, warm);
         if (region.blocks.empty()) continue;
         keep_cycle(region);
         if (region.find(offset) < 0) continue;
@@ -269,11 +270,7 @@ Region form_loop(u32 offset, u32 mode, const CodeSource &source, const RegionLim
 }
 
 Region form_trace(u32 offset, u32 mode, const CodeSource &source, const RegionLimits &limits) {
-    const std::vector<i64> warm = warm_places(source, limits);
-    Region region;
-    region.mode = mode;
-    region.blocks = reach_from(offset, source, limits, warm);
-    find_indirect_targets(region, warm);
+    Region region = reach_region(offset, mode, source, limits, warm_places(source, limits));
     if (!region.blocks.empty()) complete(region, source, limits);
     return region;
 }

@@ -27,6 +27,11 @@ struct RegionLimits {
     u32 pages = 4;
 };
 
+/// The place of the page that a place is on.
+[[nodiscard]] constexpr i64 page_of(i64 place) {
+    return place & ~i64{0xfff};
+}
+
 struct RegionBlock : ir::Block {
     i64 page = 0; ///< the place of its page
 

@@ -353,7 +353,7 @@ void Vcpu::recall(const Where &where, const TranslationBlock &block) {
 }
 
 std::optional<u64> Vcpu::physical_page(const TranslationBlock &block, i64 page) const {
-    if (page == 0 || reach_of(block.physical, block.mode).contains(page))
+    if (reach_of(block.physical, block.mode).contains(page))
         return (block.physical & kPageMask) + static_cast<u64>(page);
     const FetchPage *known = softmmu_.known_fetch(context_.pc + static_cast<u64>(page));
     if (known == nullptr || (context_.mode | known->mode_bits) != block.mode) return std::nullopt;
@@ -364,7 +364,7 @@ void Vcpu::promote(TranslationBlock &block) {
     const ActivityScope promoting(softmmu_.activity, Activity::Compilation);
     const bool is_forced = shared_.options.optimise == Optimise::Always;
     const auto find_block = [&](i64 place) -> TranslationBlock * {
-        const auto page = physical_page(block, place & static_cast<i64>(kPageMask));
+        const auto page = physical_page(block, page_of(place));
         if (!page.has_value()) return nullptr;
         return shared_.cache.find(*page | (static_cast<u64>(place) & 0xfff), block.mode);
     };
